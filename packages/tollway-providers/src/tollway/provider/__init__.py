@@ -1,0 +1,61 @@
+"""The provider contract of the Tollway gateway."""
+
+from ._base import BaseProvider, Prediction, Predictions, Provider
+from ._http import HTTPProvider, StreamDecoder
+from ._settings import with_defaults
+from ._values import (
+    Answer,
+    AnswerInfo,
+    Call,
+    Setting,
+    SettingProblem,
+    Target,
+    Task,
+    UpstreamRequest,
+    UpstreamResponse,
+    Usage,
+)
+from .errors import (
+    PayloadError,
+    PluginError,
+    PredictionError,
+    ProviderError,
+    ProviderImportError,
+    ProviderNotFoundError,
+    ResponseError,
+    StreamError,
+    UpstreamConnectionError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+
+__all__ = [
+    "Answer",
+    "AnswerInfo",
+    "BaseProvider",
+    "Call",
+    "HTTPProvider",
+    "PayloadError",
+    "PluginError",
+    "Prediction",
+    "PredictionError",
+    "Predictions",
+    "Provider",
+    "ProviderError",
+    "ProviderImportError",
+    "ProviderNotFoundError",
+    "ResponseError",
+    "Setting",
+    "SettingProblem",
+    "StreamDecoder",
+    "StreamError",
+    "Target",
+    "Task",
+    "UpstreamConnectionError",
+    "UpstreamError",
+    "UpstreamRequest",
+    "UpstreamResponse",
+    "UpstreamTimeoutError",
+    "Usage",
+    "with_defaults",
+]

@@ -1,0 +1,117 @@
+"""The values that pass between the gateway and a provider: frozen where they are shared, slotted all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Task(StrEnum):
+    """What an endpoint does: MLflow's `endpoint_type`."""
+
+    CHAT = "llm/v1/chat"
+    COMPLETIONS = "llm/v1/completions"
+    EMBEDDINGS = "llm/v1/embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key that a provider reads from `model.config`.
+
+    A `secret` may be given as `$ENV`, as the path of a file that holds it, or as it is, and is never shown. `type`
+    is checked; `choices`, when given, lists the only values allowed.
+    """
+
+    name: str
+    help: str
+    type: type[str] | type[int] | type[float] | type[bool] | type[dict[str, Any]] = str
+    required: bool = False
+    secret: bool = False
+    default: Any = None
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SettingProblem:
+    """What is wrong with one key of `model.config`, and the mend; `key` is None when it is the model as a whole."""
+
+    key: str | None
+    message: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The model behind one endpoint: what a provider instance is made for.
+
+    `endpoint` is the endpoint's name, `model` the upstream's name of the model, `config` the settings with their
+    defaults filled in and secrets resolved.
+    """
+
+    endpoint: str
+    task: Task
+    model: str
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way to a model, in OpenAI's dialect.
+
+    `body` is the caller's JSON as it came and `payload` the same, parsed. Neither is ever changed by a provider: a
+    retry or a fallback reads them again. `stream` says whether the caller asked for a stream.
+    """
+
+    task: Task
+    payload: dict[str, Any]
+    body: bytes
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """An HTTP request that the gateway is to send: absolute `url`, headers without Host and Content-Length."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamResponse:
+    """A whole HTTP answer; the names of `headers` are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens as the model counted them; None where it did not say."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    reasoning_output_tokens: int | None = None
+
+
+@dataclass(slots=True)
+class AnswerInfo:
+    """What telemetry wants to know of an answer; `model` is the one that answered, not the one asked for."""
+
+    id: str | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    finish_reasons: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer: `body` is JSON in OpenAI's dialect, and the upstream's own bytes where that is its dialect."""
+
+    body: bytes
+    info: AnswerInfo
