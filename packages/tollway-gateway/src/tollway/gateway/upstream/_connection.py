@@ -1,0 +1,188 @@
+"""One HTTP/1.1 connection to an upstream: llhttp on an asyncio protocol, one exchange at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import httptools
+
+from tollway.provider import ResponseError, UpstreamConnectionError
+
+_HIGH_WATER_BYTES = 64 * 1024
+"""What is held of an answer that nobody reads; the socket waits from there on, and so does the upstream."""
+
+_MAX_HEAD_BYTES = 64 * 1024
+
+
+class Connection(asyncio.Protocol):
+    """Bytes out, a head and a body in. Its owner writes a request, then reads to the end, or aborts."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: UpstreamConnectionError | ResponseError | None = None
+        self.closed = False
+        self.idle_since_s = 0.0
+        self._reset()
+
+    def _reset(self) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self._head_bytes = 0
+        self._until_close = False
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._unbounded = False
+        self._paused = False
+        self.answering = False
+        self.head_complete = False
+        self.complete = True
+
+    # What the owner does
+
+    def write(self, data: bytes) -> None:
+        """Start an exchange."""
+        self._reset()
+        self.complete = False
+        assert self._transport is not None
+        self._transport.write(data)
+
+    async def wait_for_head(self) -> None:
+        """Wait until `status` and `headers` are there."""
+        while not self.head_complete:
+            await self._wait()
+
+    async def read(self) -> bytes:
+        """Wait for bytes of the body; empty at its end."""
+        while not self._body:
+            if self.complete:
+                return b""
+            await self._wait()
+        return self._take()
+
+    async def read_all(self) -> bytes:
+        """Wait for the whole body."""
+        self._unbounded = True
+        while not self.complete:
+            await self._wait()
+        return self._take()
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another exchange may follow the one that was read to its end."""
+        return (
+            self.complete and not self.closed and not self._until_close and self._parser.should_keep_alive()
+        )
+
+    def abort(self) -> None:
+        """Hang up now."""
+        self.closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _take(self) -> bytes:
+        body = self._body
+        data = body[0] if len(body) == 1 else b"".join(body)
+        body.clear()
+        self._body_bytes = 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _fail(self, error: UpstreamConnectionError | ResponseError) -> None:
+        if self._error is None:
+            self._error = error
+        self.abort()
+        self._wake()
+
+    # What the transport says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to write."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; bytes that nobody asked for end the connection."""
+        if self.complete:
+            self.abort()
+            return
+        self.answering = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail(ResponseError("the model's service did not answer in HTTP/1.1"))
+        except httptools.HttpParserUpgrade:
+            self._fail(ResponseError("the model's service switched to another protocol"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End a body that lasts until the connection does; every other one is cut off."""
+        self.closed = True
+        if not self.complete:
+            if self.head_complete and self._until_close and exc is None:
+                self.complete = True
+            elif self._error is None:
+                self._error = UpstreamConnectionError(
+                    "the model's service hung up before the end of its answer"
+                )
+        self._wake()
+
+    # What the parser says
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header field, or count a trailer."""
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > _MAX_HEAD_BYTES:
+            self._fail(ResponseError("the header of the model's service is too large"))
+        if self.head_complete:
+            return
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        known = self.headers.get(key)
+        self.headers[key] = text if known is None else f"{known}, {text}"
+
+    def on_headers_complete(self) -> None:
+        """Take the head, unless it is an interim one (RFC 9110 section 15.2)."""
+        status: int = self._parser.get_status_code()
+        if status < 200:
+            self.headers = {}
+            return
+        self.status = status
+        headers = self.headers
+        self._until_close = not (
+            "content-length" in headers or "transfer-encoding" in headers or status in (204, 304)
+        )
+        self.head_complete = True
+        self._wake()
+
+    def on_body(self, data: bytes) -> None:
+        """Keep a piece of the body, and stop the socket when nobody takes it."""
+        self._body.append(data)
+        self._body_bytes += len(data)
+        if self._unbounded:
+            return
+        if self._body_bytes > _HIGH_WATER_BYTES and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def on_message_complete(self) -> None:
+        """Note the end of the answer (interim answers end too, and do not count)."""
+        if self.head_complete:
+            self.complete = True
+            self._wake()

@@ -1,0 +1,44 @@
+"""The seam between the data plane and an HTTP client: all that the one knows of the other.
+
+Whoever awaits may be cancelled at any point, which ends the exchange and its connection at once. Time limits
+other than that on connecting are the caller's. Every error is a `ProviderError` of the contract, without
+addresses or keys in its message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from tollway.provider import UpstreamRequest, UpstreamResponse
+
+
+class UpstreamStream(Protocol):
+    """An answer whose head is there and whose body is on its way."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Header fields; names in lower case, repeated fields joined by a comma."""
+
+    async def read(self) -> bytes:
+        """Wait for the next bytes, empty at the end; `UpstreamConnectionError` when it is cut off."""
+
+    def close(self) -> None:
+        """Let go of the answer: hangs up when it was not read to its end. May be called again."""
+
+
+class UpstreamClient(Protocol):
+    """Sends requests over connections that it keeps."""
+
+    async def send(self, request: UpstreamRequest, connect_s: float) -> UpstreamResponse:
+        """Send a request and wait for the whole answer, of any status."""
+
+    async def open(self, request: UpstreamRequest, connect_s: float) -> UpstreamStream:
+        """Send a request and wait for the head of its answer, of any status."""
+
+    async def close(self) -> None:
+        """Close every connection."""
