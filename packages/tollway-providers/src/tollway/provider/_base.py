@@ -12,18 +12,15 @@ Prediction: TypeAlias = str | dict[str, Any] | list[Any]
 """An answer: text, an OpenAI-shaped object, or (for embeddings) vectors."""
 
 Predictions: TypeAlias = (
-    Prediction
-    | Awaitable[Prediction]
-    | Iterator[str | dict[str, Any]]
-    | AsyncIterator[str | dict[str, Any]]
+    Prediction | Awaitable[Prediction] | Iterator[str | dict[str, Any]] | AsyncIterator[str | dict[str, Any]]
 )
-"""What `predict` may give back: an answer, a coroutine of one, or an iterator of text pieces or OpenAI chunks."""
+"""What `predict` may give back: an answer, a coroutine of one, or an iterator of text or OpenAI chunks."""
 
 
 class Provider:
     """One model behind one endpoint, made once when the gateway reads its config.
 
-    Not subclassed directly: see `BaseProvider` (any Python callable) and `HTTPProvider` (a dialect over HTTP).
+    Not subclassed directly: see `BaseProvider` (any Python callable) and `HTTPProvider` (a dialect of HTTP).
     """
 
     telemetry_name: ClassVar[str] = ""
@@ -40,7 +37,7 @@ class Provider:
 
     @classmethod
     def check(cls, config: Mapping[str, Any], task: Task) -> Iterable[SettingProblem]:
-        """Say what is wrong with an endpoint's `model.config`, each with its mend; nothing when all is well."""
+        """Say what is wrong with an endpoint's `model.config`, each with its mend; empty when all is well."""
         return check_settings(cls.settings, cls.tasks, config, task)
 
     def close(self) -> None:
@@ -54,10 +51,10 @@ class BaseProvider(Provider):
             def predict(self, payload):
                 return internal_model_api(payload)
 
-    It may be a plain or an `async` function, return an answer or yield pieces of one. A plain one runs in a thread:
-    it may block, and several calls may run at the same time.
+    It may be a plain or an `async` function, return an answer or yield pieces of one. A plain one runs in a
+    thread: it may block, and several calls may run at the same time.
     """
 
     def predict(self, payload: dict[str, Any]) -> Predictions:
-        """Answer one request, given its JSON body in OpenAI's dialect; raise `ProviderError` to choose the status."""
+        """Answer one request, given its body in OpenAI's dialect; raise `ProviderError` to choose the status."""
         raise NotImplementedError(f"{type(self).__name__} must define predict(self, payload)")

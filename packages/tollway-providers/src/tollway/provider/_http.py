@@ -12,9 +12,9 @@ from .errors import ProviderError
 class StreamDecoder(Protocol):
     """Turns one upstream stream into server-sent events of OpenAI's dialect, looking at them in passing.
 
-    It answers whole events only, so that an error event can follow at any moment. `info` fills as the stream goes.
-    `complete` turns true when the upstream said that the answer is finished. `error` is set when the stream carries
-    an error or garbage: what `feed` returned until then is good, and nothing follows.
+    It answers whole events only, so that an error event can follow at any moment. `info` fills as the stream
+    goes. `complete` turns true when the upstream said that the answer is finished. `error` is set when the
+    stream carries an error or garbage: what `feed` returned until then is good, and nothing follows.
     """
 
     info: AnswerInfo
@@ -25,14 +25,14 @@ class StreamDecoder(Protocol):
         """Take bytes as they came, return the events that are now whole (perhaps none)."""
 
     def end(self) -> bytes:
-        """Take the end of the upstream's bytes; sets `error` to a `StreamError` unless the answer is complete."""
+        """Take the end of the upstream's bytes; sets `error` unless the answer is complete."""
 
 
 class HTTPProvider(Provider):
     """A model behind HTTP. Every method has OpenAI's dialect as its default: override what differs."""
 
     url: str
-    """Where it is: scheme, host and base path; `server.address` and `server.port` of its spans come from here."""
+    """Where it is: scheme, host, base path; `server.address` and `server.port` of its spans come from here."""
 
     def request(self, call: Call) -> UpstreamRequest:
         """Say how to ask; raise `PayloadError` when the request cannot be said in this dialect."""

@@ -15,7 +15,7 @@ def check_settings(
     config: Mapping[str, Any],
     task: Task,
 ) -> Iterator[SettingProblem]:
-    """Yield a problem for every unknown, missing or wrong key, and for an endpoint type that cannot be served."""
+    """Yield a problem for every unknown, missing or wrong key, and for an endpoint type not served."""
     if task not in tasks:
         served = ", ".join(sorted(tasks))
         yield SettingProblem(None, f"this provider does not serve {task}", f"use one of: {served}")
@@ -46,7 +46,9 @@ def _check_value(setting: Setting, value: Any) -> Iterator[SettingProblem]:
         yield SettingProblem(setting.name, f"{setting.name} must be a {name}", f"set it to {setting.help}")
     elif setting.choices and value not in setting.choices:
         allowed = ", ".join(map(str, setting.choices))
-        yield SettingProblem(setting.name, f"{setting.name} is not one of {allowed}", f"use one of: {allowed}")
+        yield SettingProblem(
+            setting.name, f"{setting.name} is not one of {allowed}", f"use one of: {allowed}"
+        )
 
 
 def _suggest(key: str, known: Mapping[str, Setting]) -> str:

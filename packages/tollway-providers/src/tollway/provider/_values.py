@@ -20,8 +20,8 @@ class Task(StrEnum):
 class Setting:
     """One key that a provider reads from `model.config`.
 
-    A `secret` may be given as `$ENV`, as the path of a file that holds it, or as it is, and is never shown. `type`
-    is checked; `choices`, when given, lists the only values allowed.
+    A `secret` may be given as `$ENV`, as the path of a file that holds it, or as it is, and is never shown.
+    `type` is checked; `choices`, when given, lists the only values allowed.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class SettingProblem:
-    """What is wrong with one key of `model.config`, and the mend; `key` is None when it is the model as a whole."""
+    """What is wrong with one key of `model.config`, and the mend; `key` is None for the model as a whole."""
 
     key: str | None
     message: str
@@ -46,8 +46,8 @@ class SettingProblem:
 class Target:
     """The model behind one endpoint: what a provider instance is made for.
 
-    `endpoint` is the endpoint's name, `model` the upstream's name of the model, `config` the settings with their
-    defaults filled in and secrets resolved.
+    `endpoint` is the endpoint's name, `model` the upstream's name of the model, `config` the settings with
+    their defaults filled in and secrets resolved.
     """
 
     endpoint: str
@@ -60,8 +60,8 @@ class Target:
 class Call:
     """One request on its way to a model, in OpenAI's dialect.
 
-    `body` is the caller's JSON as it came and `payload` the same, parsed. Neither is ever changed by a provider: a
-    retry or a fallback reads them again. `stream` says whether the caller asked for a stream.
+    `body` is the caller's JSON as it came and `payload` the same, parsed. Neither is ever changed by a
+    provider: a retry or a fallback reads them again. `stream` says whether the caller asked for a stream.
     """
 
     task: Task
@@ -72,7 +72,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """An HTTP request that the gateway is to send: absolute `url`, headers without Host and Content-Length."""
+    """An HTTP request for the gateway to send: absolute `url`, headers without Host and Content-Length."""
 
     url: str
     headers: tuple[tuple[str, str], ...]
@@ -111,7 +111,7 @@ class AnswerInfo:
 
 @dataclass(slots=True)
 class Answer:
-    """A whole answer: `body` is JSON in OpenAI's dialect, and the upstream's own bytes where that is its dialect."""
+    """A whole answer: `body` is JSON in OpenAI's dialect, the upstream's own bytes where it speaks that."""
 
     body: bytes
     info: AnswerInfo

@@ -1,16 +1,16 @@
 """What can go wrong between the gateway and a model.
 
-    ProviderError
-    ├── PayloadError              the caller's request cannot be said in this dialect
-    ├── UpstreamError             the model's service answered with an error status
-    ├── UpstreamConnectionError   it could not be reached, or hung up before it answered
-    ├── UpstreamTimeoutError      it did not answer in time
-    ├── ResponseError             it answered with something that is no answer
-    ├── StreamError               a stream ended before its end, or carried garbage or an error
-    └── PredictionError           a `predict` raised, or returned something unusable
-    PluginError
-    ├── ProviderNotFoundError     nothing installed goes by that name
-    └── ProviderImportError       an installed plugin does not import
+ProviderError
+├── PayloadError              the caller's request cannot be said in this dialect
+├── UpstreamError             the model's service answered with an error status
+├── UpstreamConnectionError   it could not be reached, or hung up before it answered
+├── UpstreamTimeoutError      it did not answer in time
+├── ResponseError             it answered with something that is no answer
+├── StreamError               a stream ended before its end, or carried garbage or an error
+└── PredictionError           a `predict` raised, or returned something unusable
+PluginError
+├── ProviderNotFoundError     nothing installed goes by that name
+└── ProviderImportError       an installed plugin does not import
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from __future__ import annotations
 class ProviderError(Exception):
     """A model did not give an answer; carries what the caller of the gateway is told.
 
-    `status` is the HTTP status that the caller gets, `code` a stable word for programs, `message` a sentence for
-    people that never holds a secret, `param` the request field at fault, `retry_after_s` the wait that the
-    upstream asked for, in seconds.
+    `status` is the HTTP status that the caller gets, `code` a stable word for programs, `message` a sentence
+    for people that never holds a secret, `param` the request field at fault, `retry_after_s` the wait that
+    the upstream asked for, in seconds.
     """
 
     status: int = 502

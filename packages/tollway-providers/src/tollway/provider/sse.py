@@ -1,0 +1,120 @@
+"""Server-sent events, read from bytes split anywhere and written back.
+
+The rules are those of https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream.
+Every event keeps its bytes as they came, so that a proxy can look at it and still forward it untouched.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_BOM = b"\xef\xbb\xbf"
+# A blank line ends an event. The groups are atomic: else the halves of one CRLF would pass for two line ends.
+_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_TAIL = 3  # bytes of a CRLF CRLF that may already lie in the buffer, waiting for its last one
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+"""The largest event that is held while its end is awaited, so that a bad upstream cannot fill the memory."""
+
+
+class EventTooLargeError(ValueError):
+    """A stream went on for `MAX_EVENT_BYTES` without ending an event."""
+
+
+class Event(NamedTuple):
+    """One event: its bytes as they came, blank line included, and what they say.
+
+    `data` is None for a block that carries no data at all, such as a comment that keeps the connection alive.
+    `name` is empty where the specification says `message`.
+    """
+
+    raw: bytes
+    data: bytes | None
+    name: bytes = b""
+
+
+DONE = b"data: [DONE]\n\n"
+"""The event that ends a stream in OpenAI's dialect."""
+
+
+def event(data: bytes, name: bytes = b"") -> bytes:
+    """Write one event around `data`, which holds no line end (compact JSON holds none)."""
+    if name:
+        return b"event: %b\ndata: %b\n\n" % (name, data)
+    return b"data: %b\n\n" % data
+
+
+class Parser:
+    """An incremental reader of one stream: `feed` it bytes as they come, then say `end`."""
+
+    __slots__ = ("_buffer", "_scanned", "_started")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._started = False
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that are now whole.
+
+        Raises:
+            EventTooLargeError: the event under way is larger than `MAX_EVENT_BYTES`.
+        """
+        # The usual case: whole events in one piece, and nothing to hold back.
+        if self._started and not self._buffer and _is_whole(data):
+            return [_event_of(block + b"\n\n") for block in data[:-2].split(b"\n\n")]
+        self._buffer += data
+        return self._drain() if self._started or self._start() else []
+
+    def end(self) -> list[Event]:
+        """Return the event that only the end of the stream made whole; half an event is dropped."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        self._scanned = 0
+        return [_event_of(rest)] if _BLANK_LINE.search(rest) else []
+
+    def _start(self) -> bool:
+        """Drop the byte order mark, once enough bytes are there to tell."""
+        if len(self._buffer) < len(_BOM) and _BOM.startswith(self._buffer):
+            return False
+        self._started = True
+        if self._buffer.startswith(_BOM):
+            del self._buffer[: len(_BOM)]
+        return True
+
+    def _drain(self) -> list[Event]:
+        buffer = self._buffer
+        events = []
+        start = 0
+        while blank := _BLANK_LINE.search(buffer, max(start, self._scanned)):
+            # A CR at the very end may be the first half of a CRLF: the next byte, or the end, will tell.
+            if blank.end() == len(buffer) and buffer.endswith(b"\r"):
+                break
+            events.append(_event_of(bytes(buffer[start : blank.end()])))
+            start = blank.end()
+        del buffer[:start]
+        self._scanned = max(0, len(buffer) - _TAIL)
+        if len(buffer) > MAX_EVENT_BYTES:
+            raise EventTooLargeError(f"an event of more than {MAX_EVENT_BYTES} bytes")
+        return events
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether these are whole events that end in LF LF, so that splitting on it is all there is to do."""
+    return data.endswith(b"\n\n") and not data.endswith(b"\n\n\n") and b"\r" not in data
+
+
+def _event_of(raw: bytes) -> Event:
+    lines = raw.splitlines()
+    if len(lines) == 2 and lines[0].startswith(b"data:"):
+        return Event(raw, lines[0][5:].removeprefix(b" "))
+    data: list[bytes] = []
+    name = b""
+    for line in lines:
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.removeprefix(b" ")
+    return Event(raw, b"\n".join(data) if data else None, name)
