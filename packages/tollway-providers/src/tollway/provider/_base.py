@@ -56,5 +56,5 @@ class BaseProvider(Provider):
     """
 
     def predict(self, payload: dict[str, Any]) -> Predictions:
-        """Answer one request, given its body in OpenAI's dialect; raise `ProviderError` to choose the status."""
+        """Answer one request, given in OpenAI's dialect; raise `ProviderError` to choose the status."""
         raise NotImplementedError(f"{type(self).__name__} must define predict(self, payload)")

@@ -32,7 +32,7 @@ class HTTPProvider(Provider):
     """A model behind HTTP. Every method has OpenAI's dialect as its default: override what differs."""
 
     url: str
-    """Where it is: scheme, host, base path; `server.address` and `server.port` of its spans come from here."""
+    """Where it is (scheme, host, base path): `server.address` and `server.port` of its spans."""
 
     def request(self, call: Call) -> UpstreamRequest:
         """Say how to ask; raise `PayloadError` when the request cannot be said in this dialect."""
