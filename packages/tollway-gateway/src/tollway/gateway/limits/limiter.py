@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tollway.gateway.config.values import LimitConfig
+
 from .bucket import Bucket, Decision, Rate, take
 from .headers import limit_headers, policy_header
 

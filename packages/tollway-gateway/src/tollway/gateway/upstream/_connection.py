@@ -33,6 +33,7 @@ class Connection(asyncio.Protocol):
         self.headers: dict[str, str] = {}
         self._head_bytes = 0
         self._until_close = False
+        self._keep_alive = False
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._unbounded = False
@@ -66,6 +67,7 @@ class Connection(asyncio.Protocol):
     async def read_all(self) -> bytes:
         """Wait for the whole body."""
         self._unbounded = True
+        self._resume()
         while not self.complete:
             await self._wait()
         return self._take()
@@ -73,9 +75,7 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another exchange may follow the one that was read to its end."""
-        return (
-            self.complete and not self.closed and not self._until_close and self._parser.should_keep_alive()
-        )
+        return self.complete and not self.closed and self._keep_alive
 
     def abort(self) -> None:
         """Hang up now."""
@@ -88,10 +88,13 @@ class Connection(asyncio.Protocol):
         data = body[0] if len(body) == 1 else b"".join(body)
         body.clear()
         self._body_bytes = 0
+        self._resume()
+        return data
+
+    def _resume(self) -> None:
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-        return data
 
     async def _wait(self) -> None:
         if self._error is not None:
@@ -164,6 +167,7 @@ class Connection(asyncio.Protocol):
             return
         self.status = status
         headers = self.headers
+        self._keep_alive = self._parser.should_keep_alive()
         self._until_close = not (
             "content-length" in headers or "transfer-encoding" in headers or status in (204, 304)
         )

@@ -1,0 +1,200 @@
+"""The application: the data plane's path table first, the control plane for every other path."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.trace import TracerProvider
+
+from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.data import (
+    DataPlane,
+    Parts,
+    Paths,
+    Recorder,
+    Surroundings,
+    destinations_of,
+    providers_of,
+    wire,
+)
+from tollway.gateway.telemetry import Metrics
+from tollway.gateway.upstream import HTTP1Client
+from tollway.provider import Provider
+
+_log = logging.getLogger(__name__)
+
+_TRACER_NAME = "tollway.gateway"
+
+_THREADS = 32
+"""Plain `predict` calls that run at the same time; more of them wait."""
+
+_CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where time and chance come from; tests bring their own. The first two clocks are monotonic."""
+
+    clock_ns: Callable[[], int] = time.monotonic_ns
+    clock_s: Callable[[], float] = time.perf_counter
+    now_s: Callable[[], int] = lambda: int(time.time())
+    random: Callable[[], float] = random.random
+    new_id: Callable[[], str] = lambda: uuid.uuid4().hex
+
+
+def create_app(
+    config: GatewayConfig,
+    *,
+    providers: Mapping[str, Provider] | None = None,
+    control: ASGIApp | None = None,
+    tracer_provider: TracerProvider | None = None,
+    environ: Mapping[str, str] = os.environ,
+    sources: Sources | None = None,
+) -> Gateway:
+    """Build the gateway of a config; what is wrong with a provider is raised here.
+
+    `providers` (by endpoint name) stand in for those that the config names. With a `tracer_provider` the spans go
+    there, and tracing is left as it is.
+
+    Raises:
+        PluginError: a provider that the config names is not installed, or does not import.
+    """
+    sources = sources or Sources()
+    made = dict(providers_of(config) if providers is None else providers)
+    threads = ThreadPoolExecutor(_THREADS, "tollway-predict")
+    client = HTTP1Client(environ)
+    parts = Parts(client, Surroundings(threads, sources.new_id, sources.now_s), sources.clock_ns)
+    destinations = destinations_of(wire(config, made, parts), config.routes, sources.random)
+    metrics = Metrics()
+    recorder = Recorder(
+        metrics,
+        trace.get_tracer(_TRACER_NAME, tracer_provider=tracer_provider),
+        sources.clock_s,
+        capture_content=_captures_content(config, environ),
+        slow_s=None if config.tracing.slow_threshold_ms is None else config.tracing.slow_threshold_ms / 1000,
+    )
+    lifetime = Lifetime(config, made, client, threads, recorder, tracer_provider)
+    if control is None:
+        from tollway.gateway.control import create_control_app
+
+        control = create_control_app(config, metrics=metrics.render, ready=lifetime.is_ready)
+    plane = DataPlane(recorder, config.server.max_body_bytes)
+    return Gateway(Paths(destinations), plane, control, lifetime, metrics)
+
+
+class Gateway:
+    """The ASGI application."""
+
+    def __init__(
+        self, paths: Paths, plane: DataPlane, control: ASGIApp, lifetime: Lifetime, metrics: Metrics
+    ) -> None:
+        self.metrics = metrics
+        self._paths = paths
+        self._plane = plane
+        self._control = control
+        self._lifetime = lifetime
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifetime.serve(receive, send)
+            return
+        entrance = self._paths.find(scope["path"]) if scope["type"] == "http" else None
+        if entrance is None:
+            await self._control(scope, receive, send)
+        else:
+            await self._plane.serve(entrance, scope, receive, send)
+
+
+class Lifetime:
+    """What starts before the first request and ends after the last."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        providers: Mapping[str, Provider],
+        client: HTTP1Client,
+        threads: ThreadPoolExecutor,
+        recorder: Recorder,
+        tracer_provider: TracerProvider | None,
+    ) -> None:
+        self._config = config
+        self._providers = providers
+        self._client = client
+        self._threads = threads
+        self._recorder = recorder
+        self._own_tracing = tracer_provider is None
+        self._ready = False
+
+    def is_ready(self) -> bool:
+        """Say whether requests are to be sent here."""
+        return self._ready
+
+    async def serve(self, receive: Receive, send: Send) -> None:
+        """Speak ASGI's lifespan protocol."""
+        await receive()
+        try:
+            self._start()
+        except Exception as error:
+            _log.exception("the gateway does not start")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _start(self) -> None:
+        if self._own_tracing:
+            from tollway import tracing
+
+            settings = self._config.tracing
+            tracing.configure(
+                service_name=settings.service_name,
+                sampling_rate=settings.sampling_rate,
+                slow_threshold_ms=settings.slow_threshold_ms,
+                store=settings.store,
+                otlp=None if settings.otlp is None else settings.otlp.endpoint,
+            )
+            self._recorder.tracer = trace.get_tracer(_TRACER_NAME)
+        self._ready = True
+
+    async def _stop(self) -> None:
+        """End everything, each part even when the one before it fails."""
+        self._ready = False
+        async with AsyncExitStack() as stack:
+            if self._own_tracing:
+                from tollway import tracing
+
+                stack.push_async_callback(asyncio.to_thread, tracing.flush)
+            for provider in self._providers.values():
+                stack.callback(_close, provider)
+            stack.callback(self._threads.shutdown, wait=False, cancel_futures=True)
+            stack.push_async_callback(self._client.close)
+
+
+def _close(provider: Provider) -> None:
+    try:
+        provider.close()
+    except Exception:  # a plugin's fault must not keep the rest from closing
+        _log.exception("the provider of endpoint %r could not be closed", provider.target.endpoint)
+
+
+def _captures_content(config: GatewayConfig, environ: Mapping[str, str]) -> bool:
+    asked = environ.get(_CAPTURE_VARIABLE, "").strip().lower()
+    return config.tracing.capture_content or asked in ("span_only", "span_and_event", "true")

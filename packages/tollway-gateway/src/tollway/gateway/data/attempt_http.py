@@ -1,0 +1,119 @@
+"""Attempts over HTTP: the provider says what to send and what came back, the client carries it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from tollway.gateway.telemetry.propagation import inject
+from tollway.gateway.upstream import UpstreamClient, UpstreamStream
+from tollway.provider import (
+    Answer,
+    Call,
+    HTTPProvider,
+    ProviderError,
+    StreamDecoder,
+    StreamError,
+    UpstreamConnectionError,
+    UpstreamRequest,
+    UpstreamResponse,
+)
+
+from .attempt import Attempt
+
+_END_S = 0.5
+"""How long an upstream may keep a finished stream open."""
+
+_MAX_ERROR_BYTES = 1024 * 1024
+"""Bytes of an upstream's error body that are read."""
+
+
+class HTTPRunner:
+    """Asks the model of one `HTTPProvider`."""
+
+    def __init__(self, provider: HTTPProvider, client: UpstreamClient, connect_s: float) -> None:
+        self._provider = provider
+        self._client = client
+        self._connect_s = connect_s
+
+    async def answer(self, call: Call, attempt: Attempt) -> Answer:
+        """See `Runner.answer`."""
+        response = await self._client.send(self._request(call, attempt), self._connect_s)
+        attempt.upstream_answered(response.headers.get("x-request-id"))
+        if 200 <= response.status < 300:
+            return self._provider.response(call, response)
+        raise self._provider.error(response)
+
+    async def open(self, call: Call, attempt: Attempt) -> HTTPEvents:
+        """See `Runner.open`."""
+        stream = await self._client.open(self._request(call, attempt), self._connect_s)
+        attempt.upstream_answered(stream.headers.get("x-request-id"))
+        if 200 <= stream.status < 300:
+            return HTTPEvents(stream, self._provider.stream(call))
+        raise self._provider.error(await _whole(stream))
+
+    def _request(self, call: Call, attempt: Attempt) -> UpstreamRequest:
+        request = self._provider.request(call)
+        return replace(request, headers=request.headers + inject(attempt.context))
+
+
+class HTTPEvents:
+    """The events of one upstream stream, decoded on their way; see `Events`."""
+
+    def __init__(self, stream: UpstreamStream, decoder: StreamDecoder) -> None:
+        self._stream = stream
+        self._decoder = decoder
+        self._ended = False
+        self.info = decoder.info
+
+    async def next(self) -> bytes:
+        """See `Events.next`."""
+        decoder = self._decoder
+        while not self._ended:
+            if decoder.error is not None:
+                raise decoder.error
+            events = self._decode(await self._read())
+            if events:
+                return events
+        if decoder.error is not None:
+            raise decoder.error
+        return b""
+
+    async def close(self) -> None:
+        """See `Events.close`."""
+        self._stream.close()
+
+    async def _read(self) -> bytes:
+        """Read on; what happens to the connection after the answer's end is no fault of the answer."""
+        if self._decoder.complete:
+            return await self._read_end()
+        try:
+            return await self._stream.read()
+        except UpstreamConnectionError as error:
+            raise StreamError("the model's service hung up in mid-answer") from error
+
+    async def _read_end(self) -> bytes:
+        """Wait a moment for the end of what is finished, so that the connection can be kept."""
+        try:
+            async with asyncio.timeout(_END_S):
+                return await self._stream.read()
+        except (TimeoutError, UpstreamConnectionError):
+            return b""
+
+    def _decode(self, data: bytes) -> bytes:
+        if data:
+            return self._decoder.feed(data)
+        self._ended = True
+        return self._decoder.end()
+
+
+async def _whole(stream: UpstreamStream) -> UpstreamResponse:
+    body = bytearray()
+    try:
+        while len(body) < _MAX_ERROR_BYTES and (data := await stream.read()):
+            body += data
+    except ProviderError:  # a status and half a message say more than "hung up"
+        pass
+    finally:
+        stream.close()
+    return UpstreamResponse(stream.status, stream.headers, bytes(body))

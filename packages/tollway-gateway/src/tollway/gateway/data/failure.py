@@ -1,0 +1,73 @@
+"""Errors as callers read them, in the shape of the API they called."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tollway.provider import ProviderError
+
+from .refusal import Refusal
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a caller is told: never a secret, never an internal."""
+
+    status: int
+    code: str
+    message: str
+    param: str | None = None
+    headers: Headers = ()
+
+
+Shape = Callable[[Failure], bytes]
+"""Writes a failure as a JSON body."""
+
+INTERNAL = Failure(500, "internal_error", "the gateway failed; its log says why")
+
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    429: "rate_limit_error",
+    504: "timeout_error",
+}
+"""OpenAI's `error.type` by status; the others are `invalid_request_error` or `server_error`."""
+
+
+def failure_of(error: Refusal | ProviderError) -> Failure:
+    """Return what the caller is told of an error."""
+    if isinstance(error, Refusal):
+        return Failure(error.status, error.code, error.message, error.param, error.headers)
+    headers: Headers = ()
+    if error.retry_after_s is not None:
+        headers = ((b"retry-after", b"%d" % max(0, math.ceil(error.retry_after_s))),)
+    return Failure(error.status, error.code, error.message, error.param, headers)
+
+
+def openai_shape(failure: Failure) -> bytes:
+    """Write `{"error": {message, type, param, code}}`."""
+    return orjson.dumps({"error": _error(failure)})
+
+
+def mlflow_shape(failure: Failure) -> bytes:
+    """Write the same with the `detail` that MLflow's clients read."""
+    return orjson.dumps({"detail": failure.message, "error": _error(failure)})
+
+
+def _error(failure: Failure) -> dict[str, Any]:
+    default = "server_error" if failure.status >= 500 else "invalid_request_error"
+    return {
+        "message": failure.message,
+        "type": _TYPES.get(failure.status, default),
+        "param": failure.param,
+        "code": failure.code,
+    }

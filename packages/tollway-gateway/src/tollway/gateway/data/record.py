@@ -1,0 +1,208 @@
+"""The last stage, which begins first: what a request leaves behind in spans and metrics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, MutableMapping
+from types import TracebackType
+from typing import Any, Self
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+
+from tollway.gateway.limits import Decision
+from tollway.gateway.telemetry import Labels, Metrics
+from tollway.gateway.telemetry.content import CapturedContent, Content, NoContent
+from tollway.gateway.telemetry.genai import OPERATIONS, answer_attributes, request_attributes
+from tollway.gateway.telemetry.server import start_server_span
+from tollway.provider import AnswerInfo, Call, ProviderError
+
+from .route import Endpoint
+from .watch import CallerGone
+
+_log = logging.getLogger(__name__)
+
+CLIENT_CLOSED_REQUEST = 499
+"""The status of a request whose caller hung up (nginx's word for it); nobody receives it."""
+
+_INTERRUPTED = 503
+"""The status of a request that the server's own stop cut off."""
+
+
+class Recorder:
+    """Opens the record of each request. `clock_s` is monotonic and counts seconds."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        tracer: Tracer,
+        clock_s: Callable[[], float],
+        *,
+        capture_content: bool = False,
+        slow_s: float | None = None,
+    ) -> None:
+        self.metrics = metrics
+        self.tracer = tracer
+        self.clock_s = clock_s
+        self.content: Callable[[], Content] = CapturedContent if capture_content else NoContent
+        self.slow_s = slow_s
+
+    def open(self, route: str, scope: MutableMapping[str, Any]) -> Record:
+        """Begin a request: its time and its SERVER span."""
+        return Record(self, route, scope)
+
+
+class Record:
+    """What is known of one request so far."""
+
+    def __init__(self, recorder: Recorder, route: str, scope: MutableMapping[str, Any]) -> None:
+        self._recorder = recorder
+        self._route = route
+        self._started_s = recorder.clock_s()
+        self._labels = Labels()
+        self._status = _INTERRUPTED
+        self.span = start_server_span(recorder.tracer, scope, route)
+        recorder.metrics.in_flight.inc()
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace's id in hex; None without a tracer."""
+        context = self.span.get_span_context()
+        return f"{context.trace_id:032x}" if context.is_valid else None
+
+    def routed(self, endpoint: Endpoint) -> None:
+        """Note whom the request is for."""
+        self._labels = endpoint.labels
+        self.span.set_attribute("tollway.endpoint", endpoint.name)
+
+    def denied(self, decision: Decision) -> None:
+        """Note that a limit refused it."""
+        self._recorder.metrics.denied(self._labels)
+        self.span.add_event("limit_denied", {"wait_s": decision.wait_ns / 1e9})
+
+    def attempt(self, endpoint: Endpoint, call: Call) -> AttemptRecord:
+        """Begin an attempt: its CLIENT span."""
+        return AttemptRecord(self._recorder, self.span, endpoint, call)
+
+    def answered(self, status: int) -> None:
+        """Note the answer's status."""
+        self._status = status
+        self.span.set_attribute("http.response.status_code", status)
+
+    def failed(self, status: int, code: str, sent_status: int) -> None:
+        """Note a failure: the status it has, and the one that was sent, which differ in a stream's midst.
+
+        A 4xx is the caller's fault, and so no error of this span (HTTP semantic conventions).
+        """
+        self._status = status
+        self.span.set_attribute("http.response.status_code", sent_status)
+        self._recorder.metrics.failed(self._labels, self._route, code)
+        if status >= 500:
+            self.span.set_attribute("error.type", code)
+            self.span.set_status(Status(StatusCode.ERROR, code))
+
+    def caller_gone(self) -> None:
+        """Note that the caller hung up: nobody's error, and no answer."""
+        self._status = CLIENT_CLOSED_REQUEST
+        self._recorder.metrics.failed(self._labels, self._route, "client_disconnected")
+        self.span.add_event("client_disconnected")
+
+    def close(self) -> None:
+        """End the request: its span and its metrics. Telemetry never breaks its caller."""
+        recorder = self._recorder
+        recorder.metrics.in_flight.dec()
+        latency_s = recorder.clock_s() - self._started_s
+        exemplar = self.trace_id if self._kept(latency_s) else None
+        recorder.metrics.answered(self._labels, self._route, self._status, latency_s, exemplar)
+        self.span.end()
+
+    def _kept(self, latency_s: float) -> bool:
+        """Say whether the trace will be found by who follows an exemplar: sampled, failed or slow."""
+        if self.span.get_span_context().trace_flags.sampled or self._status >= 500:
+            return True
+        slow_s = self._recorder.slow_s
+        return slow_s is not None and latency_s >= slow_s
+
+
+class AttemptRecord:
+    """One attempt at one model; see `Attempt`. As a context manager it ends the span, whatever happens."""
+
+    def __init__(self, recorder: Recorder, parent: Span, endpoint: Endpoint, call: Call) -> None:
+        self._recorder = recorder
+        self._labels = endpoint.labels
+        self._started_s = recorder.clock_s()
+        self._content = recorder.content()
+        self._info: AnswerInfo | None = None
+        self._body: bytes | None = None
+        operation = OPERATIONS[call.task]
+        self.span = recorder.tracer.start_span(
+            f"{operation} {endpoint.config.model.name}",
+            context=trace.set_span_in_context(parent, Context()),
+            kind=SpanKind.CLIENT,
+            attributes={
+                "gen_ai.operation.name": operation,
+                "gen_ai.provider.name": endpoint.provider_name,
+                "gen_ai.request.model": endpoint.config.model.name,
+                "tollway.endpoint": endpoint.name,
+                **_server_attributes(endpoint),
+                **request_attributes(call),
+                **self._content.asked(call),
+            },
+        )
+        self.context = trace.set_span_in_context(self.span, Context())
+
+    def upstream_answered(self, request_id: str | None) -> None:
+        """See `Attempt.upstream_answered`."""
+        if request_id is not None:
+            self.span.set_attribute("tollway.upstream.request_id", request_id[:256])
+
+    def answered(self, info: AnswerInfo, body: bytes | None = None) -> None:
+        """Note the answer: whole with its `body`, or a stream whose `info` fills as it goes."""
+        self._info = info
+        self._body = body
+
+    def first_event(self) -> None:
+        """Note that the stream has begun."""
+        after_s = self._recorder.clock_s() - self._started_s
+        self.span.set_attribute("gen_ai.response.time_to_first_chunk", after_s)
+        self._recorder.metrics.first_event(self._labels, after_s)
+
+    def saw(self, events: bytes) -> None:
+        """Look at events in passing."""
+        self._content.saw(events)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        if isinstance(error, CallerGone):
+            self.span.add_event("client_disconnected")
+        elif isinstance(error, Exception):
+            self._failed(error)
+        if self._info is not None:
+            self._note_answer(self._info)
+        self.span.end()
+
+    def _failed(self, error: Exception) -> None:
+        kind = error.code if isinstance(error, ProviderError) else type(error).__qualname__
+        self.span.set_attribute("error.type", kind)
+        self.span.set_status(Status(StatusCode.ERROR, str(error)[:1024]))
+        self.span.record_exception(error.__cause__ or error)
+
+    def _note_answer(self, info: AnswerInfo) -> None:
+        self.span.set_attributes(answer_attributes(info))
+        if info.usage is not None:
+            self._recorder.metrics.used(self._labels, info.usage)
+        content = self._content.answered(self._body)
+        if content:
+            self.span.set_attributes(content)
+
+
+def _server_attributes(endpoint: Endpoint) -> dict[str, Any]:
+    if endpoint.server is None:
+        return {}
+    address, port = endpoint.server
+    return {"server.address": address, "server.port": port}

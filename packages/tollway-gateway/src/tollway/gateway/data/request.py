@@ -1,0 +1,124 @@
+"""Stage one: a body of bytes becomes a checked call. Every fault is the caller's, and names the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+import orjson
+
+from tollway.provider import Call, Task
+
+from .refusal import Refusal
+from .watch import CallerGone, Receive
+
+
+async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, max_bytes: int) -> bytes:
+    """Read the whole body, refusing one that is too large before it is held. The server swallows the rest."""
+    for name, value in headers:
+        if name == b"content-length" and int(value) > max_bytes:
+            raise _too_large(max_bytes)
+        if name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
+            raise Refusal(415, "unsupported_content_encoding", "the body must not be compressed")
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        body = await _read_on(body, receive, max_bytes)
+    elif message["type"] == "http.disconnect":
+        raise CallerGone
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return body
+
+
+async def _read_on(first: bytes, receive: Receive, max_bytes: int) -> bytes:
+    body = bytearray(first)
+    while len(body) <= max_bytes:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    return bytes(body)
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Parse the body, once; it must be a JSON object."""
+    try:
+        payload = orjson.loads(body)
+    except ValueError as error:
+        raise Refusal(400, "invalid_json", f"the body is not valid JSON: {error}") from None
+    if not isinstance(payload, dict):
+        raise Refusal(400, "invalid_type", "the body must be a JSON object")
+    return payload
+
+
+def check_call(task: Task, payload: dict[str, Any], body: bytes) -> Call:
+    """Check the keys that the gateway itself relies on; all others are the model's business."""
+    _CHECKS[task](payload)
+    stream = payload.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise _wrong_type("stream", "true or false")
+    if stream and task is Task.EMBEDDINGS:
+        raise Refusal(400, "unsupported_value", "embeddings cannot be streamed", param="stream")
+    return Call(task, payload, body, bool(stream))
+
+
+def model_of(payload: Mapping[str, Any]) -> str:
+    """Return the name that the caller put under `model`."""
+    if "model" not in payload:
+        raise _missing("model", "the name of an endpoint or a route")
+    model = payload["model"]
+    if not isinstance(model, str):
+        raise _wrong_type("model", "a string")
+    return model
+
+
+def _check_chat(payload: MutableMapping[str, Any]) -> None:
+    if "messages" not in payload:
+        raise _missing("messages", "a list of messages")
+    messages = payload["messages"]
+    if not isinstance(messages, list):
+        raise _wrong_type("messages", "a list of messages")
+    if not messages:
+        raise Refusal(400, "empty_array", "'messages' must not be empty", param="messages")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict):
+            raise _wrong_type(f"messages[{index}]", "an object with a role and a content")
+        if not isinstance(message.get("role"), str):
+            raise _wrong_type(f"messages[{index}].role", "a string")
+
+
+def _check_text(key: str) -> Callable[[MutableMapping[str, Any]], None]:
+    def check(payload: MutableMapping[str, Any]) -> None:
+        if key not in payload:
+            raise _missing(key, "a string or a list")
+        value = payload[key]
+        if not isinstance(value, str | list):
+            raise _wrong_type(key, "a string or a list")
+        if not value:
+            raise Refusal(400, "empty_value", f"{key!r} must not be empty", param=key)
+        if isinstance(value, list) and not all(isinstance(item, str | int | list) for item in value):
+            raise _wrong_type(key, "a list of strings or of tokens")
+
+    return check
+
+
+_CHECKS: Mapping[Task, Callable[[MutableMapping[str, Any]], None]] = {
+    Task.CHAT: _check_chat,
+    Task.COMPLETIONS: _check_text("prompt"),
+    Task.EMBEDDINGS: _check_text("input"),
+}
+
+
+def _missing(key: str, what: str) -> Refusal:
+    return Refusal(400, "missing_required_parameter", f"{key!r} is missing: {what}", param=key)
+
+
+def _wrong_type(key: str, what: str) -> Refusal:
+    return Refusal(400, "invalid_type", f"{key!r} must be {what}", param=key)
+
+
+def _too_large(max_bytes: int) -> Refusal:
+    return Refusal(413, "request_too_large", f"the body is larger than {max_bytes} bytes")

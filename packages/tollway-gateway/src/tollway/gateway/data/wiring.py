@@ -1,0 +1,88 @@
+"""From config to endpoints that can serve: what can be wrong is wrong here, before the first request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from tollway.gateway.config.values import EndpointConfig, GatewayConfig
+from tollway.gateway.limits import limiter_of
+from tollway.gateway.telemetry import Labels
+from tollway.gateway.upstream import UpstreamClient
+from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, discovery, with_defaults
+
+from .attempt import Runner
+from .attempt_http import HTTPRunner
+from .attempt_predict import PredictRunner, Surroundings
+from .route import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What endpoints share; `clock_ns` is monotonic."""
+
+    client: UpstreamClient
+    surroundings: Surroundings
+    clock_ns: Callable[[], int]
+
+
+def providers_of(config: GatewayConfig) -> dict[str, Provider]:
+    """Make the provider of every endpoint, importing only those that are named. Raises `PluginError`."""
+    return {endpoint.name: _provider(endpoint) for endpoint in config.endpoints}
+
+
+def wire(config: GatewayConfig, providers: Mapping[str, Provider], parts: Parts) -> list[Endpoint]:
+    """Wire every endpoint to its provider."""
+    return [_endpoint(endpoint, providers[endpoint.name], parts) for endpoint in config.endpoints]
+
+
+def _provider(config: EndpointConfig) -> Provider:
+    kind = discovery.load(config.model.provider)
+    settings = with_defaults(kind.settings, config.model.config)
+    return kind(Target(config.name, config.endpoint_type, config.model.name, settings))
+
+
+def _endpoint(config: EndpointConfig, provider: Provider, parts: Parts) -> Endpoint:
+    provider_name = discovery.normalise(config.model.provider)
+    return Endpoint(
+        config=config,
+        limiter=limiter_of(config.name, config.limit, parts.clock_ns),
+        runner=_runner(config, provider, parts),
+        labels=Labels(config.name, provider_name, config.model.name),
+        provider_name=provider.telemetry_name or provider_name,
+        server=_server(provider),
+    )
+
+
+def _http(config: EndpointConfig, provider: HTTPProvider, parts: Parts) -> Runner:
+    return HTTPRunner(provider, parts.client, config.timeout.connect_s)
+
+
+def _predict(config: EndpointConfig, provider: BaseProvider, parts: Parts) -> Runner:
+    return PredictRunner(provider, parts.surroundings)
+
+
+_RUNNERS: tuple[tuple[type[Provider], Callable[..., Runner]], ...] = (
+    (HTTPProvider, _http),
+    (BaseProvider, _predict),
+)
+"""Which runner asks which kind of provider."""
+
+
+def _runner(config: EndpointConfig, provider: Provider, parts: Parts) -> Runner:
+    for kind, make in _RUNNERS:
+        if isinstance(provider, kind):
+            return make(config, provider, parts)
+    raise TypeError(
+        f"the provider {config.model.provider!r} of endpoint {config.name!r} is a {type(provider).__name__}: "
+        "it must be a BaseProvider or an HTTPProvider"
+    )
+
+
+def _server(provider: Provider) -> tuple[str, int] | None:
+    url = getattr(provider, "url", None)
+    parts = urlsplit(url) if isinstance(url, str) else None
+    if parts is None or parts.hostname is None:
+        return None
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)

@@ -1,0 +1,52 @@
+"""The SERVER span of a request, by the HTTP semantic conventions.
+
+https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server. No header value but the user agent's
+becomes an attribute: headers carry keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from opentelemetry.trace import Span, SpanKind, Tracer
+
+from .propagation import extract
+
+_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+
+_MAX_TEXT = 256
+"""Characters of a caller's string that are kept."""
+
+
+def start_server_span(tracer: Tracer, scope: MutableMapping[str, Any], route: str) -> Span:
+    """Start the span of a request, a child of the caller's when it sent a `traceparent`."""
+    method = scope["method"]
+    name = method if method in _METHODS else "HTTP"
+    return tracer.start_span(
+        f"{name} {route}",
+        context=extract(scope["headers"]),
+        kind=SpanKind.SERVER,
+        attributes=_attributes(scope, route, name),
+    )
+
+
+def _attributes(scope: MutableMapping[str, Any], route: str, method: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "http.request.method": method if method != "HTTP" else "_OTHER",
+        "http.route": route,
+        "url.path": scope["path"][:_MAX_TEXT],
+        "url.scheme": scope["scheme"],
+        "network.protocol.version": scope["http_version"],
+    }
+    if server := scope.get("server"):
+        attributes["server.address"] = server[0]
+        if server[1] is not None:
+            attributes["server.port"] = server[1]
+    if client := scope.get("client"):
+        attributes["client.address"] = client[0]
+    for key, value in scope["headers"]:
+        if key == b"user-agent":
+            attributes["user_agent.original"] = value.decode("latin-1")[:_MAX_TEXT]
+            break
+    return attributes

@@ -1,0 +1,248 @@
+"""Real servers for the tests: the gateway under Uvicorn, and upstreams that do what a test tells them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+
+from tollway.gateway.app import Gateway, create_app
+from tollway.gateway.config.values import GatewayConfig
+
+WAIT_S = 20.0
+"""How long a test waits for what must happen; it is never slept through."""
+
+
+class Upstream:
+    """A service on a real socket: each connection's requests go, one by one, to the test's `script`."""
+
+    def __init__(self, script: Callable[[Exchange], None]) -> None:
+        self.script = script
+        self.requests: queue.Queue[Exchange] = queue.Queue()
+        self.connections = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(connection)
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as reader:
+            while (line := reader.readline()) not in (b"", b"\r\n"):
+                method, path, _ = line.decode().split(" ")
+                headers = {}
+                while (field := reader.readline()) != b"\r\n":
+                    name, _, value = field.decode("latin-1").partition(":")
+                    headers[name.lower()] = value.strip()
+                body = reader.read(int(headers.get("content-length", 0)))
+                exchange = Exchange(connection, method, path, headers, body)
+                self.requests.put(exchange)
+                try:
+                    self.script(exchange)
+                except OSError:
+                    exchange.gone.set()
+                if exchange.closed:
+                    return
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept()
+        self._socket.close()
+        for connection in self._open:
+            connection.close()
+
+
+class Exchange:
+    """One request as the upstream got it, and the ways to answer it."""
+
+    def __init__(
+        self, connection: socket.socket, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> None:
+        self._connection = connection
+        self.method, self.path, self.headers, self.body = method, path, headers, body
+        self.gone = threading.Event()
+        self.closed = False
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def send(self, data: bytes) -> None:
+        self._connection.sendall(data)
+
+    def answer(self, value: Any, status: int = 200, headers: str = "") -> None:
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        self.send(f"{head}{headers}\r\n".encode() + body)
+
+    def begin_stream(self) -> None:
+        self.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+
+    def chunk(self, data: bytes) -> None:
+        self.send(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def event(self, value: Any) -> None:
+        data = value if isinstance(value, bytes) else json.dumps(value).encode()
+        self.chunk(b"data: " + data + b"\n\n")
+
+    def end_stream(self) -> None:
+        self.send(b"0\r\n\r\n")
+
+    def cut(self) -> None:
+        self.closed = True
+        self._connection.shutdown(socket.SHUT_RDWR)
+
+    def wait_until_gone(self) -> None:
+        """Wait until the gateway hangs up."""
+        self._connection.settimeout(WAIT_S)
+        try:
+            left = self._connection.recv(1)
+        except TimeoutError:
+            return
+        except OSError:
+            left = b""
+        if left == b"":
+            self.closed = True
+            self.gone.set()
+
+
+class Spans(SpanExporter):
+    """Ended spans, as they end."""
+
+    def __init__(self) -> None:
+        self._ended: queue.Queue[ReadableSpan] = queue.Queue()
+        self._seen: list[ReadableSpan] = []
+
+    def export(self, spans: Any) -> SpanExportResult:
+        for span in spans:
+            self._ended.put(span)
+        return SpanExportResult.SUCCESS
+
+    def wait_for(self, name: str) -> ReadableSpan:
+        """Return the next span that is called so."""
+        for span in self._seen:
+            if span.name == name:
+                self._seen.remove(span)
+                return span
+        while True:
+            span = self._ended.get(timeout=WAIT_S)
+            if span.name == name:
+                return span
+            self._seen.append(span)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up: Future[None] = Future()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set_result(None)
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve an ASGI application as the gateway is served; gives its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app, loop="uvloop", http="httptools", log_config=None, lifespan="on", timeout_graceful_shutdown=1
+    )
+    server = _Server(config)
+
+    def run() -> None:
+        try:
+            with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+                runner.run(server.serve([listener]))
+        finally:
+            if not server.up.done():
+                server.up.set_exception(RuntimeError("the server did not start"))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        server.up.result(timeout=WAIT_S)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=WAIT_S)
+        listener.close()
+
+
+async def no_control(scope: Any, receive: Any, send: Any) -> None:
+    """Stands where the control plane is: answers 404."""
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b"control plane"})
+
+
+class Running:
+    """A gateway being served, what its client sees and what its telemetry saw."""
+
+    def __init__(self, url: str, spans: Spans, app: Gateway) -> None:
+        self.url = url
+        self.spans = spans
+        self.app = app
+        self.client = httpx.Client(base_url=url, timeout=WAIT_S, trust_env=False)
+
+    @property
+    def port(self) -> int:
+        return httpx.URL(self.url).port or 0
+
+    def metric(self, name: str, **labels: str) -> float:
+        value = self.app.metrics.registry.get_sample_value(name, labels)
+        return 0.0 if value is None else value
+
+
+@pytest.fixture
+def upstream() -> Iterator[Callable[..., Upstream]]:
+    """Starts upstreams."""
+    started: list[Upstream] = []
+
+    def start(script: Callable[[Exchange], None]) -> Upstream:
+        started.append(Upstream(script))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def gateway() -> Iterator[Callable[..., Running]]:
+    """Starts gateways on configs given as plain values."""
+    with ExitStack() as stack:
+
+        def start(config: dict[str, Any], **parts: Any) -> Running:
+            spans = Spans()
+            provider = TracerProvider(shutdown_on_exit=False)
+            provider.add_span_processor(SimpleSpanProcessor(spans))
+            parts.setdefault("control", no_control)
+            parts.setdefault("environ", {})
+            app = create_app(GatewayConfig(**config), tracer_provider=provider, **parts)
+            running = Running(stack.enter_context(serving(app)), spans, app)
+            stack.callback(running.client.close)
+            return running
+
+        yield start
