@@ -20,6 +20,22 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 
 from tollway.gateway.app import Gateway, create_app
 from tollway.gateway.config.values import GatewayConfig
+from tollway.provider import (
+    Answer,
+    AnswerInfo,
+    BaseProvider,
+    Call,
+    HTTPProvider,
+    ProviderError,
+    ResponseError,
+    StreamError,
+    Target,
+    Task,
+    UpstreamError,
+    UpstreamRequest,
+    UpstreamResponse,
+    Usage,
+)
 
 WAIT_S = 20.0
 """How long a test waits for what must happen; it is never slept through."""
@@ -246,3 +262,123 @@ def gateway() -> Iterator[Callable[..., Running]]:
             return running
 
         yield start
+
+
+class PlainDecoder:
+    """Passes events on that are OpenAI's already; knows `[DONE]` and an `error` key."""
+
+    def __init__(self) -> None:
+        self.info = AnswerInfo()
+        self.complete = False
+        self.error: ProviderError | None = None
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        whole, separator, self._rest = (self._rest + data).rpartition(b"\n\n")
+        good = b""
+        for event in (whole + separator).split(b"\n\n")[:-1]:
+            if event == b"data: [DONE]":
+                self.complete = True
+            elif "error" in (chunk := json.loads(event[5:])):
+                self.error = StreamError(chunk["error"])
+                return good
+            else:
+                self._look(chunk)
+            good += event + b"\n\n"
+        return good
+
+    def _look(self, chunk: Any) -> None:
+        self.info.id, self.info.model = chunk.get("id"), chunk.get("model")
+        if usage := chunk.get("usage"):
+            self.info.usage = Usage(usage["prompt_tokens"], usage["completion_tokens"])
+        for choice in chunk.get("choices", ()):
+            if choice.get("finish_reason"):
+                self.info.finish_reasons = (choice["finish_reason"],)
+
+    def end(self) -> bytes:
+        if not self.complete and self.error is None:
+            self.error = StreamError("the stream ended before its end")
+        return b""
+
+
+class PlainProvider(HTTPProvider):
+    """The least that speaks OpenAI's dialect: what the data plane does is seen without a real dialect's work."""
+
+    telemetry_name = "plain"
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self.url = target.config["url"]
+
+    def request(self, call: Call) -> UpstreamRequest:
+        return UpstreamRequest(f"{self.url}/v1", (("authorization", "Bearer secret-key"),), call.body)
+
+    def response(self, call: Call, response: UpstreamResponse) -> Answer:
+        try:
+            answer = json.loads(response.body)
+        except ValueError:
+            raise ResponseError("the model's service answered with no JSON") from None
+        usage = answer.get("usage") or {}
+        return Answer(
+            response.body,
+            AnswerInfo(
+                answer.get("id"),
+                answer.get("model"),
+                Usage(usage.get("prompt_tokens"), usage.get("completion_tokens")),
+                tuple(choice["finish_reason"] for choice in answer.get("choices", ())),
+            ),
+        )
+
+    def stream(self, call: Call) -> PlainDecoder:
+        return PlainDecoder()
+
+    def error(self, response: UpstreamResponse) -> ProviderError:
+        retry_after = response.headers.get("retry-after")
+        return UpstreamError(
+            f"upstream says {response.body.decode()}",
+            upstream_status=response.status,
+            status=response.status if response.status in (400, 429) else 502,
+            retry_after_s=float(retry_after) if retry_after else None,
+        )
+
+
+CHAT = {"messages": [{"role": "user", "content": "hi"}]}
+
+COMPLETION = {
+    "id": "chatcmpl-1",
+    "model": "gpt-4-0613",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "ho"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 5},
+}
+
+
+def endpoint(name: str = "chat", task: str = "llm/v1/chat", **more: Any) -> dict[str, Any]:
+    """Return an endpoint's config."""
+    return {"name": name, "endpoint_type": task, "model": {"provider": "plain", "name": "gpt-4"}, **more}
+
+
+@pytest.fixture
+def plain(gateway, upstream) -> Callable[..., tuple[Running, Upstream]]:
+    """Starts a gateway whose endpoint `chat` asks an upstream that follows a script."""
+
+    def start(script: Callable[[Exchange], None], **more: Any) -> tuple[Running, Upstream]:
+        server = upstream(script)
+        target = Target("chat", Task.CHAT, "gpt-4", {"url": server.url})
+        settings = {key: more.pop(key) for key in ("server", "tracing") if key in more}
+        config = {"endpoints": [endpoint(**more)], **settings}
+        return gateway(config, providers={"chat": PlainProvider(target)}), server
+
+    return start
+
+
+@pytest.fixture
+def model(gateway) -> Callable[..., Running]:
+    """Starts a gateway whose endpoint `chat` is a Python callable."""
+
+    def start(predict: Callable[[dict[str, Any]], Any], **more: Any) -> Running:
+        made = type("Model", (BaseProvider,), {"predict": staticmethod(predict)})
+        target = Target("chat", Task.CHAT, "own")
+        settings = {key: more.pop(key) for key in ("server", "tracing") if key in more}
+        return gateway({"endpoints": [endpoint(**more)], **settings}, providers={"chat": made(target)})
+
+    return start
