@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import time
+from typing import ClassVar, Protocol
 
 from ._base import Provider
-from ._values import Answer, AnswerInfo, Call, UpstreamRequest, UpstreamResponse
+from ._openai_dialect import PATHS, OpenAIStream, answer_of, body_of
+from ._openai_errors import error_of_response
+from ._secrets import redactor_of
+from ._values import Answer, AnswerInfo, Call, Target, Task, UpstreamRequest, UpstreamResponse
 from .errors import ProviderError
 
 
@@ -29,23 +33,59 @@ class StreamDecoder(Protocol):
 
 
 class HTTPProvider(Provider):
-    """A model behind HTTP. Every method has OpenAI's dialect as its default: override what differs."""
+    """A model behind HTTP. Every method has OpenAI's dialect as its default: override what differs.
+
+    A service that differs in nothing is a row of data:
+
+        class AcmeProvider(HTTPProvider):
+            base_url = "https://api.acme.example/v1"
+            key_setting = "api_key"
+            settings = (Setting("api_key", "the key of your Acme account", required=True, secret=True),)
+    """
+
+    base_url: ClassVar[str] = ""
+    """Where the service is when the config does not say."""
+
+    base_url_setting: ClassVar[str] = ""
+    """The setting that says where the service is, if one does."""
+
+    key_setting: ClassVar[str] = ""
+    """The setting whose value is sent as a bearer token, if one is."""
 
     url: str
     """Where it is (scheme, host, base path): `server.address` and `server.port` of its spans."""
 
+    headers: tuple[tuple[str, str], ...]
+    """Sent with every request, the key among them."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self.url = str(target.config.get(self.base_url_setting) or self.base_url).rstrip("/")
+        key = target.config.get(self.key_setting)
+        self.headers = (("authorization", f"Bearer {key}"),) if key else ()
+        self.redact = redactor_of(self.settings, target.config)
+
+    def url_of(self, task: Task) -> str:
+        """Return the address that serves a task."""
+        return self.url + PATHS[task]
+
     def request(self, call: Call) -> UpstreamRequest:
         """Say how to ask; raise `PayloadError` when the request cannot be said in this dialect."""
-        raise NotImplementedError
+        headers = (("content-type", "application/json"), *self.headers)
+        return UpstreamRequest(self.url_of(call.task), headers, body_of(call, self.target.model))
 
     def response(self, call: Call, response: UpstreamResponse) -> Answer:
         """Read a whole answer (status 2xx); raise `ResponseError` when it is none."""
-        raise NotImplementedError
+        return answer_of(call, response, self.redact)
 
     def stream(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream (status 2xx)."""
-        raise NotImplementedError
+        return OpenAIStream(call, self.redact)
 
     def error(self, response: UpstreamResponse) -> ProviderError:
         """Read an answer whose status is not 2xx; never raises."""
-        raise NotImplementedError
+        return error_of_response(response, self.redact, self.now_s)
+
+    def now_s(self) -> float:
+        """Return Unix time in seconds, for a `Retry-After` that is a date; a test may fix it."""
+        return time.time()

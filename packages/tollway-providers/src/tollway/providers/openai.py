@@ -1,0 +1,92 @@
+"""OpenAI, and everything that speaks its dialect; Azure's variant of it too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from tollway.provider import HTTPProvider, Setting, SettingProblem, Target, Task
+
+_SETTINGS = (
+    Setting("openai_api_key", "the key of your OpenAI account, best as $OPENAI_API_KEY", secret=True),
+    Setting(
+        "openai_api_type",
+        "openai, azure (a key) or azuread (a Microsoft Entra token as the key)",
+        default="openai",
+        choices=("openai", "azure", "azuread"),
+    ),
+    Setting("openai_api_base", "the base URL, such as https://api.openai.com/v1"),
+    Setting("openai_api_version", "Azure's API version, such as 2024-10-21"),
+    Setting("openai_deployment_name", "the name of the Azure deployment"),
+    Setting("openai_organization", "the organisation that is billed, if your key has several"),
+)
+
+_AZURE_NEEDS = ("openai_api_key", "openai_api_base", "openai_api_version", "openai_deployment_name")
+
+_AZURE_PATHS = {
+    Task.CHAT: "chat/completions",
+    Task.COMPLETIONS: "completions",
+    Task.EMBEDDINGS: "embeddings",
+}
+
+
+class OpenAIProvider(HTTPProvider):
+    """OpenAI's API at any base URL; a server of one's own needs no key.
+
+    Azure: https://learn.microsoft.com/azure/ai-foundry/openai/reference#rest-api-versioning
+    """
+
+    telemetry_name = "openai"
+    settings = _SETTINGS
+    base_url = "https://api.openai.com/v1"
+    base_url_setting = "openai_api_base"
+    key_setting = "openai_api_key"
+
+    @classmethod
+    def check(cls, config: Mapping[str, Any], task: Task) -> Iterable[SettingProblem]:
+        """Add to the checks of single settings those of what they need of one another."""
+        yield from super().check(config, task)
+        yield from _check_needs(config)
+        yield from _check_base(config.get("openai_api_base"))
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        config = target.config
+        self._azure = config.get("openai_api_type") in ("azure", "azuread")
+        self._deployment = quote(str(config.get("openai_deployment_name") or ""), safe="")
+        self._query = urlencode({"api-version": config.get("openai_api_version") or ""})
+        if config.get("openai_api_type") == "azure":
+            self.headers = (("api-key", str(config.get("openai_api_key") or "")),)
+        if config.get("openai_organization"):
+            self.headers += (("openai-organization", config["openai_organization"]),)
+
+    def url_of(self, task: Task) -> str:
+        """Return the address of a task; of Azure, that of the deployment."""
+        if self._azure:
+            return f"{self.url}/openai/deployments/{self._deployment}/{_AZURE_PATHS[task]}?{self._query}"
+        return super().url_of(task)
+
+
+def _check_needs(config: Mapping[str, Any]) -> Iterator[SettingProblem]:
+    api_type = config.get("openai_api_type", "openai")
+    why = ""
+    needed: tuple[str, ...] = () if config.get("openai_api_base") else ("openai_api_key",)
+    if api_type in ("azure", "azuread"):
+        needed, why = _AZURE_NEEDS, f", which openai_api_type {api_type} needs"
+    for setting in _SETTINGS:
+        if setting.name in needed and not config.get(setting.name):
+            yield SettingProblem(setting.name, f"{setting.name} is missing{why}", f"add it: {setting.help}")
+
+
+def _check_base(base: Any) -> Iterator[SettingProblem]:
+    if not isinstance(base, str):
+        return
+    try:
+        parts = urlsplit(base)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        good = False
+    if not good or "?" in base or "#" in base:
+        mend = "give scheme, host and path, such as https://api.openai.com/v1"
+        yield SettingProblem("openai_api_base", "openai_api_base is no base URL", mend)
