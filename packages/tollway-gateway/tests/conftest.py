@@ -256,7 +256,8 @@ def gateway() -> Iterator[Callable[..., Running]]:
             provider.add_span_processor(SimpleSpanProcessor(spans))
             parts.setdefault("control", no_control)
             parts.setdefault("environ", {})
-            app = create_app(GatewayConfig(**config), tracer_provider=provider, **parts)
+            parts.setdefault("tracer_provider", provider)
+            app = create_app(GatewayConfig(**config), **parts)
             running = Running(stack.enter_context(serving(app)), spans, app)
             stack.callback(running.client.close)
             return running
@@ -302,7 +303,7 @@ class PlainDecoder:
 
 
 class PlainProvider(HTTPProvider):
-    """The least that speaks OpenAI's dialect: what the data plane does is seen without a real dialect's work."""
+    """The least that speaks OpenAI's dialect: the data plane alone is seen at work."""
 
     telemetry_name = "plain"
 

@@ -1,4 +1,4 @@
-"""Every bad request is a 4xx in the shape of the API that was called, counted, and leaves its connection usable."""
+"""Every bad request is a 4xx in the shape of its API, counted, and leaves its connection usable."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_compressed_body_is_refused(echo):
 
 
 def test_bad_requests_are_counted_and_traced(echo):
-    """A 4xx has a SERVER span without an error, and is counted by its code; a made-up name makes no series."""
+    """A 4xx has a SERVER span without an error and is counted; a made-up name makes no series."""
     post(echo, json.dumps({**CHAT, "model": "made-up"}).encode())
     span = echo.spans.wait_for(f"POST {CHAT_PATH}")
     assert span.attributes["http.response.status_code"] == 404
@@ -138,7 +138,7 @@ def test_bad_requests_are_counted_and_traced(echo):
 
 
 def talk(port: int, *requests: bytes) -> list[tuple[int, bytes]]:
-    """Send requests over one connection, each when the one before is answered; return status and body of each."""
+    """Send requests over one connection, one after another; return status and body of each answer."""
     answers = []
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         reader = connection.makefile("rb")

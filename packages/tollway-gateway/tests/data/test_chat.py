@@ -118,9 +118,7 @@ def test_caller_that_hangs_up_cancels_the_upstream(plain, streamed: bool):
     gateway, server = plain(script)
     client = httpx.Client(trust_env=False, timeout=httpx.Timeout(20, read=0.5))
     with pytest.raises(httpx.ReadTimeout):
-        client.post(
-            f"{gateway.url}/v1/chat/completions", json={**CHAT, "model": "chat", "stream": streamed}
-        )
+        client.post(f"{gateway.url}/v1/chat/completions", json={**CHAT, "model": "chat", "stream": streamed})
     client.close()
     assert server.requests.get(timeout=20).gone.wait(20)
     attempt = gateway.spans.wait_for("chat gpt-4")

@@ -270,7 +270,9 @@ def test_header_that_would_break_the_request_is_refused(upstream, value: str):
     assert server.connections == 0
 
 
-@pytest.mark.parametrize("url", ["ftp://x/", "nonsense", "http://", "http://x:99999/", "http://a b/", "http://é/"])
+@pytest.mark.parametrize(
+    "url", ["ftp://x/", "nonsense", "http://", "http://x:99999/", "http://a b/", "http://é/"]
+)
 def test_address_that_is_none_is_refused(url: str):
     with pytest.raises(ProviderError):
         run(lambda client: client.send(post(url), CONNECT_S))

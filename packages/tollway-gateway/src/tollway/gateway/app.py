@@ -69,8 +69,8 @@ def create_app(
 ) -> Gateway:
     """Build the gateway of a config; what is wrong with a provider is raised here.
 
-    `providers` (by endpoint name) stand in for those that the config names. With a `tracer_provider` the spans go
-    there, and tracing is left as it is.
+    `providers` (by endpoint name) stand in for those that the config names. With a `tracer_provider` the
+    spans go there, and tracing is left as it is.
 
     Raises:
         PluginError: a provider that the config names is not installed, or does not import.
@@ -111,6 +111,7 @@ class Gateway:
         self._lifetime = lifetime
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one connection's scope: a request, or the application's own lifespan."""
         if scope["type"] == "lifespan":
             await self._lifetime.serve(receive, send)
             return

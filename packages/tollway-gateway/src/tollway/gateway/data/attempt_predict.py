@@ -14,13 +14,13 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import orjson
 from opentelemetry import context as otel_context
-from tollway.provider.predictions import ChunkEncoder, answer_from, collect, stream_of
 
 from tollway.provider import Answer, BaseProvider, Call, PredictionError, ProviderError
+from tollway.provider.predictions import ChunkEncoder, answer_from, collect, stream_of
 
 from .attempt import Attempt
 
@@ -42,13 +42,20 @@ class Surroundings:
     now_s: Callable[[], int]
 
 
+class _Sources(TypedDict):
+    """What makes an answer's id and time, as `tollway.provider.predictions` takes them."""
+
+    new_id: Callable[[], str]
+    now_s: Callable[[], int]
+
+
 class PredictRunner:
     """Asks one `BaseProvider`."""
 
     def __init__(self, provider: BaseProvider, surroundings: Surroundings) -> None:
         self._provider = provider
         self._threads = surroundings.threads
-        self._made = {"new_id": surroundings.new_id, "now_s": surroundings.now_s}
+        self._sources = _Sources(new_id=surroundings.new_id, now_s=surroundings.now_s)
         predict = provider.predict
         self._is_async = inspect.iscoroutinefunction(predict) or inspect.isasyncgenfunction(predict)
 
@@ -58,14 +65,14 @@ class PredictRunner:
         prediction = await self._predict(call, work)
         pieces = work.pieces(prediction)
         if pieces is None:
-            return answer_from(prediction, call, self._provider.target, **self._made)
+            return answer_from(prediction, call, self._provider.target, **self._sources)
         collected: list[Any] = []
         try:
             while (piece := await pieces.next()) is not _END:
                 collected.append(piece)
         finally:
             await pieces.close()
-        return collect(collected, call, self._provider.target, **self._made)
+        return collect(collected, call, self._provider.target, **self._sources)
 
     async def open(self, call: Call, attempt: Attempt) -> PredictEvents | WholeEvents:
         """See `Runner.open`."""
@@ -73,9 +80,9 @@ class PredictRunner:
         prediction = await self._predict(call, work)
         pieces = work.pieces(prediction)
         if pieces is None:
-            answer = answer_from(prediction, call, self._provider.target, **self._made)
+            answer = answer_from(prediction, call, self._provider.target, **self._sources)
             return WholeEvents(answer, stream_of(answer, call))
-        return PredictEvents(pieces, ChunkEncoder(call, self._provider.target, **self._made))
+        return PredictEvents(pieces, ChunkEncoder(call, self._provider.target, **self._sources))
 
     async def _predict(self, call: Call, work: _Work) -> Any:
         payload = orjson.loads(call.body)  # its own copy: what it changes, a retry must not see

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, MutableMapping
+from dataclasses import replace
 from typing import Any
 
 from tollway.gateway.config.values import TimeoutConfig
@@ -41,10 +42,10 @@ class DataPlane:
         except CallerGone:
             record.caller_gone()
         except (Refusal, ProviderError) as error:
-            await _fail(reply, record, failure_of(error))
+            await _fail(scope, reply, record, failure_of(error))
         except Exception:
             _log.exception("a request failed inside the gateway, trace %s", record.trace_id)
-            await _fail(reply, record, INTERNAL)
+            await _fail(scope, reply, record, INTERNAL)
         finally:
             record.close()
 
@@ -140,6 +141,8 @@ def _late(message: str) -> Callable[[], Exception]:
     return lambda: UpstreamTimeoutError(message)
 
 
-async def _fail(reply: Reply, record: Record, failure: Failure) -> None:
+async def _fail(scope: Scope, reply: Reply, record: Record, failure: Failure) -> None:
+    if (b"expect", b"100-continue") in scope["headers"]:  # its body may never come: nothing can follow it
+        failure = replace(failure, headers=(*failure.headers, (b"connection", b"close")))
     await reply.fail(failure)
     record.failed(failure.status, failure.code, reply.status or failure.status)

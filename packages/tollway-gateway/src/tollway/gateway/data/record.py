@@ -182,8 +182,11 @@ class AttemptRecord:
             self.span.add_event("client_disconnected")
         elif isinstance(error, Exception):
             self._failed(error)
-        if self._info is not None:
-            self._note_answer(self._info)
+        try:
+            if self._info is not None:
+                self._note_answer(self._info)
+        except Exception:  # telemetry never breaks its caller
+            _log.exception("an answer could not be recorded")
         self.span.end()
 
     def _failed(self, error: Exception) -> None:

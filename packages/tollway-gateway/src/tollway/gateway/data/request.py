@@ -16,7 +16,7 @@ from .watch import CallerGone, Receive
 async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, max_bytes: int) -> bytes:
     """Read the whole body, refusing one that is too large before it is held. The server swallows the rest."""
     for name, value in headers:
-        if name == b"content-length" and int(value) > max_bytes:
+        if name == b"content-length" and value.isdigit() and int(value) > max_bytes:
             raise _too_large(max_bytes)
         if name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
             raise Refusal(415, "unsupported_content_encoding", "the body must not be compressed")

@@ -181,4 +181,4 @@ def _merge_tool_call(tool_calls: list[dict[str, Any]], piece: Mapping[str, Any])
     function = piece.get("function")
     if isinstance(function, dict):
         known["function"]["name"] = function.get("name") or known["function"]["name"]
-        known["function"]["arguments"] += function.get("arguments") or ""
+        known["function"]["arguments"] += str(function.get("arguments") or "")

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tollway.gateway.telemetry.content import CapturedContent, NoContent
+from tollway.provider import Call, Task
+
+INPUT, OUTPUT = "gen_ai.input.messages", "gen_ai.output.messages"
+
+
+def asked(task: Task, **payload) -> list:
+    return json.loads(CapturedContent().asked(Call(task, payload, b""))[INPUT])
+
+
+def answered(*events: object) -> list:
+    content = CapturedContent()
+    for event in events:
+        content.saw(b"data: " + json.dumps(event).encode() + b"\n\n")
+    content.saw(b"data: [DONE]\n\n")
+    return json.loads(content.answered(None)[OUTPUT])
+
+
+def chunk(finish_reason=None, index=0, **delta) -> dict:
+    return {"choices": [{"index": index, "delta": delta, "finish_reason": finish_reason}]}
+
+
+def test_messages_become_parts():
+    """Text, pictures by address, tool calls and their results have their own part types."""
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
+    picture = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+    secret = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    assert asked(
+        Task.CHAT,
+        messages=[
+            {"role": "system", "content": "be brief"},
+            {"role": "user", "content": [{"type": "text", "text": "see"}, picture, secret]},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "2"},
+        ],
+    ) == [
+        {"role": "system", "parts": [{"type": "text", "content": "be brief"}]},
+        {
+            "role": "user",
+            "parts": [
+                {"type": "text", "content": "see"},
+                {"type": "uri", "modality": "image", "uri": "https://x/y.png"},
+                {"type": "image_url"},
+            ],
+        },
+        {
+            "role": "assistant",
+            "parts": [{"type": "tool_call", "id": "c1", "name": "add", "arguments": '{"a":1}'}],
+        },
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "2"}]},
+    ]
+
+
+@pytest.mark.parametrize(("task", "key"), [(Task.COMPLETIONS, "prompt"), (Task.EMBEDDINGS, "input")])
+@pytest.mark.parametrize("value", ["one", ["one"]])
+def test_prompts_become_user_messages(task: Task, key: str, value):
+    assert asked(task, **{key: value}) == [{"role": "user", "parts": [{"type": "text", "content": "one"}]}]
+
+
+def test_whole_answer():
+    choice = {"index": 0, "message": {"role": "assistant", "content": "ho"}, "finish_reason": "stop"}
+    body = json.dumps({"choices": [choice]}).encode()
+    assert json.loads(CapturedContent().answered(body)[OUTPUT]) == [
+        {"role": "assistant", "parts": [{"type": "text", "content": "ho"}], "finish_reason": "stop"}
+    ]
+
+
+def test_stream_is_put_together():
+    """Pieces of text and of tool calls become one message for each choice."""
+    first = {"index": 0, "id": "c1", "function": {"name": "add", "arguments": ""}}
+    second = {"index": 0, "function": {"arguments": '{"a":1}'}}
+    assert answered(
+        chunk(role="assistant", content="h"),
+        chunk(content="o"),
+        chunk(tool_calls=[first]),
+        chunk(tool_calls=[second]),
+        chunk("tool_calls"),
+        chunk("stop", index=1, content="other"),
+    ) == [
+        {
+            "role": "assistant",
+            "parts": [
+                {"type": "text", "content": "ho"},
+                {"type": "tool_call", "id": "c1", "name": "add", "arguments": '{"a":1}'},
+            ],
+            "finish_reason": "tool_calls",
+        },
+        {"role": "assistant", "parts": [{"type": "text", "content": "other"}], "finish_reason": "stop"},
+    ]
+
+
+def test_streamed_completions_have_text():
+    assert answered({"choices": [{"index": 0, "text": "ho", "finish_reason": "stop"}]})[0]["parts"] == [
+        {"type": "text", "content": "ho"}
+    ]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"choices": 1}', b'{"choices": [1]}', b'{"data": []}'])
+def test_answer_without_choices_has_no_content(body: bytes):
+    assert CapturedContent().answered(body) == {}
+
+
+def test_long_stream_is_kept_to_a_bound():
+    """A stream without end does not fill the memory of its span."""
+    content = CapturedContent()
+    event = b"data: " + json.dumps(chunk(content="x" * 1000)).encode() + b"\n\n"
+    for _ in range(8000):
+        content.saw(event)
+    assert len(content.answered(None)[OUTPUT]) < 5 * 1024 * 1024
+
+
+def test_nothing_is_kept_unless_asked():
+    content = NoContent()
+    content.saw(b"data: {}\n\n")
+    assert content.asked(Call(Task.CHAT, {"messages": []}, b"")) == content.answered(b"{}") == {}
