@@ -180,8 +180,8 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Serve an ASGI application as the gateway is served; gives its URL."""
+def serving(app: Any) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Serve an ASGI application as the gateway is served; gives its URL, and what stops it."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app, loop="uvloop", http="httptools", log_config=None, lifespan="on", timeout_graceful_shutdown=1
@@ -198,12 +198,16 @@ def serving(app: Any) -> Iterator[str]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    try:
-        server.up.result(timeout=WAIT_S)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
+
+    def stop() -> None:
         server.should_exit = True
         thread.join(timeout=WAIT_S)
+
+    try:
+        server.up.result(timeout=WAIT_S)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", stop
+    finally:
+        stop()
         listener.close()
 
 
@@ -216,8 +220,9 @@ async def no_control(scope: Any, receive: Any, send: Any) -> None:
 class Running:
     """A gateway being served, what its client sees and what its telemetry saw."""
 
-    def __init__(self, url: str, spans: Spans, app: Gateway) -> None:
+    def __init__(self, url: str, spans: Spans, app: Gateway, stop: Callable[[], None]) -> None:
         self.url = url
+        self.stop = stop
         self.spans = spans
         self.app = app
         self.client = httpx.Client(base_url=url, timeout=WAIT_S, trust_env=False)
@@ -258,7 +263,8 @@ def gateway() -> Iterator[Callable[..., Running]]:
             parts.setdefault("environ", {})
             parts.setdefault("tracer_provider", provider)
             app = create_app(GatewayConfig(**config), **parts)
-            running = Running(stack.enter_context(serving(app)), spans, app)
+            url, stop = stack.enter_context(serving(app))
+            running = Running(url, spans, app, stop)
             stack.callback(running.client.close)
             return running
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
+import openai
 import pytest
 from opentelemetry.trace import NoOpTracerProvider
 
@@ -166,3 +169,51 @@ def test_without_spans_requests_are_served_all_the_same(gateway):
     answer = running.client.post("/endpoints/chat/invocations", json=CHAT)
     assert answer.status_code == 200
     assert "x-tollway-trace-id" not in answer.headers
+
+
+def test_request_that_the_servers_stop_cuts_off_is_recorded(gateway, upstream):
+    """A stop that cannot wait for a request says so to its caller, and ends its spans."""
+    server = upstream(lambda exchange: exchange.wait_until_gone())
+    running = gateway(config("openai", openai_api_key="sk-x", openai_api_base=f"{server.url}/v1"))
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(running.client.post, "/endpoints/chat/invocations", json=CHAT)
+        exchange = server.requests.get(timeout=20)
+        running.stop()
+        answer = asked.result(timeout=20)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "shutting_down")
+    assert exchange.gone.wait(20)
+    running.spans.wait_for("chat gpt-4")
+    span = running.spans.wait_for("POST /endpoints/{name}/invocations")
+    assert span.attributes["error.type"] == "shutting_down"
+    who = {"endpoint": "chat", "provider": "openai", "model": "gpt-4"}
+    where = {**who, "route": "/endpoints/{name}/invocations"}
+    assert running.metric("gateway_requests_total", **where, status="503") == 1
+
+
+def test_openai_client_sees_a_broken_stream_as_an_error(gateway, upstream):
+    """The error event of a stream that broke is an exception in OpenAI's own client."""
+    chunk = {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "delta": {"content": "ho"}, "finish_reason": None}],
+    }
+
+    def script(exchange):
+        exchange.begin_stream()
+        exchange.event(chunk)
+        exchange.cut()
+
+    server = upstream(script)
+    running = gateway(config("openai", openai_api_key="sk-x", openai_api_base=f"{server.url}/v1"))
+    seen = []
+    with (
+        httpx.Client(trust_env=False) as transport,
+        openai.OpenAI(api_key="k", base_url=f"{running.url}/v1", http_client=transport) as client,
+        pytest.raises(openai.APIError, match="hung up"),
+    ):
+        seen.extend(
+            event.choices[0].delta.content
+            for event in client.chat.completions.create(model="chat", stream=True, messages=CHAT["messages"])
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from tollway.gateway.telemetry.propagation import inject
 from tollway.gateway.upstream import UpstreamClient, UpstreamStream
@@ -54,7 +53,8 @@ class HTTPRunner:
 
     def _request(self, call: Call, attempt: Attempt) -> UpstreamRequest:
         request = self._provider.request(call)
-        return replace(request, headers=request.headers + inject(attempt.context))
+        headers = request.headers + inject(attempt.context)
+        return UpstreamRequest(request.url, headers, request.body, request.method)
 
 
 class HTTPEvents:

@@ -32,6 +32,8 @@ Shape = Callable[[Failure], bytes]
 
 INTERNAL = Failure(500, "internal_error", "the gateway failed; its log says why")
 
+STOPPING = Failure(503, "shutting_down", "the gateway is stopping; ask again")
+
 _TYPES = {
     401: "authentication_error",
     403: "permission_error",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, MutableMapping
 from dataclasses import replace
@@ -13,7 +14,7 @@ from tollway.provider import Call, ProviderError, UpstreamTimeoutError
 from .admit import admit
 from .answer import Headers, Reply, Send
 from .attempt import Events
-from .failure import INTERNAL, Failure, failure_of
+from .failure import INTERNAL, STOPPING, Failure, failure_of
 from .paths import Entrance
 from .record import AttemptRecord, Record, Recorder
 from .refusal import Refusal
@@ -43,6 +44,8 @@ class DataPlane:
             record.caller_gone()
         except (Refusal, ProviderError) as error:
             await _fail(scope, reply, record, failure_of(error))
+        except asyncio.CancelledError:  # the server stops, and has waited as long as it would
+            await _fail(scope, reply, record, STOPPING)
         except Exception:
             _log.exception("a request failed inside the gateway, trace %s", record.trace_id)
             await _fail(scope, reply, record, INTERNAL)

@@ -26,9 +26,6 @@ _log = logging.getLogger(__name__)
 CLIENT_CLOSED_REQUEST = 499
 """The status of a request whose caller hung up (nginx's word for it); nobody receives it."""
 
-_INTERRUPTED = 503
-"""The status of a request that the server's own stop cut off."""
-
 
 class Recorder:
     """Opens the record of each request. `clock_s` is monotonic and counts seconds."""
@@ -61,7 +58,7 @@ class Record:
         self._route = route
         self._started_s = recorder.clock_s()
         self._labels = Labels()
-        self._status = _INTERRUPTED
+        self._status = 500
         self.span = start_server_span(recorder.tracer, scope, route)
         recorder.metrics.in_flight.inc()
 

@@ -64,6 +64,7 @@ class Metrics:
         )
         self.in_flight = Gauge("gateway_requests_in_flight", "Requests being answered.", registry=registry)
         self._codes: set[str] = set()
+        self._bound_tokens: dict[Labels, tuple[Counter, Counter]] = {}
         self._bound: dict[tuple[Labels, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(
@@ -95,10 +96,13 @@ class Metrics:
 
     def used(self, labels: Labels, usage: Usage) -> None:
         """Count the tokens of one answer."""
-        who = (labels.endpoint, labels.provider, labels.model)
-        for kind, count in (("input", usage.input_tokens), ("output", usage.output_tokens)):
-            if count:
-                self._tokens.labels(*who, kind).inc(count)
+        bound = self._bound_tokens.get(labels)
+        if bound is None:
+            who = (labels.endpoint, labels.provider, labels.model)
+            bound = self._tokens.labels(*who, "input"), self._tokens.labels(*who, "output")
+            self._bound_tokens[labels] = bound
+        bound[0].inc(usage.input_tokens or 0)
+        bound[1].inc(usage.output_tokens or 0)
 
     def code_label(self, code: str) -> str:
         """Return the code, or `other` when it is not one word or one too many."""
