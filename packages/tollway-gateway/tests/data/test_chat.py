@@ -232,3 +232,48 @@ def test_upstreams_key_appears_nowhere(plain):
     spans = [gateway.spans.wait_for(name) for name in ("chat gpt-4", "POST /endpoints/{name}/invocations")]
     metrics, _ = gateway.app.metrics.render()
     assert "secret-key" not in answer.text + "".join(span.to_json() for span in spans) + metrics.decode()
+
+
+def test_answer_that_is_none_is_a_502(plain):
+    """An upstream's web page with status 200 is not passed off as an answer."""
+    gateway, _ = plain(lambda exchange: exchange.answer(b"<html>"))
+    answer = gateway.client.post("/endpoints/chat/invocations", json=CHAT)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_invalid_response")
+
+
+def test_dead_upstream_is_a_502(plain):
+    gateway, server = plain(lambda exchange: None)
+    server.close()
+    answer = gateway.client.post("/endpoints/chat/invocations", json=CHAT)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_unreachable")
+
+
+def test_finished_stream_that_is_not_closed_ends_all_the_same(plain):
+    """After `[DONE]` the caller's answer ends, whatever the upstream does with its connection."""
+
+    def script(exchange):
+        exchange.begin_stream()
+        exchange.event(b"[DONE]")
+        exchange.wait_until_gone()
+
+    gateway, _ = plain(script)
+    with stream(gateway) as answer:
+        assert [line for line in answer.iter_lines() if line] == ["data: [DONE]"]
+    assert gateway.spans.wait_for("chat gpt-4").status.is_unset
+
+
+def test_connections_to_the_upstream_are_kept(plain):
+    """Whole answers and streams one after another share one connection."""
+
+    def script(exchange):
+        if not exchange.json.get("stream"):
+            exchange.answer(COMPLETION)
+            return
+        exchange.begin_stream()
+        exchange.event(b"[DONE]")
+        exchange.end_stream()
+
+    gateway, server = plain(script)
+    for streamed in (True, False, True, False):
+        gateway.client.post("/endpoints/chat/invocations", json={**CHAT, "stream": streamed})
+    assert server.connections == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 
 import httpx
@@ -267,3 +268,23 @@ def test_prediction_that_takes_too_long_is_a_504(model):
     gateway = model(lambda payload: go_on.wait(20), timeout={"total_s": 0.1})
     assert gateway.client.post(PATH, json=CHAT).status_code == 504
     go_on.set()
+
+
+def test_caller_that_never_reads_is_let_go_at_the_total_limit(model):
+    """Who takes nothing and stays connected holds a model no longer than `total`."""
+    closed = threading.Event()
+
+    def predict(payload):
+        try:
+            while True:
+                yield "x" * 100_000
+        finally:
+            closed.set()
+
+    gateway = model(predict, timeout={"total_s": 0.5})
+    body = json.dumps({**CHAT, "stream": True}).encode()
+    with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
+        head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        assert closed.wait(20)
+        assert [event.name for event in gateway.spans.wait_for(SERVER).events] == ["client_disconnected"]
