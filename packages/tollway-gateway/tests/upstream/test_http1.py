@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -164,8 +167,6 @@ def test_connect_time_limit():
 
 def test_stream_is_read_as_it_comes(upstream):
     """Each piece is there when it was sent: the next is sent only after it was read."""
-    import threading
-
     go_on = threading.Semaphore(0)
 
     def script(exchange):
@@ -191,8 +192,6 @@ def test_stream_is_read_as_it_comes(upstream):
 
 def test_slow_reader_holds_the_upstream_back(upstream):
     """A stream that nobody reads stops its sender instead of filling the memory."""
-    import threading
-
     sent = 0
     stuck = threading.Event()
 
@@ -294,3 +293,19 @@ def test_no_proxy_names_what_is_reached_directly(upstream, no_proxy: str):
     environ = {"HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": no_proxy}
     run(lambda client: client.send(post(f"{server.url}/direct"), CONNECT_S), environ)
     assert server.requests.get_nowait().path == "/direct"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_garbage_is_an_answer_or_a_provider_error(upstream, seed: int):
+    """Whatever bytes an upstream sends, the call ends, and in nothing but the errors of the contract."""
+    chance = random.Random(seed)
+    pieces = [b"HTTP/1.1 200 OK\r\n", b"content-length: 3\r\n", b"transfer-encoding: chunked\r\n", b"\r\n"]
+    pieces += [b"3\r\nabc\r\n", b"0\r\n\r\n", b"HTTP/1.1 101 Up\r\n", b"\x00\xff", b"abc", b"upgrade: x\r\n"]
+
+    def script(exchange):
+        exchange.send(b"".join(chance.choices(pieces, k=chance.randint(1, 8))))
+        exchange.cut()
+
+    server = upstream(script)
+    with contextlib.suppress(ProviderError):
+        run(lambda client: client.send(post(server.url), CONNECT_S))
