@@ -117,3 +117,16 @@ def test_route_splits_traffic_by_share(gateway, path: str):
     answers = [running.client.post(path, json={**CHAT, "model": "r"}).json() for _ in range(5)]
     chosen = [answer["choices"][0]["message"]["content"] for answer in answers]
     assert chosen == ["a", "a", "a", "b", "b"]
+
+
+def test_failed_calls_tell_of_the_limit_too(gateway):
+    """A call that the model failed has cost a token, and its answer says so."""
+
+    class Failing(BaseProvider):
+        def predict(self, payload):
+            raise RuntimeError
+
+    failing = Failing(Target("a", Task.CHAT, "m"))
+    running = gateway({"endpoints": [endpoint("a", limit=LIMIT)]}, providers={"a": failing})
+    answer = running.client.post(PATHS[0], json=CHAT)
+    assert (answer.status_code, answer.headers["x-ratelimit-remaining-requests"]) == (500, "1")

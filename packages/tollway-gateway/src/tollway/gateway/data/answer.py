@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from .failure import Failure, Shape
@@ -29,20 +29,23 @@ class Reply:
     def __init__(self, send: Send, shape: Shape, trace_id: str | None) -> None:
         self._send = send
         self._shape = shape
-        self._own: Headers = ()
+        self._headers: list[tuple[bytes, bytes]] = []
         if trace_id is not None:
-            self._own = ((b"x-tollway-trace-id", trace_id.encode()), (b"x-request-id", trace_id.encode()))
+            self._headers += (b"x-tollway-trace-id", trace_id.encode()), (b"x-request-id", trace_id.encode())
         self.status: int | None = None
 
-    async def whole(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    def add_headers(self, headers: Headers) -> None:
+        """Have these on the answer, whatever it will be."""
+        self._headers += headers
+
+    async def whole(self, status: int, body: bytes) -> None:
         """Send a whole answer."""
-        length = (b"content-length", b"%d" % len(body))
-        await self._begin(status, [_JSON, length, *self._own, *headers])
+        await self._begin(status, _JSON, (b"content-length", b"%d" % len(body)))
         await self._send({"type": "http.response.body", "body": body})
 
-    async def begin_stream(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    async def begin_stream(self) -> None:
         """Promise a stream: from here on the status is 200."""
-        await self._begin(200, [*_EVENT_STREAM, *self._own, *headers])
+        await self._begin(200, *_EVENT_STREAM)
 
     async def events(self, events: bytes) -> None:
         """Send events; waits while the caller does not take them."""
@@ -55,7 +58,7 @@ class Reply:
     async def fail(self, failure: Failure) -> None:
         """Tell an error: as the answer, or in the stream that has begun, which then ends without `[DONE]`."""
         if self.status is None:
-            await self.whole(failure.status, self._shape(failure), failure.headers)
+            await self.whole(failure.status, self._shape(failure))
             return
         try:
             async with asyncio.timeout(_LAST_WORDS_S):
@@ -64,6 +67,7 @@ class Reply:
         except TimeoutError:
             return
 
-    async def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    async def _begin(self, status: int, *headers: tuple[bytes, bytes]) -> None:
         self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        all_headers = [*headers, *self._headers]
+        await self._send({"type": "http.response.start", "status": status, "headers": all_headers})

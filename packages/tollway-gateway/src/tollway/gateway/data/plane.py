@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, MutableMapping
-from dataclasses import replace
 from typing import Any
 
 from tollway.gateway.config.values import TimeoutConfig
 from tollway.provider import Call, ProviderError, UpstreamTimeoutError
 
 from .admit import admit
-from .answer import Headers, Reply, Send
+from .answer import Reply, Send
 from .attempt import Events
 from .failure import INTERNAL, STOPPING, Failure, failure_of
 from .paths import Entrance
@@ -62,13 +61,13 @@ class DataPlane:
         call = check_call(destination.task, payload, body)
         endpoint = destination.choose()
         record.routed(endpoint)
-        headers = admit(endpoint, record)
+        reply.add_headers(admit(endpoint, record))
         with record.attempt(endpoint, call) as attempt, Watch(receive) as watch:
             if call.stream:
-                await _stream(endpoint, call, attempt, watch, reply, headers)
+                await _stream(endpoint, call, attempt, watch, reply)
             else:
                 body = await _ask(endpoint, call, attempt, watch)
-        await (reply.end() if call.stream else reply.whole(200, body, headers))
+        await (reply.end() if call.stream else reply.whole(200, body))
         record.answered(200)
 
 
@@ -81,9 +80,7 @@ async def _ask(endpoint: Endpoint, call: Call, attempt: AttemptRecord, watch: Wa
     return answer.body
 
 
-async def _stream(
-    endpoint: Endpoint, call: Call, attempt: AttemptRecord, watch: Watch, reply: Reply, headers: Headers
-) -> None:
+async def _stream(endpoint: Endpoint, call: Call, attempt: AttemptRecord, watch: Watch, reply: Reply) -> None:
     """Get a stream and forward it. Its first events decide the status: errors before are HTTP errors."""
     timer = _StreamTimer(watch, endpoint.config.timeout)
     timer.before_first()
@@ -92,7 +89,7 @@ async def _stream(
     try:
         data = await events.next()
         attempt.first_event()
-        await reply.begin_stream(headers)
+        await reply.begin_stream()
         await _forward(data, events, attempt, timer, reply)
     finally:
         await events.close()
@@ -145,7 +142,8 @@ def _late(message: str) -> Callable[[], Exception]:
 
 
 async def _fail(scope: Scope, reply: Reply, record: Record, failure: Failure) -> None:
+    reply.add_headers(failure.headers)
     if (b"expect", b"100-continue") in scope["headers"]:  # its body may never come: nothing can follow it
-        failure = replace(failure, headers=(*failure.headers, (b"connection", b"close")))
+        reply.add_headers(((b"connection", b"close"),))
     await reply.fail(failure)
     record.failed(failure.status, failure.code, reply.status or failure.status)
