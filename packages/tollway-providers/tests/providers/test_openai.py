@@ -84,6 +84,13 @@ def test_an_entra_token_is_a_bearer_token() -> None:
     assert {"authorization": f"Bearer {KEY}", "content-type": "application/json"} == dict(asked.headers)
 
 
+def test_the_type_of_api_may_be_written_in_any_case() -> None:
+    config = {**AZURE, "openai_api_type": "AZURE"}
+
+    assert {} == problems(**config)
+    assert "api-key" in dict(request(**config).headers)
+
+
 @pytest.mark.parametrize("missing", [key for key in AZURE if key != "openai_api_type"])
 def test_azure_names_each_setting_that_it_lacks(missing: str) -> None:
     config: ClassVar[Any] = {key: value for key, value in AZURE.items() if key != missing}

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import ClassVar, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Protocol
 
 from ._base import Provider
 from ._openai_dialect import PATHS, OpenAIStream, answer_of, body_of
 from ._openai_errors import error_of_response
 from ._secrets import redactor_of
-from ._values import Answer, AnswerInfo, Call, Target, Task, UpstreamRequest, UpstreamResponse
+from ._settings import check_header_values
+from ._values import (
+    Answer,
+    AnswerInfo,
+    Call,
+    SettingProblem,
+    Target,
+    Task,
+    UpstreamRequest,
+    UpstreamResponse,
+)
 from .errors import ProviderError
 
 
@@ -64,6 +75,12 @@ class HTTPProvider(Provider):
         key = target.config.get(self.key_setting)
         self.headers = (("authorization", f"Bearer {key}"),) if key else ()
         self.redact = redactor_of(self.settings, target.config)
+
+    @classmethod
+    def check(cls, config: Mapping[str, Any], task: Task) -> Iterable[SettingProblem]:
+        """Say what is wrong with an endpoint's `model.config`; its secrets have to fit into headers."""
+        yield from super().check(config, task)
+        yield from check_header_values(cls.settings, config)
 
     def url_of(self, task: Task) -> str:
         """Return the address that serves a task."""

@@ -36,7 +36,7 @@ def with_defaults(settings: Iterable[Setting] | None, config: Mapping[str, Any])
 
 
 def _check_value(setting: Setting, value: Any) -> Iterator[SettingProblem]:
-    if value is None:
+    if value is None or (setting.required and value == ""):
         if setting.required:
             yield SettingProblem(setting.name, f"{setting.name} is missing", f"add it: {setting.help}")
         return
@@ -49,6 +49,17 @@ def _check_value(setting: Setting, value: Any) -> Iterator[SettingProblem]:
         yield SettingProblem(
             setting.name, f"{setting.name} is not one of {allowed}", f"use one of: {allowed}"
         )
+
+
+def check_header_values(
+    settings: tuple[Setting, ...] | None, config: Mapping[str, Any]
+) -> Iterator[SettingProblem]:
+    """Yield a problem for every secret that no HTTP header can carry (RFC 9110 section 5.5)."""
+    for setting in settings or ():
+        value = config.get(setting.name)
+        if setting.secret and isinstance(value, str) and not (value.isascii() and value.isprintable()):
+            message = f"{setting.name} holds a line end, or another character that no HTTP header can carry"
+            yield SettingProblem(setting.name, message, "copy it again: one line of plain characters")
 
 
 def _suggest(key: str, known: Mapping[str, Setting]) -> str:

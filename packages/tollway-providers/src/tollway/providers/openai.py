@@ -14,7 +14,6 @@ _SETTINGS = (
         "openai_api_type",
         "openai, azure (a key) or azuread (a Microsoft Entra token as the key)",
         default="openai",
-        choices=("openai", "azure", "azuread"),
     ),
     Setting("openai_api_base", "the base URL, such as https://api.openai.com/v1"),
     Setting("openai_api_version", "Azure's API version, such as 2024-10-21"),
@@ -22,6 +21,7 @@ _SETTINGS = (
     Setting("openai_organization", "the organisation that is billed, if your key has several"),
 )
 
+_API_TYPES = ("openai", "azure", "azuread")
 _AZURE_NEEDS = ("openai_api_key", "openai_api_base", "openai_api_version", "openai_deployment_name")
 
 _AZURE_PATHS = {
@@ -47,16 +47,17 @@ class OpenAIProvider(HTTPProvider):
     def check(cls, config: Mapping[str, Any], task: Task) -> Iterable[SettingProblem]:
         """Add to the checks of single settings those of what they need of one another."""
         yield from super().check(config, task)
-        yield from _check_needs(config)
+        yield from _check_type_and_needs(config)
         yield from _check_base(config.get("openai_api_base"))
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         config = target.config
-        self._azure = config.get("openai_api_type") in ("azure", "azuread")
+        api_type = _api_type(config)
+        self._azure = api_type != "openai"
         self._deployment = quote(str(config.get("openai_deployment_name") or ""), safe="")
         self._query = urlencode({"api-version": config.get("openai_api_version") or ""})
-        if config.get("openai_api_type") == "azure":
+        if api_type == "azure":
             self.headers = (("api-key", str(config.get("openai_api_key") or "")),)
         if config.get("openai_organization"):
             self.headers += (("openai-organization", config["openai_organization"]),)
@@ -68,8 +69,16 @@ class OpenAIProvider(HTTPProvider):
         return super().url_of(task)
 
 
-def _check_needs(config: Mapping[str, Any]) -> Iterator[SettingProblem]:
-    api_type = config.get("openai_api_type", "openai")
+def _api_type(config: Mapping[str, Any]) -> str:
+    """Return the type of API, which may be written in any case."""
+    return str(config.get("openai_api_type") or "openai").lower()
+
+
+def _check_type_and_needs(config: Mapping[str, Any]) -> Iterator[SettingProblem]:
+    api_type = _api_type(config)
+    if api_type not in _API_TYPES:
+        allowed = ", ".join(_API_TYPES)
+        yield SettingProblem("openai_api_type", "openai_api_type is unknown", f"use one of: {allowed}")
     why = ""
     needed: tuple[str, ...] = () if config.get("openai_api_base") else ("openai_api_key",)
     if api_type in ("azure", "azuread"):
