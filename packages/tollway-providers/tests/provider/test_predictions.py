@@ -156,6 +156,11 @@ class TestChunkEncoder:
         ]
         assert [None, None, "stop"] == [c["finish_reason"] for c in choices]
 
+    def test_a_stream_starts_from_text_even_where_the_model_says_null(self) -> None:
+        chunks = stream([{"delta": {"role": "assistant", "content": None}}, "a"])
+
+        assert {"role": "assistant", "content": ""} == chunks[0]["choices"][0]["delta"]
+
     def test_every_chunk_of_a_stream_has_the_same_head(self) -> None:
         chunks = stream(["he", "llo"])
 

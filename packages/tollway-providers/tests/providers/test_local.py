@@ -15,6 +15,7 @@ from tollway.provider import (
     PayloadError,
     PluginError,
     PredictionError,
+    StreamError,
     Target,
     Task,
     discovery,
@@ -22,7 +23,7 @@ from tollway.provider import (
     with_defaults,
 )
 from tollway.provider.testing import ProviderContract
-from tollway.providers.local import LocalProvider
+from tollway.providers.local import LocalProvider, _running
 
 pytest.importorskip("xllamacpp", reason="needs tollway-providers[local]")
 
@@ -100,6 +101,17 @@ def test_closing_an_answer_stops_the_model(chat: LocalProvider, stream: bool) ->
     pieces.close()
 
     assert [] == [thread for thread in threading.enumerate() if thread.name == "tollway-local"]
+
+
+def test_an_answer_that_is_stopped_from_elsewhere_is_not_passed_off_as_finished(chat: LocalProvider) -> None:
+    pieces: Any = chat.predict(STORY)
+    next(pieces)
+    (stop,) = _running.values()
+
+    stop.set()
+
+    with pytest.raises(StreamError):
+        list(pieces)
 
 
 def test_more_calls_than_slots_are_all_answered(chat: LocalProvider) -> None:

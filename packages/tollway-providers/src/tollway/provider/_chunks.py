@@ -91,7 +91,9 @@ class ChunkEncoder:
         if not self._chat:
             return {**head, "logprobs": outer.get("logprobs"), "text": _text_of(given)}
         delta = _delta_of(given)
-        return {**head, "delta": {"role": "assistant", "content": "", **delta} if first else delta}
+        if first:  # clients add up what follows: they start from text, not from null
+            delta = {"role": "assistant", "content": "", **{k: v for k, v in delta.items() if v is not None}}
+        return {**head, "delta": delta}
 
 
 def _delta_of(choice: dict[str, Any]) -> dict[str, Any]:

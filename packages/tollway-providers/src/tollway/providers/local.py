@@ -27,6 +27,7 @@ from tollway.provider import (
     PredictionError,
     Setting,
     SettingProblem,
+    StreamError,
     Target,
     Task,
 )
@@ -103,9 +104,14 @@ class LocalProvider(BaseProvider):
             _release(model)
 
     def _stream(self, handle: _Handle, asked: dict[str, Any], *, several: bool) -> Iterator[dict[str, Any]]:
+        finished = False
         with contextlib.closing(_pieces(handle, asked)) as pieces:
             for piece in pieces:
-                yield self._said(piece, several=several)
+                said = self._said(piece, several=several)
+                finished = finished or any(choice.get("finish_reason") for choice in said["choices"])
+                yield said
+        if not finished:
+            raise StreamError("the local model stopped before its answer was finished")
 
     def _said(self, said: dict[str, Any], *, several: bool) -> dict[str, Any]:
         """Keep the answer; of several choices llama.cpp counts the first alone, so then there is no usage."""
@@ -256,7 +262,8 @@ def _raise_for(said: dict[str, Any]) -> None:
 
 def _asks_for_several(payload: Mapping[str, Any]) -> bool:
     prompt, n = payload.get("prompt"), payload.get("n")
-    return (isinstance(prompt, list) and len(prompt) > 1) or (isinstance(n, int) and n > 1)
+    prompts = isinstance(prompt, list) and len(prompt) > 1 and not isinstance(prompt[0], int)
+    return prompts or (isinstance(n, int) and n > 1)
 
 
 def _packaged_weights() -> Path | None:
