@@ -1,0 +1,184 @@
+"""A bounded queue of ended spans and the one thread that empties it.
+
+`put` is what a caller pays: a length check and a deque append, no lock. A wake-up cannot be lost, because the
+thread also wakes by itself every interval. Who waits for a flush holds a ticket: the thread writes down the
+highest ticket it saw *before* it emptied the queue, so everything put before the flush is covered.
+"""
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+_logger = logging.getLogger(__name__)
+
+Clock = Callable[[], float]
+"""Monotonic seconds."""
+
+Wait = Callable[[threading.Event, float], bool]
+"""Waits for an event at most so many seconds; tests pass one that does not wait."""
+
+
+def wait_for(event: threading.Event, timeout_s: float) -> bool:
+    """Wait as `threading.Event.wait` does: the real `Wait`."""
+    return event.wait(timeout_s)
+
+
+class Sink(Protocol):
+    """What the thread feeds. Only that thread calls it."""
+
+    def consume(self, spans: list[ReadableSpan], *, flush: bool) -> bool:
+        """Take spans (perhaps none: a tick); with `flush`, finish all that is held. False: not finished."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the sink holds open."""
+        ...
+
+    def after_fork(self) -> None:
+        """Forget what belongs to the parent process."""
+        ...
+
+
+class SpanWorker:
+    """Carries spans from `put` to a sink on a thread of its own, started with the first span."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        name: str,
+        max_queue_spans: int,
+        interval_s: float,
+        clock: Clock = time.monotonic,
+        wait: Wait = wait_for,
+    ) -> None:
+        if max_queue_spans < 1 or interval_s <= 0:
+            raise ValueError("max_queue_spans and interval_s must be positive")
+        self._sink = sink
+        self._name = name
+        self._max_queue_spans = max_queue_spans
+        self._wake_at = max(1, max_queue_spans // 4)
+        self._interval_s = interval_s
+        self._clock = clock
+        self._wait = wait
+        self._fresh()
+        os.register_at_fork(after_in_child=_weak_call(self))
+
+    def _fresh(self) -> None:
+        self._queue: deque[ReadableSpan] = deque()
+        self._lock = threading.Lock()
+        self._answered = threading.Condition(self._lock)
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._asked = 0
+        self._done = 0
+        self._succeeded = True
+        self._closed = False
+        self.dropped = 0
+
+    def after_fork(self) -> None:
+        """Start clean in a child: the parent writes its own spans, and its thread is not here."""
+        closed = self._closed
+        self._fresh()
+        self._closed = closed
+        self._sink.after_fork()
+
+    @property
+    def queued(self) -> int:
+        """Spans waiting for the thread."""
+        return len(self._queue)
+
+    def put(self, span: ReadableSpan) -> None:
+        """Queue a span, or count it as dropped: the queue is full, or shut down."""
+        queue = self._queue
+        if self._closed or len(queue) >= self._max_queue_spans:
+            self.dropped += 1
+            return
+        queue.append(span)
+        if self._thread is None:
+            self._start()
+        elif len(queue) == self._wake_at:
+            self._wake.set()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._wait(self._wake, self._interval_s)
+            self._wake.clear()  # before the look at the queue: a set from now on is seen next time
+            closing, ticket = self._closed, self._asked
+            succeeded = self._turn(flush=closing or ticket > self._done)
+            with self._lock:
+                self._done, self._succeeded = ticket, succeeded
+                self._answered.notify_all()
+            if closing:
+                return
+
+    def _turn(self, *, flush: bool) -> bool:
+        spans: list[ReadableSpan] = []
+        try:
+            while True:
+                spans.append(self._queue.popleft())
+        except IndexError:
+            pass
+        try:
+            return self._sink.consume(spans, flush=flush)
+        except Exception:
+            # The last net: a bug in a sink must cost spans, not the thread.
+            self.dropped += len(spans)
+            _logger.exception("%s lost %d spans", self._name, len(spans))
+            return False
+
+    def flush(self, timeout_s: float) -> bool:
+        """Return whether everything put so far was taken care of within the time."""
+        with self._lock:
+            if self._thread is None:
+                return True
+            if self._closed:
+                return not self._thread.is_alive() and self._succeeded
+            self._asked += 1
+            ticket = self._asked
+            self._wake.set()
+            deadline_s = self._clock() + timeout_s
+            while self._done < ticket:
+                left_s = deadline_s - self._clock()
+                if left_s <= 0 or not self._answered.wait(left_s):
+                    return False
+            return self._succeeded
+
+    def shutdown(self, timeout_s: float) -> bool:
+        """Take care of what is queued, at most so long, and stop; safe to call again."""
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+            self._wake.set()
+        if thread is not None:
+            thread.join(timeout_s)
+            if thread.is_alive():
+                return False
+        self.dropped += len(self._queue)  # put between the last look and the close
+        self._queue.clear()
+        self._sink.close()
+        return self._succeeded
+
+
+def _weak_call(worker: SpanWorker) -> Callable[[], None]:
+    """Return a fork hook that does not keep the worker alive: hooks cannot be unregistered."""
+    reference = weakref.ref(worker)
+
+    def after_in_child() -> None:
+        if (alive := reference()) is not None:
+            alive.after_fork()
+
+    return after_in_child

@@ -1,0 +1,28 @@
+"""The file store: traces as files that a person, the collector and Jaeger can read."""
+
+from ._default import NoStoreError, get_trace, search_traces, set_default
+from ._maintenance import Pruned, Verification, prune, reindex, verify
+from ._processor import FileStoreProcessor, StoreCounts
+from ._store import FileStore, TraceReader
+from ._summary import Summary
+from ._views import EventView, SpanView, Trace
+
+__all__ = [
+    "EventView",
+    "FileStore",
+    "FileStoreProcessor",
+    "NoStoreError",
+    "Pruned",
+    "SpanView",
+    "StoreCounts",
+    "Summary",
+    "Trace",
+    "TraceReader",
+    "Verification",
+    "get_trace",
+    "prune",
+    "reindex",
+    "search_traces",
+    "set_default",
+    "verify",
+]

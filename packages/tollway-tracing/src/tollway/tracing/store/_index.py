@@ -1,0 +1,142 @@
+"""The indexes: append-only rows, bucketed by day and by status, and by day and duration octave.
+
+A row is a JSON array. Its first element is the sort key of its index in fixed-width hex, so that raw lines
+sort as their keys do, and only the rows that a query returns are parsed. A trace that grew (late spans,
+another process) gets a newer row in every bucket that has an older one: the row written last is the true one.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from ._files import Layout, append
+from ._summary import Summary
+
+BY_STATUS = "by_status"
+BY_DURATION = "by_duration"
+
+TRACE_ID = slice(40, 72)
+"""Where a line has its trace id."""
+
+_WRITTEN = slice(21, 37)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A summary as an index knows it, and when it was written."""
+
+    summary: Summary
+    written_ns: int
+    day: str
+    """The folder that its file was written to."""
+
+
+def octave_of(duration_ns: int) -> int:
+    """Return the duration's octave: 0 below a microsecond, then one more for each doubling."""
+    return (duration_ns // 1000).bit_length()
+
+
+def key_line(key: int) -> bytes:
+    """Return the beginning of a line with this key: it sorts before that line and after all smaller keys."""
+    return b'["%016x' % max(0, key)
+
+
+def written_of(line: bytes) -> int:
+    """Return when a row was written; the far future for a line that is torn, so that nobody stops there."""
+    try:
+        return int(line[_WRITTEN], 16)
+    except ValueError:
+        return 2**62
+
+
+def row_line(key: int, row: Row) -> bytes:
+    """Return the row as a line with newline."""
+    summary = row.summary
+    return b'["%016x","%016x",%b\n' % (
+        max(0, key),
+        row.written_ns,
+        orjson.dumps(
+            [
+                summary.trace_id,
+                summary.start_ns,
+                summary.duration_ns,
+                summary.status,
+                summary.root_name,
+                summary.kept_because,
+                summary.span_count,
+                summary.service,
+                summary.has_root,
+            ]
+        )[1:],
+    )
+
+
+def row_of(line: bytes, day: str) -> Row | None:
+    """Return the row of a line; None for a line that is torn."""
+    try:
+        _, written, *fields = orjson.loads(line)
+        return Row(Summary(*fields), int(written, 16), day)
+    except (ValueError, TypeError):
+        return None
+
+
+def buckets_of(summary: Summary) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
+    """Return the (index, bucket, key) pair of places of a summary."""
+    return (
+        (BY_STATUS, summary.status, summary.start_ns),
+        (BY_DURATION, f"{octave_of(summary.duration_ns):02d}", summary.duration_ns),
+    )
+
+
+def bucket_file(layout: Layout, index: str, day: str, bucket: str) -> str:
+    """Return the file of a bucket."""
+    return f"{layout.indexes}/{index}/{day}/{bucket}.jsonl"
+
+
+def buckets_in(layout: Layout, index: str, day: str) -> list[str]:
+    """Return the names of a day's buckets; none where the day has none, or was pruned just now."""
+    try:
+        names = os.listdir(layout.indexes / index / day)
+    except FileNotFoundError:
+        return []
+    return sorted(name[:-6] for name in names if name.endswith(".jsonl"))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row to write, and the summaries that the trace had before, whose buckets must hear of it too."""
+
+    row: Row
+    before: tuple[Summary, ...] = ()
+
+    def lines(self) -> dict[tuple[str, str, str], bytes]:
+        """Return the line for each (index, day, bucket) that must have one."""
+        row = self.row
+        keys = {index: key for index, _, key in buckets_of(row.summary)}
+        return {
+            (index, row.day, bucket): row_line(keys[index], row)
+            for summary in (row.summary, *self.before)
+            for index, bucket, _ in buckets_of(summary)
+        }
+
+
+def grouped(entries: Iterable[Entry]) -> dict[tuple[str, str, str], bytes]:
+    """Return what each bucket gets, each in one piece."""
+    found: dict[tuple[str, str, str], list[bytes]] = {}
+    for entry in entries:
+        for place, line in entry.lines().items():
+            found.setdefault(place, []).append(line)
+    return {place: b"".join(lines) for place, lines in found.items()}
+
+
+def append_to(layout: Layout, place: tuple[str, str, str], lines: bytes) -> None:
+    """Add lines to a bucket in one write. Raises OSError."""
+    index, day, bucket = place
+    path = bucket_file(layout, index, day, bucket)
+    try:
+        append(path, lines)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        append(path, lines)

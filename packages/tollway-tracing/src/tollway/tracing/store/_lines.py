@@ -1,0 +1,126 @@
+"""The lines of a trace file: made from spans, and read back into views."""
+
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+from opentelemetry.sdk.trace import ReadableSpan
+
+from tollway.tracing.otlp._encode import REMOTE, Encoder, encode_span, to_json
+
+from ._summary import Summary, summarise
+from ._views import KINDS, STATUSES, EventView, SpanView, time_of
+
+MAX_LINE_BYTES = 1_000_000
+"""Below the collector's default `max_log_size` of 1 MiB, with room for the resource around the spans."""
+
+_SPANS = b',"resourceSpans":'
+
+
+def lines_of(
+    trace_id: str, spans: Sequence[ReadableSpan], encoder: Encoder, max_line_bytes: int = MAX_LINE_BYTES
+) -> list[tuple[Summary, bytes]]:
+    """Return the lines (with newline) that hold these spans, each with its summary.
+
+    One line, unless it would pass the limit. A single span above the limit still gets a line of its own.
+    """
+    lines = []
+    pieces: list[tuple[ReadableSpan, bytes]] = []
+    size = 0
+    for span in spans:
+        piece = encode_span(span)
+        if piece is None:
+            continue
+        if pieces and size + len(piece) > max_line_bytes:
+            lines.append(_line(trace_id, pieces, encoder))
+            pieces, size = [], 0
+        pieces.append((span, piece))
+        size += len(piece) + 1
+    if pieces:
+        lines.append(_line(trace_id, pieces, encoder))
+    return lines
+
+
+def _line(trace_id: str, pieces: list[tuple[ReadableSpan, bytes]], encoder: Encoder) -> tuple[Summary, bytes]:
+    summary = summarise(trace_id, [span for span, _ in pieces])
+    head = to_json({"traceId": trace_id, "summary": summary.to_object()})
+    return summary, b"%b%b%b}\n" % (head[:-1], _SPANS, encoder.resource_spans(pieces))
+
+
+def summary_of(line: bytes) -> Summary:
+    """Return a line's summary without reading its spans. Raises ValueError for a line that is not ours."""
+    head, found, _ = line.partition(_SPANS)
+    if not found or not line.endswith(b"}"):
+        raise ValueError("torn")
+    try:
+        item = orjson.loads(head + b"}")
+        return Summary.from_object(item["traceId"], item["summary"])
+    except (KeyError, TypeError) as error:
+        raise ValueError("not a line of this store") from error
+
+
+def spans_of(line: bytes) -> list[SpanView]:
+    """Return the spans of a line. Raises ValueError for a line that is not OTLP `TracesData`."""
+    try:
+        return list(_spans(orjson.loads(line)))
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError("not OTLP TracesData") from error
+
+
+def _spans(item: Mapping[str, Any]) -> Iterator[SpanView]:
+    for block in item["resourceSpans"]:
+        resource = attributes_of(block.get("resource", {}))
+        for scoped in block.get("scopeSpans", ()):
+            scope = scoped.get("scope", {}).get("name", "")
+            for span in scoped.get("spans", ()):
+                yield _span(span, resource, scope)
+
+
+def _span(item: Mapping[str, Any], resource: Mapping[str, Any], scope: str) -> SpanView:
+    status = item.get("status", {})
+    return SpanView(
+        trace_id=item["traceId"],
+        span_id=item["spanId"],
+        parent_id=item.get("parentSpanId") or None,
+        name=item.get("name", ""),
+        kind=KINDS[item.get("kind", 0)],
+        start_ns=int(item["startTimeUnixNano"]),
+        end_ns=int(item["endTimeUnixNano"]),
+        status=STATUSES[status.get("code", 0)],
+        status_message=status.get("message", ""),
+        attributes=attributes_of(item),
+        events=tuple(_event(event) for event in item.get("events", ())),
+        links=tuple((link["traceId"], link["spanId"]) for link in item.get("links", ())),
+        resource=resource,
+        scope=scope,
+        parent_is_remote=bool(item.get("flags", 0) & REMOTE),
+    )
+
+
+def _event(item: Mapping[str, Any]) -> EventView:
+    time_ns = int(item["timeUnixNano"])
+    return EventView(item.get("name", ""), time_of(time_ns), attributes_of(item), time_ns)
+
+
+def attributes_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the attributes of a resource, span or event as Python values."""
+    pairs = item.get("attributes", ())
+    return MappingProxyType({pair["key"]: value_of(pair.get("value", {})) for pair in pairs})
+
+
+def value_of(item: Mapping[str, Any]) -> Any:
+    """Return the Python value of an OTLP `AnyValue`."""
+    for kind, value in item.items():
+        return _READERS[kind](value) if kind in _READERS else value
+    return None
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "intValue": int,
+    "doubleValue": float,  # takes "NaN" and "Infinity" as well
+    "bytesValue": b64decode,
+    "arrayValue": lambda value: tuple(value_of(item) for item in value.get("values", ())),
+    "kvlistValue": lambda value: attributes_of({"attributes": value.get("values", ())}),
+}

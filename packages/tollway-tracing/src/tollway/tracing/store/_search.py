@@ -1,0 +1,235 @@
+"""Searching the indexes: rows in the asked order, read from the buckets that can hold them and no others."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from heapq import nlargest
+from typing import Literal
+
+from ._files import Layout, days_in, read, whole_lines
+from ._index import (
+    BY_DURATION,
+    BY_STATUS,
+    TRACE_ID,
+    Row,
+    bucket_file,
+    buckets_in,
+    key_line,
+    octave_of,
+    row_of,
+    written_of,
+)
+from ._summary import NS_PER_DAY, day_of
+
+OrderBy = Literal["newest", "oldest", "slowest", "fastest"]
+"""By start (newest, oldest) or by duration (slowest, fastest)."""
+
+FOREVER_NS = 2**63
+"""Later, and longer, than anything."""
+
+Progress = Callable[[int, int], None]
+"""Told (done, of how many) as a scan goes on."""
+
+BLOCK_BYTES = 65_536
+"""The first bite from the end of a bucket when the newest are wanted; later bites double."""
+
+SLACK_NS = 5_000_000_000
+"""How far rows of several processes may lie out of order of writing."""
+
+FIRST_RANKED = 256
+"""How many of a duration bucket are ranked at first: ranking a few beats sorting all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowQuery:
+    """The part of a search that the indexes answer."""
+
+    status: str | None = None
+    min_duration_ns: int = 0
+    max_duration_ns: int = FOREVER_NS
+    since_ns: int = 0
+    until_ns: int = FOREVER_NS
+    name: str | None = None
+    order_by: OrderBy = "newest"
+
+    def admits(self, row: Row) -> bool:
+        """Return whether the row is one of those asked for; times and durations include their bounds."""
+        summary = row.summary
+        name = summary.root_name or ""
+        return (
+            (self.status is None or summary.status == self.status)
+            and self.min_duration_ns <= summary.duration_ns <= self.max_duration_ns
+            and self.since_ns <= summary.start_ns <= self.until_ns
+            and (self.name is None or name == self.name or fnmatchcase(name, self.name))
+        )
+
+
+def rows(layout: Layout, query: RowQuery) -> Iterator[Row]:
+    """Yield each admitted trace's row once, in the asked order."""
+    seen: set[str] = set()
+    ordered = (
+        _by_duration(layout, query) if query.order_by in ("slowest", "fastest") else _by_start(layout, query)
+    )
+    for found in ordered:
+        trace_id = found.summary.trace_id
+        if trace_id not in seen:
+            seen.add(trace_id)
+            if query.admits(found):
+                yield found
+
+
+def _days(layout: Layout, index: str, query: RowQuery) -> list[str]:
+    """Return the days to look at. A merged trace may start the day before the day of its file."""
+    first = day_of(query.since_ns) if query.since_ns > 0 else ""
+    last = day_of(query.until_ns + NS_PER_DAY) if query.until_ns < FOREVER_NS else "9999-99-99"
+    return [day for day in days_in(layout.indexes / index) if first <= day <= last]
+
+
+def _by_start(layout: Layout, query: RowQuery) -> Iterator[Row]:
+    days = _days(layout, BY_STATUS, query)
+    newest = query.order_by == "newest"
+    for day in reversed(days) if newest else days:
+        buckets = [query.status] if query.status else buckets_in(layout, BY_STATUS, day)
+        files = [bucket_file(layout, BY_STATUS, day, bucket) for bucket in buckets]
+        if (smaller := _few_by_duration(layout, day, query, files)) is not None:
+            found = [
+                row for file in smaller for line in whole_lines(read(file))[0] if (row := row_of(line, day))
+            ]
+            yield from sorted(found, key=_by_start_then_latest, reverse=newest)
+        else:
+            yield from (_newest(files, day) if newest else _oldest(files, day))
+
+
+def _by_start_then_latest(row: Row) -> tuple[int, int]:
+    return row.summary.start_ns, row.written_ns
+
+
+def _few_by_duration(layout: Layout, day: str, query: RowQuery, files: Sequence[str]) -> list[str] | None:
+    """Return a day's duration buckets, where they are so much smaller that sorting them is cheaper."""
+    if query.min_duration_ns <= 0 and query.max_duration_ns >= FOREVER_NS:
+        return None
+    buckets = [bucket for bucket in buckets_in(layout, BY_DURATION, day) if _may_hold(bucket, query)]
+    smaller = [bucket_file(layout, BY_DURATION, day, bucket) for bucket in buckets]
+    return smaller if _bytes_of(smaller) * 8 < _bytes_of(files) else None
+
+
+def _bytes_of(files: Sequence[str]) -> int:
+    return sum(os.path.getsize(file) for file in files if os.path.exists(file))
+
+
+def _lines(file: str) -> list[bytes]:
+    return whole_lines(read(file))[0]
+
+
+def _oldest(files: Sequence[str], day: str) -> Iterator[Row]:
+    lines = [line for file in files for line in _lines(file)]
+    lines.sort()
+    yield from _latest_words(lines, day)
+
+
+def _latest_words(lines: list[bytes], day: str) -> Iterator[Row]:
+    """Yield rows in the order of lines, of each trace only the one written last."""
+    found = [row for line in lines if (row := row_of(line, day)) is not None]
+    last: dict[str, int] = {}
+    for row in found:
+        trace_id = row.summary.trace_id
+        last[trace_id] = max(last.get(trace_id, 0), row.written_ns)
+    yield from (row for row in found if row.written_ns == last[row.summary.trace_id])
+
+
+class _Tail:
+    """Reads a file backwards, bite by bite, in whole lines."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        try:
+            self._left = os.path.getsize(path)
+        except FileNotFoundError:
+            self._left = 0
+        self._bite = BLOCK_BYTES
+        self._broken = b""
+        self.bound_ns = 0 if self._left == 0 else 2**63
+        """No row that is still unread starts after this."""
+
+    def more(self) -> list[bytes]:
+        """Return the next lines, those nearest the end."""
+        if self._left == 0:
+            return []
+        start = max(0, self._left - self._bite)
+        with open(self._path, "rb", buffering=0) as file:
+            file.seek(start)
+            data = file.read(self._left - start) + self._broken
+        self._left, self._bite = start, self._bite * 2
+        self._broken = b""
+        if start:
+            self._broken, found, data = data.partition(b"\n")
+            self._broken += found
+        lines = [line for line in data.split(b"\n") if line]
+        self.bound_ns = written_of(lines[0]) + SLACK_NS if start and lines else 2**63 if start else 0
+        return lines
+
+
+def _newest(files: Sequence[str], day: str) -> Iterator[Row]:
+    """Yield rows by start, latest first, reading no further back than asked.
+
+    Rows lie in the order of writing, and a trace starts before it is written: once the last row of a bite was
+    written at T, no row before it starts after T.
+    """
+    tails = [_Tail(file) for file in files]
+    pending: dict[str, tuple[int, bytes]] = {}
+    while True:
+        behind = max(tails, key=lambda tail: tail.bound_ns, default=None)
+        bound_ns = behind.bound_ns if behind else 0
+        ready = sorted((line for _, line in pending.values() if line >= key_line(bound_ns)), reverse=True)
+        for line in ready:
+            if (row := row_of(line, day)) is not None:
+                yield row
+        if behind is None or bound_ns == 0:
+            return
+        pending = {key: item for key, item in pending.items() if item[1] < key_line(bound_ns)}
+        for line in behind.more():
+            trace_id, written_ns = line[TRACE_ID].decode(errors="replace"), written_of(line)
+            if written_ns >= pending.get(trace_id, (0, b""))[0]:
+                pending[trace_id] = (written_ns, line)
+
+
+def _by_duration(layout: Layout, query: RowQuery) -> Iterator[Row]:
+    """Yield rows by duration. A trace only ever grows, so its longest row is its latest."""
+    days = _days(layout, BY_DURATION, query)
+    slowest = query.order_by == "slowest"
+    places = [(bucket, day) for day in days for bucket in buckets_in(layout, BY_DURATION, day)]
+    for bucket in sorted({bucket for bucket, _ in places if _may_hold(bucket, query)}, reverse=slowest):
+        lines = [
+            (line, day)
+            for day in (day for found, day in places if found == bucket)
+            for line in _lines(bucket_file(layout, BY_DURATION, day, bucket))
+        ]
+        yield from _slowest(lines) if slowest else _fastest(lines, int(bucket))
+
+
+def _may_hold(bucket: str, query: RowQuery) -> bool:
+    if not bucket.isdigit():
+        return False
+    return octave_of(query.min_duration_ns) <= int(bucket) <= octave_of(query.max_duration_ns)
+
+
+def _slowest(lines: list[tuple[bytes, str]]) -> Iterator[Row]:
+    ranked = nlargest(FIRST_RANKED, lines)
+    for line, day in ranked:
+        if (row := row_of(line, day)) is not None:
+            yield row
+    if len(lines) > FIRST_RANKED:
+        lines.sort(reverse=True)
+        yield from (row for line, day in lines[FIRST_RANKED:] if (row := row_of(line, day)) is not None)
+
+
+def _fastest(lines: list[tuple[bytes, str]], bucket: int) -> Iterator[Row]:
+    lines.sort()
+    last = {line[TRACE_ID]: line for line, _ in lines}  # the longest is the latest
+    for line, day in lines:
+        row = row_of(line, day) if last[line[TRACE_ID]] is line else None
+        if (
+            row is not None and octave_of(row.summary.duration_ns) == bucket
+        ):  # else it grew out of this bucket
+            yield row

@@ -1,0 +1,261 @@
+"""The file store: write, read and search traces in a folder."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from tollway.tracing.otlp import Encoder
+
+from . import _files
+from ._content import ContentQuery
+from ._files import Layout, whole_lines
+from ._index import Entry, Row, append_to, grouped
+from ._lines import MAX_LINE_BYTES, lines_of, spans_of, summary_of
+from ._search import FOREVER_NS, OrderBy, Progress, RowQuery, rows
+from ._summary import NS_PER_DAY, Summary, day_of, merged
+from ._views import NS_PER_MS, STATUSES, SpanView, Trace
+
+T = TypeVar("T")
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+ORDERS = ("newest", "oldest", "slowest", "fastest")
+
+
+class TraceReader(Protocol):
+    """Where traces are read from: this store, or another backend with the same words."""
+
+    def get(self, trace_id: str) -> Trace | None:
+        """Return a trace by its id (32 hex digits), or None."""
+        ...
+
+    def search(  # noqa: PLR0913 - keywords only: a filter each
+        self,
+        *,
+        status: str | None = None,
+        min_duration_ms: float | None = None,
+        max_duration_ms: float | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        name: str | None = None,
+        attribute: Mapping[str, Any] | None = None,
+        session: str | None = None,
+        user: str | None = None,
+        text: str | None = None,
+        order_by: OrderBy = "newest",
+        limit: int = 50,
+        progress: Progress | None = None,
+    ) -> list[Trace]:
+        """Return the traces that match all that is given, in order."""
+        ...
+
+
+@dataclass
+class ReadCounts:
+    """What readers had to step over."""
+
+    torn_lines: int = 0
+
+
+class FileStore:
+    """Traces in `path`: `<YYYY-MM-DD>/<trace_id>.json`, one OTLP `TracesData` a line, and `indexes/`.
+
+    Any number of processes may write to one path at the same time. Nothing is made until the first write.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_line_bytes: int = MAX_LINE_BYTES,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.layout = Layout(path)
+        self.counts = ReadCounts()
+        self._max_line_bytes = max_line_bytes
+        self._now_ns = now_ns
+        self._encoder = Encoder()
+
+    def __repr__(self) -> str:
+        return f"FileStore({str(self.layout.root)!r})"
+
+    # --- writing: one thread of a process at a time ---
+
+    def write(self, traces: Iterable[Sequence[ReadableSpan]]) -> None:
+        """Write groups of spans, each group of one trace, then their index rows.
+
+        Returns when the kernel has every byte. Raises OSError; files written before it stay, and so may
+        their index rows be missing: write the groups again (`verify` tells), or `reindex`.
+        """
+        entries = [entry for spans in traces if (entry := self.write_trace(spans)) is not None]
+        self.write_index(entries)
+
+    def write_trace(self, spans: Sequence[ReadableSpan]) -> Entry | None:
+        """Write spans of one trace to its file; return the row that the indexes must still get.
+
+        Raises OSError, and then nothing of the group counts as written.
+        """
+        context = spans[0].get_span_context() if spans else None
+        if context is None:
+            return None
+        trace_id = f"{context.trace_id:032x}"
+        lines = lines_of(trace_id, spans, self._encoder, self._max_line_bytes)
+        if not lines:
+            return None
+        summary = merged([part for part, _ in lines])
+        day = self._day_for(summary)
+        path = self.layout.trace_file(day, trace_id)
+        data = b"".join(line for _, line in lines)
+        if self._create(path, data):
+            return Entry(Row(summary, self._now_ns(), day))
+        _files.append(path, data)
+        return self._grown(path, day)
+
+    def _day_for(self, summary: Summary) -> str:
+        """Return the day of the trace's start: spans without a root may follow one from before midnight."""
+        if not summary.has_root:
+            before = day_of(summary.start_ns - NS_PER_DAY)
+            if os.path.exists(self.layout.trace_file(before, summary.trace_id)):
+                return before
+        return summary.day
+
+    def write_index(self, entries: Iterable[Entry]) -> None:
+        """Add rows to the indexes, one write a bucket. Raises OSError."""
+        for place, lines in grouped(entries).items():
+            append_to(self.layout, place, lines)
+
+    def _create(self, path: str, data: bytes) -> bool:
+        if os.path.exists(path):
+            return False
+        try:
+            return _files.create(path, data)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            return _files.create(path, data)
+
+    def _grown(self, path: str, day: str) -> Entry:
+        """Return the row of a trace with more than one line, and what it was before each of them."""
+        parts = self._summaries(_files.read(path))
+        stages = [merged(parts[:count]) for count in range(1, len(parts) + 1)]
+        return Entry(Row(stages[-1], self._now_ns(), day), tuple(stages[:-1]))
+
+    # --- reading ---
+
+    def get(self, trace_id: str) -> Trace | None:
+        """Return a trace by its id (32 hex digits, any case), or None."""
+        trace_id = trace_id.lower()
+        parts = [
+            part for path in self.layout.files_of(trace_id) for part in self._summaries(_files.read(path))
+        ]
+        return self._trace(merged(parts)) if parts else None
+
+    def search(  # noqa: PLR0913 - keywords only: a filter each
+        self,
+        *,
+        status: str | None = None,
+        min_duration_ms: float | None = None,
+        max_duration_ms: float | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        name: str | None = None,
+        attribute: Mapping[str, Any] | None = None,
+        session: str | None = None,
+        user: str | None = None,
+        text: str | None = None,
+        order_by: OrderBy = "newest",
+        limit: int = 50,
+        progress: Progress | None = None,
+    ) -> list[Trace]:
+        """Return at most `limit` traces that match all that is given, in order.
+
+        status: OK, ERROR or UNSET. since, until: bounds of the start, included (naive: local time).
+        name: of the root span; `*` and `?` are wildcards. attribute: pairs that one span (or its resource)
+        has. session: `session.id` or `gen_ai.conversation.id`. user: `user.id` or `enduser.id`. text: part of
+        names, attributes, events and status messages, whatever the case.
+
+        The first six and the order are answered by the indexes alone; the rest open files until `limit` are
+        found, and `progress` is told how far they are. Raises ValueError for a status or order that is none.
+        """
+        query = RowQuery(
+            status=_status(status),
+            min_duration_ns=0 if min_duration_ms is None else round(min_duration_ms * NS_PER_MS),
+            max_duration_ns=FOREVER_NS if max_duration_ms is None else round(max_duration_ms * NS_PER_MS),
+            since_ns=0 if since is None else _ns(since),
+            until_ns=FOREVER_NS if until is None else _ns(until) + 999,
+            name=name,
+            order_by=_order(order_by),
+        )
+        content = ContentQuery(dict(attribute or {}), session, user, text)
+        if not content:
+            return [self._trace(row.summary) for row in islice(rows(self.layout, query), limit)]
+        return self._scan(query, content, limit, progress)
+
+    def _scan(
+        self, query: RowQuery, content: ContentQuery, limit: int, progress: Progress | None
+    ) -> list[Trace]:
+        candidates: Iterable[Row] = rows(self.layout, query)
+        total = 0
+        if progress is not None:
+            candidates = list(candidates)
+            total = len(candidates)
+        found: list[Trace] = []
+        for done, row in enumerate(candidates, 1):
+            if len(found) >= limit:
+                break
+            trace = self._trace(row.summary)
+            if content.may_match(self._lines(trace.trace_id)) and content.matches(trace.spans):
+                found.append(trace)
+            if progress is not None:
+                progress(done, total)
+        return found
+
+    def _trace(self, summary: Summary) -> Trace:
+        return Trace(summary, lambda: self._spans(summary.trace_id))
+
+    def _spans(self, trace_id: str) -> tuple[SpanView, ...]:
+        found = [span for line in self._lines(trace_id) for span in self._of_line(line, spans_of)]
+        # A write that failed half-way was done again whole: its first spans may be there twice.
+        once = {span.span_id: span for span in found}
+        return tuple(sorted(once.values(), key=lambda span: (span.start_ns, span.span_id)))
+
+    def _lines(self, trace_id: str) -> list[bytes]:
+        lines = []
+        for path in self.layout.files_of(trace_id):
+            whole, torn = whole_lines(_files.read(path))
+            self.counts.torn_lines += torn
+            lines.extend(whole)
+        return lines
+
+    def _summaries(self, data: bytes) -> list[Summary]:
+        lines, torn = whole_lines(data)
+        self.counts.torn_lines += torn
+        return [summary for line in lines for summary in self._of_line(line, lambda line: [summary_of(line)])]
+
+    def _of_line(self, line: bytes, read: Callable[[bytes], list[T]]) -> list[T]:
+        try:
+            return read(line)
+        except ValueError:
+            self.counts.torn_lines += 1
+            return []
+
+
+def _ns(moment: datetime) -> int:
+    return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _status(status: str | None) -> str | None:
+    if status is None or status.upper() in STATUSES:
+        return status and status.upper()
+    raise ValueError(f"status is one of {', '.join(STATUSES)}, not {status!r}")
+
+
+def _order(order_by: OrderBy) -> OrderBy:
+    if order_by in ORDERS:
+        return order_by
+    raise ValueError(f"order_by is one of {', '.join(ORDERS)}, not {order_by!r}")

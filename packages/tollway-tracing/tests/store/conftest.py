@@ -1,0 +1,65 @@
+"""Spans of the stock SDK: the store must take any `ReadableSpan`."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from tollway.tracing.store import FileStore
+
+NOON_NS = 1_795_521_600_000_000_000
+"""2026-11-24T12:00:00Z."""
+
+MS = 1_000_000
+
+MakeSpan = Callable[..., ReadableSpan]
+
+
+def make_span(
+    trace_id: int = 1,
+    span_id: int = 1,
+    parent_id: int | None = None,
+    *,
+    name: str = "root",
+    start_ns: int = NOON_NS,
+    duration_ms: float = 10,
+    status: StatusCode = StatusCode.UNSET,
+    message: str | None = None,
+    attributes: dict | None = None,
+    events: Sequence[Event] = (),
+    service: str = "shop",
+    remote_parent: bool = False,
+    sampled: bool = True,
+) -> ReadableSpan:
+    flags = TraceFlags(TraceFlags.SAMPLED if sampled else 0)
+    return ReadableSpan(
+        name=name,
+        context=SpanContext(trace_id, span_id, False, flags),
+        parent=None if parent_id is None else SpanContext(trace_id, parent_id, remote_parent, flags),
+        resource=Resource({"service.name": service}),
+        attributes=attributes or {},
+        events=events,
+        kind=SpanKind.INTERNAL,
+        status=Status(status, message if status is StatusCode.ERROR else None),
+        start_time=start_ns,
+        end_time=start_ns + round(duration_ms * MS),
+        instrumentation_scope=InstrumentationScope("tests", "1"),
+    )
+
+
+@pytest.fixture
+def span() -> MakeSpan:
+    return make_span
+
+
+@pytest.fixture
+def store(tmp_path) -> FileStore:
+    return FileStore(tmp_path / "traces")
+
+
+@pytest.fixture
+def noon_ns() -> int:
+    return NOON_NS
