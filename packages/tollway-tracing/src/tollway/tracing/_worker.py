@@ -109,9 +109,14 @@ class SpanWorker:
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+            if self._thread is not None or self._closed:
+                return
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return  # no threads to be had (the interpreter ends): flush does the work
+            self._thread = thread
 
     def _run(self) -> None:
         while True:
@@ -144,7 +149,7 @@ class SpanWorker:
         """Return whether everything put so far was taken care of within the time."""
         with self._lock:
             if self._thread is None:
-                return True
+                return self._turn(flush=True)
             if self._closed:
                 return not self._thread.is_alive() and self._succeeded
             self._asked += 1
@@ -167,6 +172,8 @@ class SpanWorker:
             thread.join(timeout_s)
             if thread.is_alive():
                 return False
+        else:
+            self._succeeded = self._turn(flush=True)
         self.dropped += len(self._queue)  # put between the last look and the close
         self._queue.clear()
         self._sink.close()

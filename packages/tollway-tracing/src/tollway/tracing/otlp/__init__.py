@@ -1,5 +1,8 @@
-"""OTLP JSON: the encoder that the file store and the network share, and its exporter."""
+"""OTLP JSON: the encoder that the file store and the network share, its exporter and a batching processor."""
 
+from ._batch import BatchProcessor
 from ._encode import Encoder, encode_span
+from ._export import ExportCounts, OTLPJsonExporter
+from ._http import traces_url
 
-__all__ = ["Encoder", "encode_span"]
+__all__ = ["BatchProcessor", "Encoder", "ExportCounts", "OTLPJsonExporter", "encode_span", "traces_url"]

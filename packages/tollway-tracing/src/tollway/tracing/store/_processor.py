@@ -145,6 +145,9 @@ class _Writer:
         except OSError as error:
             self._refuse(error)
             return False
+        except Exception:
+            self._give_up_first()
+            return False
         if self._refused:
             self._refused = False
             _logger.warning("writing traces to %s works again", self.store.layout.root)
@@ -160,6 +163,14 @@ class _Writer:
                 error,
                 self._max_held_spans,
             )
+
+    def _give_up_first(self) -> None:
+        """Drop the group that cannot be written for its own sake, so that it does not hold up the others."""
+        _logger.exception("cannot write a trace to %s", self.store.layout.root)
+        if self._done:
+            lost = self._done.popleft()
+            self._held -= len(lost)
+            self.counts.dropped_spans += len(lost)
 
     def _bound(self) -> None:
         """Give up the oldest groups, finished ones first, while more is held than allowed."""

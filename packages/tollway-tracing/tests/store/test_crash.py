@@ -1,0 +1,70 @@
+"""Processes that are killed, and processes that write side by side."""
+
+import os
+import subprocess
+import sys
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tollway.tracing.store
+from tollway.tracing.store import FileStore, reindex, verify
+
+CHILD = Path(__file__).with_name("writer_child.py")
+SOURCE = Path(tollway.tracing.store.__file__).parents[3]
+
+
+def start(path, first, how_many):
+    return subprocess.Popen(
+        [sys.executable, str(CHILD), str(path), str(first), str(how_many)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
+
+
+def ids(first, last):
+    return {f"{n:032x}" for n in range(first, last + 1)}
+
+
+@given(acknowledged=st.integers(1, 12), spin=st.integers(0, 30_000))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_flush_acknowledged_survives_a_kill(tmp_path_factory, acknowledged, spin):
+    """SIGKILL at a random moment: every acknowledged trace is whole, in its file and in the indexes."""
+    path = tmp_path_factory.mktemp("killed")
+    child = start(path, 1, 0)
+    lines = [child.stdout.readline() for _ in range(acknowledged)]
+    for _ in range(spin):
+        pass  # a random moment after the last word, in steps too short to sleep
+    child.kill()
+    lines += takewhile(lambda line: line.endswith("\n"), child.stdout.readlines())
+    child.wait()
+    child.stdout.close()
+    last = int(lines[-1])
+
+    store = FileStore(path)
+    wanted = ids(1, last)
+    assert wanted <= {trace.trace_id for trace in store.search(limit=10**6)}
+    for trace_id in wanted:
+        names = {span.name for span in store.get(trace_id).spans}
+        assert names == ({"root", "child", "late"} if int(trace_id, 16) % 3 == 0 else {"root", "child"})
+    reindex(store)
+    assert verify(store).ok
+
+
+@pytest.mark.parametrize("first_of_second", [1001, 1], ids=["apart", "the same traces"])
+def test_processes_share_a_store(tmp_path, first_of_second):
+    """Two writers at once lose no trace, tear no line, and the indexes agree with the files."""
+    children = [start(tmp_path, 1, 60), start(tmp_path, first_of_second, 60)]
+    for child in children:
+        child.communicate()
+        assert 0 == child.returncode
+    store = FileStore(tmp_path)
+    wanted = ids(1, 60) | ids(first_of_second, first_of_second + 59)
+    assert wanted == {trace.trace_id for trace in store.search(limit=10**6)}
+    found = verify(store)
+    assert 0 == found.torn_lines
+    assert found.ok

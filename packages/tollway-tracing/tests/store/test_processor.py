@@ -1,0 +1,134 @@
+"""The store's processor groups, bounds and survives, and leaves its caller alone."""
+
+import orjson
+import pytest
+from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
+
+from tollway.tracing.store import FileStore, FileStoreProcessor
+
+NEVER_S = 3600.0
+
+
+@pytest.fixture
+def processor(store):
+    made = FileStoreProcessor(store, interval_s=NEVER_S)
+    yield made
+    made.shutdown()
+
+
+def test_a_trace_of_the_stock_sdk_is_one_line(store, processor):
+    """It works with any provider's spans, children first."""
+    provider = SDKTracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("t")
+    with tracer.start_as_current_span("root") as root, tracer.start_as_current_span("child"):
+        pass
+    assert processor.force_flush()
+    (trace,) = store.search()
+    assert (f"{root.get_span_context().trace_id:032x}", "root", 2) == (
+        trace.trace_id,
+        trace.root_name,
+        trace.span_count,
+    )
+    (file,) = (store.layout.root / trace.summary.day).iterdir()
+    assert 1 == len(file.read_bytes().splitlines())
+
+
+def test_unsampled_spans_are_not_stored(store, span, processor):
+    processor.on_end(span(sampled=False))
+    assert processor.force_flush()
+    assert [] == store.search()
+
+
+def test_a_remote_parent_makes_a_local_root(store, span):
+    """A trace whose root is in another process is written once its local root ended, without a flush."""
+    processor = FileStoreProcessor(store)
+    assert processor._writer.consume([span(span_id=2, parent_id=1, remote_parent=True)], flush=False)
+    assert "root" == store.get(f"{1:032x}").root_name
+
+
+def test_flush_writes_what_has_no_root_yet(store, span, processor):
+    processor.on_end(span(span_id=2, parent_id=1, name="early"))
+    assert processor.force_flush()
+    processor.on_end(span())
+    assert processor.force_flush()
+    assert {"early", "root"} == {found.name for found in store.get(f"{1:032x}").spans}
+
+
+def test_shutdown_writes_what_is_queued(store, span):
+    processor = FileStoreProcessor(store, interval_s=NEVER_S)
+    processor.on_end(span())
+    processor.shutdown()
+    processor.shutdown()
+    assert 1 == len(store.search())
+
+
+@pytest.fixture
+def blocked(tmp_path):
+    """A store whose folder cannot be made: a file is in its place."""
+    place = tmp_path / "traces"
+    place.write_text("in the way")
+    return place
+
+
+class TestDiskRefuses:
+    def test_it_is_counted_logged_once_and_made_good(self, blocked, span, caplog):
+        """A disk that refuses raises nothing; when it takes again, what was held is written."""
+        processor = FileStoreProcessor(FileStore(blocked), interval_s=NEVER_S)
+        for n in (1, 2):
+            processor.on_end(span(trace_id=n))
+            assert not processor.force_flush()
+        assert 2 == processor.counts.failed_writes
+        assert 1 == len([record for record in caplog.records if "cannot write" in record.message])
+        blocked.unlink()
+        assert processor.force_flush()
+        assert 2 == len(FileStore(blocked).search())
+        assert "works again" in caplog.records[-1].message
+        processor.shutdown()
+
+    def test_memory_stays_bounded_and_the_loss_is_counted(self, blocked, span):
+        processor = FileStoreProcessor(FileStore(blocked), interval_s=NEVER_S, max_held_spans=5)
+        for n in range(1, 21):
+            processor.on_end(span(trace_id=n))
+        assert not processor.force_flush()
+        assert 15 == processor.counts.dropped_spans
+        blocked.unlink()
+        assert processor.force_flush()
+        assert {f"{n:032x}" for n in range(16, 21)} == {t.trace_id for t in FileStore(blocked).search()}
+        processor.shutdown()
+
+    def test_a_full_disk_leaves_no_torn_file(self, tmp_path, span, monkeypatch):
+        """A new file is there whole or not at all; ENOSPC in its middle leaves nothing behind."""
+        import os
+
+        store = FileStore(tmp_path)
+        real = os.write
+
+        def full_after_ten_bytes(file, data):
+            if len(data) > 10:
+                return real(file, data[:10])
+            raise OSError(28, "No space left on device")
+
+        processor = FileStoreProcessor(store, interval_s=NEVER_S)
+        processor.on_end(span())
+        with monkeypatch.context() as patched:
+            patched.setattr("tollway.tracing.store._files.os.write", full_after_ten_bytes)
+            assert not processor.force_flush()
+        assert [] == [file for file in tmp_path.rglob("*") if file.is_file()]
+        assert processor.force_flush()
+        (file,) = tmp_path.glob("2026-11-24/*.json")
+        assert orjson.loads(file.read_bytes())["traceId"] == f"{1:032x}"
+        processor.shutdown()
+
+
+def test_idle_traces_are_written(store, span):
+    """A trace whose local root never comes does not wait for ever."""
+    now = [0.0]
+    writer = FileStoreProcessor(store, idle_s=30, clock=lambda: now[0])._writer
+    writer.consume([span(span_id=2, parent_id=1)], flush=False)
+    now[0] = 29.0
+    writer.consume([], flush=False)
+    assert [] == store.search()
+    now[0] = 31.0
+    writer.consume([], flush=False)
+    assert 1 == len(store.search())
