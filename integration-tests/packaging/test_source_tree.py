@@ -1,0 +1,61 @@
+"""What the sources promise each other."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from support import wheels
+
+# What each package must not import: gateway -> provider, gateway -> tracing, and no other arrow.
+FORBIDDEN = {
+    "tollway-tracing": {"provider", "providers", "gateway"},
+    "tollway-providers": {"tracing", "gateway"},
+    "tollway-gateway": {"providers"},  # built-in providers are found by entry point, as anyone's are
+}
+PYPROJECTS = [wheels.ROOT / "pyproject.toml", *sorted(wheels.ROOT.glob("packages/*/pyproject.toml"))]
+
+
+def imported(path: Path) -> set[str]:
+    """Return the parts of `tollway` that a source file imports, however it spells it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("tollway.")}
+
+
+@pytest.mark.parametrize("package", wheels.PACKAGES)
+def test_imports_follow_the_arrows(package: str) -> None:
+    sources = (wheels.ROOT / "packages" / package / "src").rglob("*.py")
+    wrong = {str(path): parts for path in sources if (parts := imported(path) & FORBIDDEN[package])}
+    assert wrong == {}
+
+
+def test_no_file_closes_a_namespace() -> None:
+    sources = wheels.ROOT.glob("packages/*/src/tollway")
+    closed = [
+        path for folder in sources for path in (folder / "__init__.py", folder / "providers/__init__.py")
+    ]
+    assert [path for path in closed if path.exists()] == []
+
+
+@pytest.mark.parametrize("path", PYPROJECTS, ids=lambda path: path.parent.name)
+def test_every_dependency_says_why_it_is_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    content = tomllib.loads(text)
+    project = content.get("project", {})
+    groups = [
+        project.get("dependencies", []),
+        *project.get("optional-dependencies", {}).values(),
+        *content.get("dependency-groups", {}).values(),
+    ]
+    requirements = [requirement for group in groups for requirement in group]
+    silent = [name for name in requirements if not re.search(rf'"{re.escape(name)}",\s+# \S', text)]
+    assert silent == []

@@ -1,0 +1,82 @@
+"""Each wheel is whole: it installs alone into an empty environment, and carries what it should."""
+
+from __future__ import annotations
+
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+from support import wheels
+
+MODULES = {
+    "tollway-tracing": "tollway.tracing",
+    "tollway-providers": "tollway.provider",
+    "tollway-gateway": "tollway.gateway",
+}
+# Any of these in one distribution hides the same folder of every other one.
+NAMESPACES = {"tollway/__init__.py", "tollway/providers/__init__.py"}
+
+
+def wheel_of(name: str, wheelhouse: Path) -> zipfile.ZipFile:
+    (path,) = wheelhouse.glob(f"{name.replace('-', '_')}-*.whl")
+    return zipfile.ZipFile(path)
+
+
+def pins() -> dict[str, str]:
+    lines = [
+        line for line in wheels.CONSTRAINTS.read_text().splitlines() if line and not line.startswith("#")
+    ]
+    return {name.lower().replace("_", "-"): version for name, version in (line.split("==") for line in lines)}
+
+
+@pytest.mark.parametrize("name", wheels.PACKAGES)
+def test_a_wheel_leaves_the_namespaces_open(name: str, wheelhouse: Path) -> None:
+    with wheel_of(name, wheelhouse) as wheel:
+        assert not NAMESPACES & set(wheel.namelist())
+
+
+@pytest.mark.parametrize("name", wheels.PACKAGES)
+def test_a_wheel_says_that_it_is_typed_and_under_which_licence(name: str, wheelhouse: Path) -> None:
+    with wheel_of(name, wheelhouse) as wheel:
+        files = wheel.namelist()
+    assert f"{MODULES[name].replace('.', '/')}/py.typed" in files
+    assert any(file.endswith(".dist-info/licenses/LICENSE") for file in files)
+
+
+@pytest.mark.parametrize("name", wheels.PACKAGES)
+def test_the_metadata_names_every_supported_python(name: str, wheelhouse: Path) -> None:
+    with wheel_of(name, wheelhouse) as wheel:
+        (path,) = [file for file in wheel.namelist() if file.endswith(".dist-info/METADATA")]
+        metadata = Parser().parsestr(wheel.read(path).decode())
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata.get_payload().strip()  # its README is what a package index shows
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13, 14)} <= set(
+        metadata.get_all("Classifier")
+    )
+
+
+@pytest.mark.parametrize("name", wheels.PACKAGES)
+def test_a_wheel_installs_alone_into_an_empty_environment(
+    name: str, wheelhouse: Path, tmp_path: Path
+) -> None:
+    environment = wheels.create(tmp_path / "venv", wheelhouse)
+    environment.install(name)
+
+    assert environment.evaluate(f"import {MODULES[name]} as module; print(module.__name__)") == MODULES[name]
+    ours = {package for package in environment.installed() if package in wheels.PACKAGES}
+    assert ours == (set(wheels.PACKAGES) if name == "tollway-gateway" else {name})
+    unpinned = {
+        package: version
+        for package, version in environment.installed().items()
+        if package not in wheels.PACKAGES and pins().get(package) != version
+    }
+    assert unpinned == {}
+
+
+def test_the_gateway_brings_its_command(wheelhouse: Path, tmp_path: Path) -> None:
+    environment = wheels.create(tmp_path / "venv", wheelhouse)
+    environment.install("tollway-gateway")
+    assert wheels.run(environment.tollway, "--version").strip() == "tollway 0.1.0"
