@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import orjson
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
 T = TypeVar("T")
 
@@ -106,9 +106,9 @@ def _flags(own: int, parent: SpanContext | None) -> int:
     return (own & 0xFF) | REMOTE_KNOWN | remote
 
 
-def _events(span: ReadableSpan) -> list[dict[str, Any]]:
+def _events(events: Sequence[Event]) -> list[dict[str, Any]]:
     encoded = []
-    for event in span.events:
+    for event in events:
         item: dict[str, Any] = {"timeUnixNano": str(event.timestamp), "name": _key(event.name)}
         if event.attributes:
             item["attributes"] = key_values(event.attributes)
@@ -118,9 +118,9 @@ def _events(span: ReadableSpan) -> list[dict[str, Any]]:
     return encoded
 
 
-def _links(span: ReadableSpan) -> list[dict[str, Any]]:
+def _links(links: Sequence[Link]) -> list[dict[str, Any]]:
     encoded = []
-    for link in span.links:
+    for link in links:
         context = link.context
         item: dict[str, Any] = {
             "traceId": f"{context.trace_id:032x}",
@@ -156,10 +156,10 @@ def span_object(span: ReadableSpan) -> dict[str, Any]:
         item["traceState"] = context.trace_state.to_header()
     if attributes := span.attributes:
         item["attributes"] = key_values(attributes)
-    if span.events:
-        item["events"] = _events(span)
-    if span.links:
-        item["links"] = _links(span)
+    if events := span.events:  # properties that copy: read once
+        item["events"] = _events(events)
+    if links := span.links:
+        item["links"] = _links(links)
     if code := status.status_code.value:
         item["status"] = (
             {"code": code, "message": status.description} if status.description else {"code": code}
