@@ -60,9 +60,8 @@ class Gateway:
 
     def openai(self) -> openai.OpenAI:
         """Return a client that knows nothing but the address, and that never asks twice."""
-        http = httpx.Client(timeout=WAIT_S, trust_env=False)
         return openai.OpenAI(
-            base_url=f"{self.url}/v1", api_key="the-callers-own", max_retries=0, http_client=http
+            base_url=f"{self.url}/v1", api_key="the-callers-own", max_retries=0, http_client=self.client
         )
 
     def chat(self, endpoint: str, **more: Any) -> httpx.Response:

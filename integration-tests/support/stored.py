@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.processes import WAIT_S
+WRITTEN_S = 20.0
+"""How long a gateway may take to write a trace after its answer."""
 
 SERVER, CLIENT = 2, 3
 """OTLP's numbers for the kinds of spans."""
@@ -38,7 +39,7 @@ def attributes(span: dict[str, Any]) -> dict[str, Any]:
 
 def wait_for(folder: Path, trace_id: str) -> StoredTrace:
     """Return a trace once its file is there: a gateway writes it after the answer."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + WRITTEN_S
     while time.monotonic() < deadline:
         for path in folder.glob(f"*/{trace_id}.json"):
             return read(path)

@@ -108,6 +108,10 @@ class Upstream:
         """Return the next request that came, waiting for it."""
         return self.requests.get(timeout=WAIT_S)
 
+    def forget(self) -> None:
+        """Forget the requests that came so far."""
+        self.requests = queue.Queue()
+
     def close(self) -> None:
         """Hang up on everyone."""
         with suppress(OSError):
