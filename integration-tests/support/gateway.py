@@ -26,7 +26,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(tollway: Path, config: Path, cwd: Path) -> Iterator[str]:
-    """Start the gateway, give its base URL once it is ready, and stop it as Ctrl-C does: it must end with 0."""
+    """Start the gateway, give its base URL once ready, and stop it as Ctrl-C does: it must end with 0."""
     port = free_port()
     log = cwd / "gateway.log"
     with log.open("w") as out:
