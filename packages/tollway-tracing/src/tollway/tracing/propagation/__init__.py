@@ -1,5 +1,8 @@
 """Trace context between services: W3C Trace Context level 2, strict."""
 
+from ._headers import extract, extract_trace_context, inject, trace_context_headers
+from ._install import install
+from ._propagator import BaggagePropagator, TraceContextPropagator
 from ._tracestate import (
     W3CTraceState,
     is_deferred,
@@ -10,10 +13,17 @@ from ._tracestate import (
 )
 
 __all__ = [
+    "BaggagePropagator",
+    "TraceContextPropagator",
     "W3CTraceState",
+    "extract",
+    "extract_trace_context",
+    "inject",
+    "install",
     "is_deferred",
     "random_value_of",
     "threshold_of",
+    "trace_context_headers",
     "with_deferred",
     "with_threshold",
 ]

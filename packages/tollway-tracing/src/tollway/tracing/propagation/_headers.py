@@ -1,0 +1,126 @@
+"""`inject` and `extract` for whatever holds headers: mappings in any case, or lists of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.trace import NonRecordingSpan, get_current_span, set_span_in_context
+
+from ._install import current
+from ._propagator import TRACEPARENT, TRACESTATE
+from ._traceparent import parse, write
+
+Headers: TypeAlias = Any
+"""A mapping, a headers object of a library, or a list of pairs; names and values are str or bytes."""
+
+_NO_PARENT = Context()
+
+
+class _ByName(Getter[Mapping[str, list[str]]]):
+    """Reads headers that are grouped by their names in lower case."""
+
+    def get(self, carrier: Mapping[str, list[str]], key: str) -> list[str] | None:
+        return carrier.get(key.lower())
+
+    def keys(self, carrier: Mapping[str, list[str]]) -> list[str]:
+        return list(carrier)
+
+
+_BY_NAME = _ByName()
+
+
+def extract(carrier: Headers, context: Context | None = None) -> Context:
+    """Return what the headers carry: the caller's span and baggage, on top of `context` (default: nothing).
+
+    By OpenTelemetry's global propagators, with W3C Trace Context read strictly.
+    """
+    by_name: dict[str, list[str]] = {}
+    for name, value in _pairs(carrier):
+        several = value if isinstance(value, (list, tuple)) else (value,)
+        by_name.setdefault(_text(name).lower(), []).extend(_text(each) for each in several)
+    return current().extract(by_name, Context() if context is None else context, getter=_BY_NAME)
+
+
+def inject(carrier: Headers, context: Context | None = None) -> None:
+    """Set the headers that make the receiver's spans children of the current one, or of that in `context`.
+
+    They replace those of an earlier trace; without a current span nothing is changed. A list gets pairs of
+    what it holds, str or bytes (str when empty). Raises TypeError for headers that cannot be changed.
+    """
+    headers: dict[str, str] = {}
+    current().inject(headers, context)
+    stale = {name.lower() for name in headers}
+    if TRACEPARENT in headers:
+        stale.add(TRACESTATE)  # it belongs to the traceparent that is replaced
+    if isinstance(carrier, list):
+        _write_pairs(carrier, headers, stale)
+    elif hasattr(carrier, "__setitem__"):
+        _write_mapping(carrier, headers, stale)
+    else:
+        raise TypeError(f"cannot inject into a {type(carrier).__name__}: it cannot be changed")
+
+
+def _pairs(carrier: Headers) -> Iterable[tuple[Any, Any]]:
+    """Return all pairs, a name as often as it occurs: `items` of httpx join what `multi_items` do not."""
+    for method in ("multi_items", "items"):
+        items = getattr(carrier, method, None)
+        if items is not None:
+            return items()  # type: ignore[no-any-return]
+    return carrier  # type: ignore[no-any-return]
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _write_pairs(carrier: list[Any], headers: dict[str, str], stale: set[str]) -> None:
+    binary = bool(carrier) and isinstance(carrier[0][0], bytes)
+    carrier[:] = [pair for pair in carrier if _text(pair[0]).lower() not in stale]
+    for name, value in headers.items():
+        carrier.append((name.encode(), value.encode()) if binary else (name, value))
+
+
+def _write_mapping(carrier: Headers, headers: dict[str, str], stale: set[str]) -> None:
+    names = list(carrier)
+    binary = bool(names) and isinstance(names[0], bytes)
+    for name in names:
+        if _text(name).lower() in stale and name in carrier:  # one deletion may take several
+            del carrier[name]
+    for name, value in headers.items():
+        if binary:
+            carrier[name.encode()] = value.encode()
+        else:
+            carrier[name] = value
+
+
+def extract_trace_context(headers: Iterable[tuple[bytes, bytes]]) -> Context:
+    """Return the caller's trace context, and nothing else, from headers as ASGI has them.
+
+    The rules are those of `TraceContextPropagator`, at the price that a busy server can pay.
+    """
+    parent: bytes | None = None
+    states: list[str] = []
+    for name, value in headers:
+        if name == b"traceparent":
+            if parent is not None:
+                return _NO_PARENT
+            parent = value
+        elif name == b"tracestate":
+            states.append(value.decode("latin-1"))
+    if parent is None:
+        return _NO_PARENT
+    remote = parse(parent.decode("latin-1"), states)
+    return _NO_PARENT if remote is None else set_span_in_context(NonRecordingSpan(remote), _NO_PARENT)
+
+
+def trace_context_headers(context: Context | None = None) -> tuple[tuple[str, str], ...]:
+    """Return the headers of the current span, and no baggage: for whom that is no concern."""
+    span = get_current_span(context).get_span_context()
+    if not span.is_valid:
+        return ()
+    if not span.trace_state:
+        return ((TRACEPARENT, write(span)),)
+    return (TRACEPARENT, write(span)), (TRACESTATE, span.trace_state.to_header())

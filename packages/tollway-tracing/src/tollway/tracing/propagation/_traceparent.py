@@ -1,0 +1,47 @@
+"""`traceparent`: https://www.w3.org/TR/trace-context-2/#traceparent-header, read strictly and written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from opentelemetry.trace import SpanContext, TraceFlags
+
+from ._tracestate import EMPTY, W3CTraceState
+
+# The tail is what a later version may add. No comma: that is two headers, joined on their way.
+_match = re.compile(
+    r"[ \t]*([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[^,]*)?[ \t]*",
+).fullmatch
+
+_KNOWN_FLAGS = 0x03
+"""Sampled and random; the others are nobody's yet, and are set to zero."""
+
+_FLAGS = tuple(TraceFlags(flags) for flags in range(_KNOWN_FLAGS + 1))
+
+
+def parse(traceparent: str, tracestates: Collection[str] = ()) -> SpanContext | None:
+    """Return the caller's span context; None restarts the trace.
+
+    Version 00 is exactly four fields, ff is invalid, a later version may add fields, ids are not zero, hex is
+    lower case. An invalid `tracestate` is dropped and `traceparent` stays valid.
+    """
+    match = _match(traceparent)
+    if match is None:
+        return None
+    version, trace_id, span_id, flags, tail = match.groups()
+    if version == "ff" or (tail is not None and version == "00"):
+        return None
+    context = SpanContext(
+        int(trace_id, 16),
+        int(span_id, 16),
+        is_remote=True,
+        trace_flags=_FLAGS[int(flags, 16) & _KNOWN_FLAGS],
+        trace_state=W3CTraceState.from_header(tracestates) if tracestates else EMPTY,
+    )
+    return context if context.is_valid else None
+
+
+def write(context: SpanContext) -> str:
+    """Return the header of a valid span context, in version 00."""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & _KNOWN_FLAGS:02x}"
