@@ -4,8 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tollway.tracing._worker import Clock, SpanWorker, Wait, wait_for
@@ -112,9 +111,6 @@ class BatchProcessor(SpanProcessor):
     def queued_spans(self) -> int:
         """Spans that wait."""
         return self._worker.queued
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Do nothing: a span is exported when it has ended."""
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span, if it is sampled."""

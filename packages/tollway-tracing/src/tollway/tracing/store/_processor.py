@@ -11,8 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from tollway.tracing._worker import Clock, SpanWorker, Wait, wait_for
 from tollway.tracing.otlp._encode import is_sampled
@@ -244,9 +243,6 @@ class FileStoreProcessor(SpanProcessor):
     def queued_spans(self) -> int:
         """Spans on their way to the writer."""
         return self._worker.queued
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Do nothing: a span is written when it has ended."""
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span, if it is sampled."""

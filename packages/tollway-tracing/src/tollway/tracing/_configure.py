@@ -1,0 +1,192 @@
+"""`configure`: from settings to a provider with its policy, its store and its exporters."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry import trace as otel
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
+
+from . import propagation
+from ._environment import Environment, SettingError, read_environment
+from .engine import TracerProvider
+from .otlp import BatchProcessor, OTLPJsonExporter
+from .sampling import RatioSlowSampler
+from .store import FileStore, FileStoreProcessor, set_default
+
+_logger = logging.getLogger(__name__)
+
+_NEEDS_OTLP = (
+    "{} needs the reference exporters: pip install 'tollway-tracing[otlp]' (or use http/json, which does not)"
+)
+
+
+def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
+    *,
+    service_name: str | None = None,
+    sampling_rate: float | None = None,
+    slow_threshold_ms: float | None = None,
+    store: str | os.PathLike[str] | FileStore | None = None,
+    otlp: str | None = None,
+    otlp_headers: Mapping[str, str] | None = None,
+    mode: str | None = None,
+    resource: Resource | None = None,
+    retention_days: float | None = None,
+    retention_bytes: int | None = None,
+    environ: Mapping[str, str] | None = None,
+    **engine: Any,
+) -> SDKTracerProvider:
+    """Set up tracing, and return the provider. Arguments go before the environment, which goes before the
+    defaults.
+
+    sampling_rate: the ratio of traces that is kept, 0 to 1 (1). slow_threshold_ms: keep every trace slower
+    than that. store: a folder for trace files. otlp: the base URL of a collector. mode: `local` (decide here)
+    or `collector` (send everything, its tail sampling decides). retention_days, retention_bytes: what the
+    store keeps. engine: more arguments of `TracerProvider` (`id_generator`, `span_limits`, `clock` ...).
+
+    Variables: TOLLWAY_SAMPLING_RATE, TOLLWAY_SLOW_THRESHOLD_MS, TOLLWAY_SAMPLING_MODE, TOLLWAY_STORE, and
+    OTEL_* as their specification says. Calling it again changes what is set up; tracers that are in use go
+    on.
+
+    Where another provider is global already, the store and the exporter are added to that one; its sampler
+    stays. Raises SettingError for a setting that cannot be used.
+    """
+    given = read_environment(os.environ if environ is None else environ)
+    sampler = _sampler(given, sampling_rate, slow_threshold_ms, mode)
+    full_resource = Resource.create({SERVICE_NAME: service_name} if service_name else {})
+    if resource is not None:
+        full_resource = full_resource.merge(resource)
+    processors: list[SpanProcessor] = []
+    files = _store(store if store is not None else given.store)
+    if files is not None:
+        max_age_s = None if retention_days is None else retention_days * 86_400
+        processors.append(FileStoreProcessor(files, max_age_s=max_age_s, max_bytes=retention_bytes))
+    processors += _exporting(given, otlp, otlp_headers or {})
+    propagation.install()
+    set_default(files)
+    return _install(sampler, full_resource, processors, engine)
+
+
+def _install(
+    sampler: Sampler | None, resource: Resource, processors: list[SpanProcessor], engine: dict[str, Any]
+) -> SDKTracerProvider:
+    known = otel.get_tracer_provider()
+    if isinstance(known, TracerProvider):
+        known.adopt(sampler, resource, processors, **engine)
+        return known
+    if isinstance(known, SDKTracerProvider):
+        _logger.warning(
+            "another TracerProvider is set already: its sampler and resource stay, "
+            "our processors are added to it"
+        )
+        for processor in processors:
+            known.add_span_processor(processor)
+        return known
+    provider = TracerProvider(sampler, resource, **engine)
+    provider.adopt_processors(processors)
+    otel.set_tracer_provider(provider)
+    return provider
+
+
+def _sampler(
+    given: Environment, rate: float | None, slow_ms: float | None, mode: str | None
+) -> Sampler | None:
+    """Return our policy; None where only `OTEL_TRACES_SAMPLER` says something, and says what the SDK can
+    do.
+    """
+    if given.sampler is not None and rate is None and given.sampling_rate is None:
+        return None
+    rate = given.sampling_rate if rate is None else rate
+    slow_ms = given.slow_threshold_ms if slow_ms is None else slow_ms
+    try:
+        return RatioSlowSampler(
+            1.0 if rate is None else rate,
+            slow_ms,
+            mode=mode or given.mode or "local",  # type: ignore[arg-type]
+        )
+    except ValueError as error:
+        raise SettingError(str(error)) from None
+
+
+def _store(store: str | os.PathLike[str] | FileStore | None) -> FileStore | None:
+    return store if store is None or isinstance(store, FileStore) else FileStore(store)
+
+
+def _exporting(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> list[SpanProcessor]:
+    processors: list[SpanProcessor] = []
+    asked = otlp or given.endpoint or given.traces_endpoint
+    for name in given.exporters or (("otlp",) if asked else ()):
+        if name == "otlp":
+            processors.append(BatchProcessor(_otlp_exporter(given, otlp, headers), **given.batch))  # type: ignore[arg-type]
+        elif name == "console":
+            from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+            processors.append(SimpleSpanProcessor(ConsoleSpanExporter()))
+        elif name != "none":
+            _logger.warning("OTEL_TRACES_EXPORTER names %r: use otlp, console or none", name)
+    if otlp and not any(isinstance(processor, BatchProcessor) for processor in processors):
+        processors.append(BatchProcessor(_otlp_exporter(given, otlp, headers), **given.batch))  # type: ignore[arg-type]
+    return processors
+
+
+def _otlp_exporter(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> Any:
+    all_headers = {**given.headers, **headers}
+    protocol = given.protocol.lower()
+    if protocol == "grpc":
+        return _grpc_exporter(given, otlp, all_headers)
+    if protocol == "http/protobuf":
+        return _protobuf_exporter(given, otlp, all_headers)
+    if protocol not in ("", "http/json"):
+        _logger.warning("OTEL_EXPORTER_OTLP_PROTOCOL is %r: http/json is used", given.protocol)
+    # The specification gives OTEL_EXPORTER_OTLP_TIMEOUT in milliseconds.
+    timeout_s = 10.0 if given.timeout_s is None else given.timeout_s / 1000
+    return OTLPJsonExporter(
+        otlp or given.endpoint or "http://localhost:4318",
+        traces_endpoint=None if otlp else given.traces_endpoint,
+        headers=all_headers,
+        timeout_s=timeout_s,
+        compression=given.compression,
+    )
+
+
+def _grpc_exporter(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> Any:
+    try:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    except ImportError:
+        raise SettingError(_NEEDS_OTLP.format("OTEL_EXPORTER_OTLP_PROTOCOL=grpc")) from None
+    endpoint = otlp or given.traces_endpoint or given.endpoint
+    insecure = True if endpoint and endpoint.startswith("http://") else None
+    return OTLPSpanExporter(endpoint=endpoint, insecure=insecure, headers=dict(headers) or None)
+
+
+def _protobuf_exporter(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> Any:
+    from .otlp import traces_url
+
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    except ImportError:
+        raise SettingError(_NEEDS_OTLP.format("OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")) from None
+    endpoint = traces_url(otlp) if otlp else given.traces_endpoint or None
+    return OTLPSpanExporter(endpoint=endpoint, headers=dict(headers) or None)
+
+
+def flush(timeout_s: float = 30.0) -> bool:
+    """Write and send everything that is decided; return whether that was done in time. Decides nothing
+    early.
+    """
+    provider = otel.get_tracer_provider()
+    force_flush = getattr(provider, "force_flush", None)
+    return True if force_flush is None else bool(force_flush(int(timeout_s * 1000)))
+
+
+def shutdown() -> None:
+    """Decide what is open by what is known, write and send it, and stop. Safe to call again."""
+    end = getattr(otel.get_tracer_provider(), "shutdown", None)
+    if end is not None:
+        end()

@@ -1,0 +1,136 @@
+"""What the environment says about tracing; the one place that reads it.
+
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+_logger = logging.getLogger(__name__)
+
+
+class SettingError(ValueError):
+    """A setting, from an argument or the environment, that cannot be used; the message says the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The variables as values; None where one is not set."""
+
+    sampling_rate: float | None = None
+    slow_threshold_ms: float | None = None
+    mode: str | None = None
+    store: str | None = None
+    sampler: str | None = None
+    """`OTEL_TRACES_SAMPLER`, where it is none that our own policy can follow."""
+    exporters: tuple[str, ...] = ()
+    endpoint: str | None = None
+    traces_endpoint: str | None = None
+    protocol: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float | None = None
+    compression: str | None = None
+    batch: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
+    """Read everything. Raises SettingError for our own variables; OTel's that make no sense are warned of."""
+    sampler, ratio = _sampler(environ)
+    exporters = tuple(
+        name.strip().lower() for name in environ.get("OTEL_TRACES_EXPORTER", "").split(",") if name.strip()
+    )
+    otlp = _Otlp(environ)
+    return Environment(
+        sampling_rate=_number(environ, "TOLLWAY_SAMPLING_RATE", ratio),
+        slow_threshold_ms=_number(environ, "TOLLWAY_SLOW_THRESHOLD_MS", None),
+        mode=environ.get("TOLLWAY_SAMPLING_MODE") or None,
+        store=environ.get("TOLLWAY_STORE") or None,
+        sampler=sampler,
+        exporters=exporters,
+        endpoint=environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
+        traces_endpoint=environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or None,
+        protocol=otlp.get("PROTOCOL") or "",
+        headers=_headers(otlp.get("HEADERS") or ""),
+        timeout_s=_otel_number("OTEL_EXPORTER_OTLP_TIMEOUT", otlp.get("TIMEOUT")),
+        compression=otlp.get("COMPRESSION"),
+        batch=_batch(environ),
+    )
+
+
+class _Otlp:
+    """`OTEL_EXPORTER_OTLP_*`, where the variable for traces goes before the one for all signals."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def get(self, name: str) -> str | None:
+        environ = self._environ
+        return (
+            environ.get(f"OTEL_EXPORTER_OTLP_TRACES_{name}")
+            or environ.get(f"OTEL_EXPORTER_OTLP_{name}")
+            or None
+        )
+
+
+def _number(environ: Mapping[str, str], name: str, default: float | None) -> float | None:
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingError(f"{name} is {text!r}: set it to a number") from None
+
+
+def _otel_number(name: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        _logger.warning("%s is %r, which is no number: ignored", name, text)
+        return None
+
+
+def _sampler(environ: Mapping[str, str]) -> tuple[str | None, float | None]:
+    """Return the sampler to leave to the SDK, or the ratio that our policy follows in its place."""
+    name = environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    if name in ("", "parentbased_always_on"):
+        return None, None
+    if name == "parentbased_traceidratio":
+        ratio = _otel_number("OTEL_TRACES_SAMPLER_ARG", environ.get("OTEL_TRACES_SAMPLER_ARG"))
+        return None, 1.0 if ratio is None else ratio
+    return name, None
+
+
+def _headers(text: str) -> dict[str, str]:
+    """Read `key=value` pairs, percent-encoded, as W3C baggage has them."""
+    headers = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        key, equals, value = pair.partition("=")
+        if equals and key.strip():
+            headers[unquote(key.strip())] = unquote(value.strip())
+        else:
+            _logger.warning("OTEL_EXPORTER_OTLP_HEADERS has a part that is no key=value pair: ignored")
+    return headers
+
+
+_BATCH = {
+    "OTEL_BSP_SCHEDULE_DELAY": ("interval_s", 0.001),
+    "OTEL_BSP_MAX_QUEUE_SIZE": ("max_queue_spans", 1),
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": ("max_batch_spans", 1),
+}
+
+
+def _batch(environ: Mapping[str, str]) -> dict[str, float]:
+    found = {}
+    for name, (key, unit) in _BATCH.items():
+        number = _otel_number(name, environ.get(name) or None)
+        if number is not None and number > 0:
+            found[key] = number * unit if key == "interval_s" else int(number)
+    return found

@@ -1,0 +1,67 @@
+"""Self-telemetry: what became of every trace and span, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from opentelemetry import trace as otel
+from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
+
+from .engine import TracerProvider
+from .otlp import BatchProcessor, OTLPJsonExporter
+from .store import FileStoreProcessor
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Numbers since the start (or the last `configure`); `held_spans` and `queued_spans` are of this
+    moment.
+    """
+
+    started_spans: int = 0
+    kept_traces: Mapping[str, int] = field(default_factory=dict)
+    """By reason: ratio, slow, error, parent, forced, collector."""
+    dropped_traces: Mapping[str, int] = field(default_factory=dict)
+    """By reason: unpicked, shutdown."""
+    dropped_spans: Mapping[str, int] = field(default_factory=dict)
+    """By reason: unpicked, late, evicted, parent, shutdown; and queue, what a full queue or store refused."""
+    held_spans: int = 0
+    queued_spans: int = 0
+    exported_spans: int = 0
+    failed_spans: int = 0
+    """Given up after all retries."""
+    export_retries: int = 0
+    written_spans: int = 0
+    failed_writes: int = 0
+    """Times that the disk refused; what it refused is tried again."""
+
+    @property
+    def evicted_spans(self) -> int:
+        """Spans that undecided traces lost because memory is bounded."""
+        return self.dropped_spans.get("evicted", 0)
+
+
+def stats() -> Stats:
+    """Return what the global provider's tracing did so far."""
+    provider = otel.get_tracer_provider()
+    multi = provider._active_span_processor if isinstance(provider, SDKTracerProvider) else None
+    processors = getattr(multi, "_span_processors", ())
+    batches = [p for p in processors if isinstance(p, BatchProcessor)]
+    stores = [p for p in processors if isinstance(p, FileStoreProcessor)]
+    exporters = [p.span_exporter for p in batches if isinstance(p.span_exporter, OTLPJsonExporter)]
+    refused = sum(p.dropped_spans for p in batches) + sum(p.counts.dropped_spans for p in stores)
+    counts = provider.counts if isinstance(provider, TracerProvider) else None
+    return Stats(
+        started_spans=0 if counts is None else counts.started,
+        kept_traces={} if counts is None else dict(counts.kept),
+        dropped_traces={} if counts is None else dict(counts.dropped_traces),
+        dropped_spans={**({} if counts is None else counts.dropped), "queue": refused},
+        held_spans=provider.held_spans if isinstance(provider, TracerProvider) else 0,
+        queued_spans=sum(p.queued_spans for p in batches) + sum(p.queued_spans for p in stores),
+        exported_spans=sum(p.exported_spans for p in batches),
+        failed_spans=sum(p.failed_spans for p in batches),
+        export_retries=sum(exporter.counts.retries for exporter in exporters),
+        written_spans=sum(p.counts.written_spans for p in stores),
+        failed_writes=sum(p.counts.failed_writes for p in stores),
+    )

@@ -1,0 +1,247 @@
+"""The user's API: spans of blocks, on whatever provider OpenTelemetry has.
+
+Under our provider a span is ours and has `set_inputs` and `set_outputs` itself; under somebody else's it is
+wrapped in one that has them, and puts the same attributes on it.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from contextvars import Token
+from types import TracebackType
+from typing import Any, Protocol
+
+from opentelemetry import trace as otel
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span as APISpan
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from ._json import to_json_text
+from .engine import INPUTS, OUTPUTS, Span, TracerProvider
+from .engine import Tracer as OwnTracer
+from .engine._tracer import attach, detach, get_current
+
+SCOPE = "tollway.tracing"
+"""The instrumentation scope of spans made by `trace` and `start_span`."""
+
+KIND = "tollway.kind"
+"""The attribute that says what sort of work a span is, where that is none of OpenTelemetry's kinds: chain,
+tool ...
+"""
+
+_tracers: weakref.WeakKeyDictionary[otel.TracerProvider, Tracer] = weakref.WeakKeyDictionary()
+
+
+class TracedSpan(Protocol):
+    """What `start_span` gives: OpenTelemetry's span with inputs and outputs."""
+
+    def set_inputs(self, inputs: Any) -> None:
+        """Keep what went in, as JSON in the attribute `tollway.inputs`."""
+
+    def set_outputs(self, outputs: Any) -> None:
+        """Keep what came out, as JSON in the attribute `tollway.outputs`."""
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """See OpenTelemetry's `Span.set_attribute`."""
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """See OpenTelemetry's `Span.set_attributes`."""
+
+    def add_event(
+        self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
+    ) -> None:
+        """See OpenTelemetry's `Span.add_event`."""
+
+    def set_status(self, status: Status | StatusCode | str, description: str | None = None) -> None:
+        """Set the status; also by its word: OK, ERROR or UNSET."""
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, Any] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """See OpenTelemetry's `Span.record_exception`."""
+
+    def update_name(self, name: str) -> None:
+        """See OpenTelemetry's `Span.update_name`."""
+
+    def is_recording(self) -> bool:
+        """See OpenTelemetry's `Span.is_recording`."""
+
+    def get_span_context(self) -> otel.SpanContext:
+        """See OpenTelemetry's `Span.get_span_context`."""
+
+    def end(self, end_time: int | None = None) -> None:
+        """See OpenTelemetry's `Span.end`."""
+
+
+class ForeignSpan:
+    """A span of another provider with our words; everything else is the span's own."""
+
+    __slots__ = ("span",)
+
+    def __init__(self, span: APISpan) -> None:
+        self.span = span
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.span, name)
+
+    def set_inputs(self, inputs: Any) -> None:
+        """Keep what went in, as JSON in the attribute `tollway.inputs`."""
+        if self.span.is_recording():
+            self.span.set_attribute(INPUTS, to_json_text(inputs))
+
+    def set_outputs(self, outputs: Any) -> None:
+        """Keep what came out, as JSON in the attribute `tollway.outputs`."""
+        if self.span.is_recording():
+            self.span.set_attribute(OUTPUTS, to_json_text(outputs))
+
+    def set_status(self, status: Status | StatusCode | str, description: str | None = None) -> None:
+        """Set the status; also by its word: OK, ERROR or UNSET."""
+        if isinstance(status, str):
+            code = StatusCode[status.upper()]
+            status = Status(code, description if code is StatusCode.ERROR else None)
+            self.span.set_status(status)
+        else:
+            self.span.set_status(status, description)
+
+
+def with_words(span: APISpan) -> TracedSpan:
+    """Return the span itself where it is ours, else one that adds our words to it."""
+    return span if type(span) is Span else ForeignSpan(span)
+
+
+def user_tracer() -> Tracer:
+    """Return the tracer of this API on the global provider."""
+    provider = otel.get_tracer_provider()
+    tracer = _tracers.get(provider)
+    if tracer is None:
+        tracer = provider.get_tracer(SCOPE)
+        if isinstance(provider, TracerProvider) or not isinstance(provider, otel.ProxyTracerProvider):
+            _tracers[provider] = tracer
+    return tracer
+
+
+def current_span() -> TracedSpan:
+    """Return the span that is current, whoever made it; one that records nothing where there is none."""
+    return with_words(otel.get_current_span())
+
+
+class SpanBlock:
+    """Starts a span on entry and makes it current; ends it on exit. An exception makes it an ERROR."""
+
+    __slots__ = ("_context", "_force", "_links", "_name", "_ratio", "_rest", "_span", "_start_time", "_token")
+
+    def __init__(
+        self,
+        name: str,
+        rest: tuple[SpanKind, Mapping[str, Any] | None],
+        context: Context | None = None,
+        links: Sequence[Link] | None = None,
+        *,
+        start_time: int | None = None,
+        force: bool = False,
+        sampling_ratio: float | None = None,
+    ) -> None:
+        self._name = name
+        self._rest = rest
+        self._context = context
+        self._links = links
+        self._start_time = start_time
+        self._force = force
+        self._ratio = sampling_ratio
+        self._span: APISpan
+        self._token: Token[Context]
+
+    def start(self) -> APISpan:
+        """Start the span, current for nobody yet."""
+        tracer = user_tracer()
+        kind, attributes = self._rest
+        if isinstance(tracer, OwnTracer):
+            return tracer.start_span(
+                self._name,
+                self._context,
+                kind,
+                attributes,
+                self._links,
+                self._start_time,
+                force=self._force,
+                sampling_ratio=self._ratio,
+            )
+        return tracer.start_span(
+            self._name, self._context, kind, attributes, self._links or (), self._start_time
+        )
+
+    def __enter__(self) -> TracedSpan:
+        self._span = span = self.start()
+        self._token = attach(Context(get_current(), **{_SPAN_KEY: span}))
+        return with_words(span)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        detach(self._token)
+        if error is not None:
+            note_error(self._span, error)
+        self._span.end()
+
+
+def note_error(span: APISpan, error: BaseException) -> None:
+    """Record an exception that leaves a span's work, and make the span an ERROR; only what is an
+    `Exception`.
+    """
+    if not isinstance(error, Exception) or not span.is_recording():
+        return
+    if type(span) is Span:
+        span.note_exception(error, record=True, set_status=True)
+        return
+    span.record_exception(error, escaped=True)
+    span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+
+
+def kind_and_attributes(
+    kind: SpanKind | str | None, attributes: Mapping[str, Any] | None
+) -> tuple[SpanKind, Mapping[str, Any] | None]:
+    """Return OpenTelemetry's kind, and the attributes with any other kind among them."""
+    if kind is None:
+        return SpanKind.INTERNAL, attributes
+    if isinstance(kind, SpanKind):
+        return kind, attributes
+    if (known := SpanKind.__members__.get(kind.upper())) is not None:
+        return known, attributes
+    return SpanKind.INTERNAL, {KIND: kind, **(attributes or {})}
+
+
+def start_span(
+    name: str,
+    kind: SpanKind | str | None = None,
+    *,
+    attributes: Mapping[str, Any] | None = None,
+    context: Context | None = None,
+    links: Sequence[Link] | None = None,
+    start_time: int | None = None,
+    force: bool = False,
+    sampling_ratio: float | None = None,
+) -> SpanBlock:
+    """Return a context manager that starts a span, makes it current and ends it.
+
+        with tracing.start_span("answer", kind="chain") as span:
+            span.set_inputs({"question": question})
+
+    kind: one of OpenTelemetry's, or any other word, which becomes the attribute `tollway.kind`. start_time:
+    Unix nanoseconds. force: keep the whole trace. sampling_ratio: in place of the configured one, where the
+    span is a root. The last two need our provider. Raises ValueError for a ratio that is none.
+    """
+    return SpanBlock(
+        name,
+        kind_and_attributes(kind, attributes),
+        context,
+        links,
+        start_time=start_time,
+        force=force,
+        sampling_ratio=sampling_ratio,
+    )

@@ -1,0 +1,22 @@
+"""The engine: spans that cost little to record, and the decision which of their traces are kept."""
+
+from ._clock import Clock
+from ._counts import Counts
+from ._ids import RandomIds
+from ._local import KEPT_BECAUSE
+from ._provider import TracerProvider
+from ._span import INPUTS, OUTPUTS, Span
+from ._tracer import CurrentSpan, Tracer
+
+__all__ = [
+    "INPUTS",
+    "KEPT_BECAUSE",
+    "OUTPUTS",
+    "Clock",
+    "Counts",
+    "CurrentSpan",
+    "RandomIds",
+    "Span",
+    "Tracer",
+    "TracerProvider",
+]

@@ -1,0 +1,221 @@
+"""What all tracers of one provider share: the clock, the policy, the processors, and the traces not yet
+decided.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.trace import SpanProcessor, SynchronousMultiSpanProcessor
+from opentelemetry.trace import TraceState
+
+from tollway.tracing.propagation import with_deferred, with_threshold
+from tollway.tracing.sampling import ALL, RatioSlowSampler
+
+from ._clock import Clock
+from ._counts import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._local import LocalTrace
+    from ._span import Span
+
+_logger = logging.getLogger(__name__)
+
+SPAN_BYTES = 1_000
+"""What a held span is taken to weigh, large values aside."""
+
+_MAX_RECENT = 4_096
+"""Traces from elsewhere whose late keeping is remembered, for their other local roots in this process."""
+
+_IDLE_TICKS = 50
+"""Ticks without an open trace after which the timer thread ends; the next held trace starts another."""
+
+NO_STATE = TraceState()
+
+
+class Engine:
+    """See the module. `sampler` is None where a sampler of the SDK decides."""
+
+    def __init__(
+        self,
+        multi: SpanProcessor,
+        sampler: RatioSlowSampler | None,
+        clock: Clock,
+        *,
+        with_timer: bool = True,
+    ) -> None:
+        self.multi = multi
+        self.wall_ns = clock.wall_ns
+        self.monotonic_ns = clock.monotonic_ns
+        self.sampler = sampler
+        self.slow_ns = None if sampler is None else sampler.slow_ns
+        self.max_held_spans = ALL if sampler is None else sampler.max_held_spans
+        self.max_held_bytes = ALL if sampler is None else sampler.max_held_bytes
+        threshold = 0 if sampler is None else sampler.threshold
+        self.held_state = with_deferred(NO_STATE, True)
+        self.picked_state = with_threshold(NO_STATE, threshold) if threshold < ALL else NO_STATE
+        self._certain_state = with_threshold(NO_STATE, 0)
+        self.generation = 0
+        self._with_timer = with_timer
+        self._processors: Sequence[SpanProcessor] | None = None
+        self.starting: tuple[SpanProcessor, ...] = ()
+        self.ending: tuple[SpanProcessor, ...] = ()
+        self._fresh()
+
+    def _fresh(self) -> None:
+        self.counts = Counts()
+        self.open: dict[LocalTrace, None] = {}
+        self.held = 0
+        self._heavy_bytes = 0
+        self._recent: dict[int, None] = {}
+        self._timer: threading.Thread | None = None
+        self._timer_lock = threading.Lock()
+        self._stop = threading.Event()
+
+    def after_fork(self) -> None:
+        """Start clean in a child: spans that are open here belong to the parent, and end there."""
+        self.generation += 1
+        self._fresh()
+
+    # --- processors ---
+
+    def look_at_processors(self) -> None:
+        """Sort out who wants to hear of starts and of endings: most processors do not."""
+        multi = self.multi
+        known = multi._span_processors if type(multi) is SynchronousMultiSpanProcessor else (multi,)
+        if known is not self._processors:
+            self._processors = known
+            self.starting = tuple(p for p in known if _listens(p, "on_start"))
+            self.ending = tuple(p for p in known if _listens(p, "_on_ending"))
+
+    def emit(self, span: Span) -> None:
+        """Pass an ended span to every processor; one that raises costs itself this span only."""
+        multi = self.multi
+        processors = multi._span_processors if type(multi) is SynchronousMultiSpanProcessor else (multi,)
+        self.counts.kept_spans += 1
+        for processor in processors:
+            try:
+                processor.on_end(span)
+            except Exception:
+                _logger.exception("the span processor %s raised", type(processor).__name__)
+
+    def on_ending(self, span: Span, end_time: int) -> None:
+        """Let processors change a span that is about to end."""
+        span._end_time = None
+        for processor in self.ending:
+            try:
+                processor._on_ending(span)  # type: ignore[arg-type]  # it has all but private parts
+            except Exception:
+                _logger.exception("the span processor %s raised", type(processor).__name__)
+
+    # --- decisions ---
+
+    def certain_state(self, state: TraceState) -> TraceState:
+        """Return a tracestate that says: this trace would have been kept at any ratio."""
+        if state is self._certain_state or state is self.held_state or state is self.picked_state:
+            return self._certain_state
+        return with_threshold(with_deferred(state, False), 0)
+
+    def noted_kept(self, local: LocalTrace) -> None:
+        """Count a kept trace; remember one from elsewhere, for its other local roots."""
+        self.counts.kept[local.reason or "ratio"] += 1
+        if local.root is not None and local.root._parent_span is not None:
+            recent = self._recent
+            recent[local.trace_id] = None
+            if len(recent) > _MAX_RECENT:
+                with suppress(StopIteration, KeyError, RuntimeError):
+                    del recent[next(iter(recent))]
+
+    def kept_elsewhere(self, local: LocalTrace) -> bool:
+        """Return whether another local root of the same trace was kept just now."""
+        return bool(self._recent) and local.trace_id in self._recent
+
+    def watch(self, local: LocalTrace) -> None:
+        """Remember a trace that is not decided yet, for the timer and for shutdown."""
+        self.open[local] = None
+        if self._timer is None and self._with_timer:
+            self._start_timer()
+
+    # --- memory ---
+
+    def weigh(self, heavy_bytes: int) -> None:
+        """Count a large value of an undecided trace."""
+        self._heavy_bytes += heavy_bytes
+        if self._heavy_bytes + self.held * SPAN_BYTES > self.max_held_bytes:
+            self.make_room()
+
+    def make_room(self) -> None:
+        """Count what is really held, and take from the oldest traces what is too much, and a tenth more."""
+        open_now = list(self.open)
+        held = [len(local.held or ()) for local in open_now]
+        spans, heavy = sum(held), sum(local.heavy_bytes for local in open_now)
+        if spans > self.max_held_spans or spans * SPAN_BYTES + heavy > self.max_held_bytes:
+            for local, count in zip(open_now, held, strict=True):
+                if (
+                    spans <= self.max_held_spans * 0.9
+                    and spans * SPAN_BYTES + heavy <= self.max_held_bytes * 0.9
+                ):
+                    break
+                spans, heavy = spans - count, heavy - local.heavy_bytes
+                local.evict()
+        self.held, self._heavy_bytes = spans, heavy
+
+    # --- time ---
+
+    def tick(self) -> None:
+        """Keep what has become slow while it runs, and keep memory within its bounds."""
+        slow_ns = self.slow_ns
+        if slow_ns is not None:
+            now_ns = self.monotonic_ns()
+            for local in list(self.open):
+                root = local.root
+                if root is not None and now_ns + local.offset_ns - root._start_time > slow_ns:
+                    local.promote("slow")
+        self.make_room()
+
+    def _start_timer(self) -> None:
+        with self._timer_lock:
+            if self._timer is not None or self._stop.is_set():
+                return
+            timer = threading.Thread(target=self._run_timer, name="tollway-sampler", daemon=True)
+            with suppress(RuntimeError):  # the interpreter ends: what is open is decided at its end
+                timer.start()
+                self._timer = timer
+
+    def _run_timer(self) -> None:
+        interval_s = 0.5 if self.slow_ns is None else min(0.5, max(0.01, self.slow_ns / 1e9 / 20))
+        idle = 0
+        while not self._stop.wait(interval_s):
+            self.tick()
+            idle = 0 if self.open else idle + 1
+            if idle > _IDLE_TICKS:
+                with self._timer_lock:
+                    self._timer = None
+                if not self.open:
+                    return
+                self._start_timer()  # a trace came in between
+                return
+
+    def shutdown(self) -> None:
+        """Decide what is open by what is known: picked or failed traces go out, the rest is dropped and
+        counted.
+        """
+        self._stop.set()
+        for local in list(self.open):
+            if self.open.pop(local, local) is not None:
+                continue
+            if local.picked or local.failed:
+                local.keep("ratio" if local.picked else "error", certain=local.failed)
+            else:
+                local.drop("shutdown")
+
+
+def _listens(processor: SpanProcessor, method: str) -> bool:
+    own: Callable[..., object] | None = getattr(type(processor), method, None)
+    return own is not None and own is not getattr(SpanProcessor, method)

@@ -1,0 +1,226 @@
+"""The part of one trace that runs under one local root, and what becomes of it.
+
+Children find it through their parent span: no lock, no table. Its spans are held until the root has ended or
+the trace has proved slow; then they all leave, or none was ever encoded. What may happen in several threads
+at once is put right by the order of steps: an outcome is set before the held spans are taken, each span is
+taken by one `pop`, and who held a span after that takes what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from opentelemetry.trace import TraceFlags, TraceState
+
+if TYPE_CHECKING:
+    from ._engine import Engine
+    from ._span import Span
+
+KEPT_BECAUSE = "tollway.kept_because"
+"""The attribute of a kept trace's local root that says why: ratio, slow, error, parent, forced or
+collector.
+"""
+
+EVICTED_SPANS = "tollway.evicted_spans"
+"""The attribute of a kept trace's local root that says how many of its spans memory had no room for."""
+
+RANDOM, SAMPLED, SAMPLED_RANDOM = TraceFlags(0x02), TraceFlags(0x01), TraceFlags(0x03)
+NEITHER = TraceFlags(0)
+
+HELD_FLAGS = (NEITHER, RANDOM)
+KEPT_FLAGS = (SAMPLED, SAMPLED_RANDOM)
+
+
+class LocalTrace:
+    """Where the spans under one local root go.
+
+    held: ended spans whose fate is open; None once it is decided, or when it never was open. reason: why the
+    trace is kept; None while that is open, or when it is not ours to say. dropped: nothing of it is kept any
+    more.
+    """
+
+    __slots__ = (
+        "dropped",
+        "engine",
+        "evicted",
+        "failed",
+        "flags",
+        "generation",
+        "heavy_bytes",
+        "held",
+        "is_random",
+        "offset_ns",
+        "picked",
+        "reason",
+        "root",
+        "trace_id",
+        "trace_state",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917 - positional: this is called for every trace
+        self,
+        engine: Engine,
+        trace_id: int,
+        is_random: bool,
+        flags: TraceFlags,
+        trace_state: TraceState,
+        offset_ns: int,
+        held: list[Span] | None,
+        reason: str | None,
+        picked: bool,
+    ) -> None:
+        self.engine = engine
+        self.generation = engine.generation
+        self.trace_id = trace_id
+        self.is_random = is_random
+        self.flags = flags
+        self.trace_state = trace_state
+        self.offset_ns = offset_ns
+        self.held = held
+        self.reason = reason
+        self.picked = picked
+        self.root: Span | None = None
+        self.dropped = self.failed = False
+        self.evicted = self.heavy_bytes = 0
+
+    def now_ns(self) -> int:
+        """Return the time, in Unix nanoseconds."""
+        return self.engine.monotonic_ns() + self.offset_ns
+
+    def weigh(self, heavy_bytes: int) -> None:
+        """Count a large value against what undecided traces may hold."""
+        if self.held is not None:
+            self.heavy_bytes += heavy_bytes
+            self.engine.weigh(heavy_bytes)
+
+    def ended(self, span: Span) -> None:
+        """Take an ended span: hold it, pass it on, or count it as dropped."""
+        engine = self.engine
+        if self.generation != engine.generation:
+            return  # it belongs to the process that forked this one, which will end it too
+        held = self.held
+        if held is None:
+            self._pass_on(span)
+            return
+        held.append(span)
+        engine.held += 1
+        if span is self.root:
+            self.decide()
+        elif self.held is not held:  # decided in another thread just now
+            self._release(held)
+        elif engine.held > engine.max_held_spans:
+            engine.make_room()
+
+    def _pass_on(self, span: Span) -> None:
+        if self.dropped:
+            self.engine.counts.dropped["late"] += 1
+            return
+        if span is self.root:
+            if self.failed and self.reason == "ratio":
+                self._certain()
+            self._say_why(span)
+        self.engine.emit(span)
+
+    def decide(self) -> None:
+        """Decide by what is known when the local root has ended."""
+        engine = self.engine
+        if engine.open.pop(self, self) is not None:
+            return  # another thread was first
+        root = self.root
+        assert root is not None
+        assert root._end_time is not None
+        slow = engine.slow_ns is not None and root._end_time - root._start_time > engine.slow_ns
+        why = "ratio" if self.picked else "error" if self.failed else "slow" if slow else None
+        if why is not None:
+            self.keep(why, certain=slow or self.failed)
+        elif engine.kept_elsewhere(self):
+            self.keep("parent", certain=True)
+        else:
+            self.drop("unpicked")
+
+    def promote(self, why: str) -> None:
+        """Keep the trace from now on, while it still runs: it proved slow, or somebody asked for it."""
+        if self.engine.open.pop(self, self) is None:
+            self.keep("ratio" if self.picked and why == "slow" else why, certain=True)
+
+    def keep(self, why: str, *, certain: bool) -> None:
+        """Let everything held go out, and what still comes; `certain` when no ratio had a say."""
+        self.reason = why
+        self.flags = KEPT_FLAGS[self.is_random]
+        if certain:
+            self._certain()
+        elif self.trace_state is self.engine.held_state:
+            self.trace_state = self.engine.picked_state
+        self.engine.noted_kept(self)
+        held, self.held = self.held, None
+        if held is not None:
+            self._release(held)
+
+    def _certain(self) -> None:
+        """Note in the tracestate that the trace stands for itself alone: it would be kept at any ratio."""
+        self.trace_state = self.engine.certain_state(self.trace_state)
+
+    def drop(self, why: str) -> None:
+        """Forget everything held, and what still comes."""
+        self.dropped = True
+        self.engine.counts.dropped_traces[why] += 1
+        held, self.held = self.held, None
+        if held is not None:
+            self._forget(held, why)
+
+    def _forget(self, held: list[Span], why: str) -> int:
+        count = 0
+        try:
+            while True:
+                held.pop()
+                count += 1
+        except IndexError:
+            self.engine.held -= count
+            self.engine.counts.dropped[why] += count
+        return count
+
+    def _release(self, held: list[Span]) -> None:
+        if self.dropped:
+            self._forget(held, "late")
+            return
+        spans = []
+        try:
+            while True:
+                spans.append(held.pop())
+        except IndexError:
+            self.engine.held -= len(spans)
+        for span in reversed(spans):
+            if span is self.root:
+                self._say_why(span)
+            self.engine.emit(span)
+
+    def _say_why(self, root: Span) -> None:
+        if self.reason is not None:
+            root._own_attributes[KEPT_BECAUSE] = self.reason
+            if self.evicted:
+                root._own_attributes[EVICTED_SPANS] = self.evicted
+
+    def evict(self) -> None:
+        """Give up what is held to make room: a picked trace goes out now, another loses its spans so far."""
+        if self.picked:
+            if self.engine.open.pop(self, self) is None:
+                self.keep("ratio", certain=False)
+            return
+        held = self.held
+        if held is not None:
+            self.evicted += self._forget(held, "evicted")
+            self.heavy_bytes = 0
+
+
+class MeteredTrace(LocalTrace):
+    """One span that a sampler of the SDK decided on, whose end the SDK's own metrics count."""
+
+    __slots__ = ("on_end",)
+
+    on_end: Callable[[], None]
+
+    def ended(self, span: Span) -> None:
+        """Count the end, and go on."""
+        self.on_end()
+        super().ended(span)

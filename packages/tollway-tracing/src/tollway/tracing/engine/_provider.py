@@ -1,0 +1,177 @@
+"""The provider that stands wherever the SDK's may stand."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
+from opentelemetry.trace import NoOpTracer
+from opentelemetry.trace import Tracer as APITracer
+from opentelemetry.util.types import Attributes
+
+from tollway.tracing.sampling import RatioSlowSampler
+
+from ._clock import Clock
+from ._counts import Counts
+from ._engine import Engine
+from ._ids import RandomIds
+from ._tracer import Tracer
+
+
+class TracerProvider(SDKTracerProvider):
+    """OpenTelemetry's provider with our spans; takes the SDK's arguments, and one of our samplers.
+
+    With a `RatioSlowSampler` whole traces are held until they are decided. With any other sampler (or none:
+    then the environment chooses, as the specification says) it behaves as the SDK's provider does.
+
+    clock: where times come from. timer: False leaves it to the caller to call `tick`, as tests do.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler | None = None,
+        resource: Resource | None = None,
+        shutdown_on_exit: bool = True,
+        active_span_processor: Any = None,
+        id_generator: IdGenerator | None = None,
+        span_limits: Any = None,
+        *,
+        clock: Clock | None = None,
+        timer: bool = True,
+        **rest: Any,
+    ) -> None:
+        super().__init__(
+            sampler,
+            resource,
+            shutdown_on_exit,
+            active_span_processor,
+            id_generator or RandomIds(),
+            span_limits,
+            **rest,
+        )
+        self.engine = Engine(
+            self._active_span_processor,
+            self.sampler if isinstance(self.sampler, RatioSlowSampler) else None,
+            clock or Clock(),
+            with_timer=timer,
+        )
+        self._adopted: list[SpanProcessor] = []
+        reference = weakref.ref(self)
+
+        def after_in_child() -> None:
+            if (provider := reference()) is not None:
+                provider.engine.after_fork()
+
+        os.register_at_fork(after_in_child=after_in_child)
+
+    def get_tracer(
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Attributes = None,
+    ) -> APITracer:
+        """Return the tracer of an instrumentation scope, the same one for the same scope."""
+        if self._disabled:
+            return NoOpTracer()
+        name, version = instrumenting_module_name or "", instrumenting_library_version or ""
+        scope = InstrumentationScope(name, version, schema_url, attributes)
+        with self._tracers_lock:
+            known = self._tracers.get(scope)
+            if known is None:
+                known = self._tracers[scope] = self._tracer(scope)
+        return known
+
+    def _tracer(self, scope: InstrumentationScope) -> Tracer:
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # exporters still read the old name
+            info = InstrumentationInfo(scope.name, scope.version, scope.schema_url)
+        tracer = Tracer(
+            self.sampler,
+            self.resource,
+            self._active_span_processor,
+            self.id_generator,
+            info,
+            self._span_limits,
+            scope,
+            meter_provider=self._meter_provider,
+            _tracer_config=self._apply_tracer_configurator(scope),
+        )
+        tracer.bind(self.engine)
+        return tracer
+
+    @property
+    def counts(self) -> Counts:
+        """What became of its traces and spans."""
+        return self.engine.counts
+
+    @property
+    def held_spans(self) -> int:
+        """Spans that wait for the decision on their trace."""
+        return sum(len(local.held or ()) for local in list(self.engine.open))
+
+    def tick(self) -> None:
+        """Look at the time: what has become slow while it runs is kept from now on. The timer does this by
+        itself.
+        """
+        self.engine.tick()
+
+    def shutdown(self) -> None:
+        """Decide what is open by what is known, pass it on, and shut the processors down."""
+        self.engine.shutdown()
+        super().shutdown()
+
+    def adopt_processors(self, processors: Sequence[SpanProcessor]) -> None:
+        """Add processors that a later `adopt` replaces; those that others add stay."""
+        self._adopted = list(processors)
+        for processor in processors:
+            self.add_span_processor(processor)
+
+    def adopt(
+        self,
+        sampler: Sampler | None,
+        resource: Resource,
+        processors: Sequence[SpanProcessor],
+        **rest: Any,
+    ) -> None:
+        """Change the policy, the resource and the adopted processors; tracers that are in use go on.
+
+        Open traces are decided by what is known; the processors that go are flushed and shut down.
+        """
+        fresh = type(self)(sampler, resource, shutdown_on_exit=False, **rest)
+        adopted = self._adopted
+        others = [p for p in self._active_span_processor._span_processors if p not in adopted]
+        fresh.adopt_processors(processors)
+        for processor in others:
+            fresh.add_span_processor(processor)
+        old = self.engine
+        with self._tracers_lock:
+            for name in (
+                "sampler",
+                "_resource",
+                "_active_span_processor",
+                "id_generator",
+                "_span_limits",
+                "engine",
+            ):
+                setattr(self, name, getattr(fresh, name))
+            self._adopted = fresh._adopted
+            for tracer in self._tracers.values():
+                assert isinstance(tracer, Tracer)
+                tracer.sampler, tracer.resource = self.sampler, self._resource
+                tracer.span_processor, tracer.id_generator = self._active_span_processor, self.id_generator
+                tracer._span_limits = self._span_limits
+                tracer.bind(self.engine)
+        old.shutdown()
+        for processor in adopted:
+            processor.shutdown()
