@@ -39,8 +39,11 @@ def extract(carrier: Headers, context: Context | None = None) -> Context:
     """
     by_name: dict[str, list[str]] = {}
     for name, value in _pairs(carrier):
-        several = value if isinstance(value, (list, tuple)) else (value,)
-        by_name.setdefault(_text(name).lower(), []).extend(_text(each) for each in several)
+        values = by_name.setdefault(_text(name).lower(), [])
+        if isinstance(value, (list, tuple)):
+            values.extend(map(_text, value))
+        else:
+            values.append(_text(value))
     return current().extract(by_name, Context() if context is None else context, getter=_BY_NAME)
 
 
@@ -73,6 +76,8 @@ def _pairs(carrier: Headers) -> Iterable[tuple[Any, Any]]:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
