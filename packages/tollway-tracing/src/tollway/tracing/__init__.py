@@ -1,14 +1,22 @@
-"""Tracing on OpenTelemetry: record everything, keep a ratio and whatever was slow or failed."""
+"""Tracing on OpenTelemetry: record everything, keep a ratio and whatever was slow or failed.
 
-from ._configure import configure, flush, shutdown
+What decorates and starts spans needs the API alone; the rest is imported when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._decorator import trace
-from ._environment import SettingError
-from ._stats import Stats, stats
 from ._user import TracedSpan, current_span, start_span
-from .engine import Span, TracerProvider
-from .propagation import extract, inject
-from .sampling import RatioSlowSampler
-from .store import FileStore, NoStoreError, Trace, get_trace, search_traces
+
+if TYPE_CHECKING:
+    from ._configure import configure, flush, shutdown
+    from ._environment import SettingError
+    from ._stats import Stats, stats
+    from .engine import Span, TracerProvider
+    from .propagation import extract, inject
+    from .sampling import RatioSlowSampler
+    from .store import FileStore, NoStoreError, Trace, get_trace, search_traces
 
 __all__ = [
     "FileStore",
@@ -32,3 +40,25 @@ __all__ = [
     "stats",
     "trace",
 ]
+
+_HOMES = {
+    "_configure": ("configure", "flush", "shutdown"),
+    "_environment": ("SettingError",),
+    "_stats": ("Stats", "stats"),
+    "engine": ("Span", "TracerProvider"),
+    "propagation": ("extract", "inject"),
+    "sampling": ("RatioSlowSampler",),
+    "store": ("FileStore", "NoStoreError", "Trace", "get_trace", "search_traces"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if (home := _HOME.get(name)) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,13 +12,11 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from typing import Any, TypeVar, cast, overload
 
-from opentelemetry.context import Context
 from opentelemetry.trace import Span as APISpan
 from opentelemetry.trace import SpanKind
-from opentelemetry.trace.propagation import _SPAN_KEY
 
+from ._runtime import attach, detach, with_current
 from ._user import SpanBlock, TracedSpan, kind_and_attributes, note_error, with_words
-from .engine._tracer import attach, detach, get_current
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -176,7 +174,7 @@ class _Steps:
         self.words = with_words(span)
 
     def __enter__(self) -> None:
-        self._token = attach(Context(get_current(), **{_SPAN_KEY: self._span}))
+        self._token = attach(with_current(self._span))
 
     def __exit__(self, *_: object) -> None:
         detach(self._token)

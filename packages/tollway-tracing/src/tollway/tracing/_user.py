@@ -10,18 +10,18 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextvars import Token
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from opentelemetry import trace as otel
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace import Span as APISpan
-from opentelemetry.trace.propagation import _SPAN_KEY
 
 from ._json import to_json_text
-from .engine import INPUTS, OUTPUTS, Span, TracerProvider
-from .engine import Tracer as OwnTracer
-from .engine._tracer import attach, detach, get_current
+from ._runtime import INPUTS, OUTPUTS, attach, detach, with_current
+
+if TYPE_CHECKING:
+    from .engine import Tracer as OwnTracer
 
 SCOPE = "tollway.tracing"
 """The instrumentation scope of spans made by `trace` and `start_span`."""
@@ -112,7 +112,7 @@ class ForeignSpan:
 
 def with_words(span: APISpan) -> TracedSpan:
     """Return the span itself where it is ours, else one that adds our words to it."""
-    return span if type(span) is Span else ForeignSpan(span)
+    return cast("TracedSpan", span if hasattr(span, "set_inputs") else ForeignSpan(span))
 
 
 def user_tracer() -> Tracer:
@@ -121,7 +121,7 @@ def user_tracer() -> Tracer:
     tracer = _tracers.get(provider)
     if tracer is None:
         tracer = provider.get_tracer(SCOPE)
-        if isinstance(provider, TracerProvider) or not isinstance(provider, otel.ProxyTracerProvider):
+        if not isinstance(provider, otel.ProxyTracerProvider):
             _tracers[provider] = tracer
     return tracer
 
@@ -161,8 +161,8 @@ class SpanBlock:
         """Start the span, current for nobody yet."""
         tracer = user_tracer()
         kind, attributes = self._rest
-        if isinstance(tracer, OwnTracer):
-            return tracer.start_span(
+        if hasattr(tracer, "engine"):  # ours
+            return cast("OwnTracer", tracer).start_span(
                 self._name,
                 self._context,
                 kind,
@@ -178,7 +178,7 @@ class SpanBlock:
 
     def __enter__(self) -> TracedSpan:
         self._span = span = self.start()
-        self._token = attach(Context(get_current(), **{_SPAN_KEY: span}))
+        self._token = attach(with_current(span))
         return with_words(span)
 
     def __exit__(
@@ -196,7 +196,7 @@ def note_error(span: APISpan, error: BaseException) -> None:
     """
     if not isinstance(error, Exception) or not span.is_recording():
         return
-    if type(span) is Span:
+    if hasattr(span, "note_exception"):  # ours
         span.note_exception(error, record=True, set_status=True)
         return
     span.record_exception(error, escaped=True)

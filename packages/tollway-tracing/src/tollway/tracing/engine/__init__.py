@@ -5,13 +5,11 @@ from ._counts import Counts
 from ._ids import RandomIds
 from ._local import KEPT_BECAUSE
 from ._provider import TracerProvider
-from ._span import INPUTS, OUTPUTS, Span
+from ._span import Span
 from ._tracer import CurrentSpan, Tracer
 
 __all__ = [
-    "INPUTS",
     "KEPT_BECAUSE",
-    "OUTPUTS",
     "Clock",
     "Counts",
     "CurrentSpan",

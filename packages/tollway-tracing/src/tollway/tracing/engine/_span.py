@@ -19,6 +19,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace import Span as APISpan
 
 from tollway.tracing._json import to_json_text
+from tollway.tracing._runtime import INPUTS, OUTPUTS
 
 from ._values import PLAIN, cleaned, frozen, frozen_items, text_of
 
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
     from ._tracer import Tracer
 
 _logger = logging.getLogger(__name__)
-
-INPUTS = "tollway.inputs"
-"""The attribute that holds what went into a span, as JSON."""
-
-OUTPUTS = "tollway.outputs"
-"""The attribute that holds what came out of a span, as JSON."""
 
 UNSET = Status(StatusCode.UNSET)
 

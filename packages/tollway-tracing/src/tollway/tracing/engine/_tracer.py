@@ -9,16 +9,14 @@ from contextvars import Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.sdk.trace import Tracer as SDKTracer
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace import Span as APISpan
-from opentelemetry.trace.propagation import _SPAN_KEY
 
+from tollway.tracing._runtime import SPAN_KEY, attach, detach, get_current, with_current
 from tollway.tracing.propagation import is_deferred, with_threshold
 from tollway.tracing.sampling import NEVER, is_picked, threshold_for
 
@@ -33,17 +31,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 INTERNAL = SpanKind.INTERNAL
-
-_RUNTIME = otel_context._RUNTIME_CONTEXT
-
-# The usual runtime context is one ContextVar: read and set directly, else through the API.
-if type(_RUNTIME) is ContextVarsRuntimeContext:
-    get_current: Callable[[], Context] = _RUNTIME._current_context.get
-    attach = _RUNTIME._current_context.set
-else:
-    get_current = otel_context.get_current
-    attach = otel_context.attach
-detach = otel_context.detach
 
 
 class Tracer(SDKTracer):
@@ -81,7 +68,7 @@ class Tracer(SDKTracer):
         force: keep its whole trace. sampling_ratio: in place of the policy's, if the span is a root.
         """
         engine = self.engine
-        parent = (get_current() if context is None else context).get(_SPAN_KEY)
+        parent = (get_current() if context is None else context).get(SPAN_KEY)
         if (
             type(parent) is Span
             and parent._local.engine is engine
@@ -325,7 +312,7 @@ class CurrentSpan:
 
     def __enter__(self) -> APISpan:
         self._span = span = self._tracer.start_span(*self._arguments)
-        self._token = attach(Context(get_current(), **{_SPAN_KEY: span}))
+        self._token = attach(with_current(span))
         return span
 
     def __exit__(

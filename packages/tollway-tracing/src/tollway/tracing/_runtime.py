@@ -1,0 +1,43 @@
+"""OpenTelemetry's runtime context, by the shortest way, and the names that the API and the engine share.
+
+Nothing here needs the SDK: a library that only decorates its functions imports no more than the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Token
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+from opentelemetry.trace import Span
+from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
+
+__all__ = ["INPUTS", "OUTPUTS", "SPAN_KEY", "attach", "detach", "get_current", "with_current"]
+
+INPUTS = "tollway.inputs"
+"""The attribute that holds what went into a span, as JSON."""
+
+OUTPUTS = "tollway.outputs"
+"""The attribute that holds what came out of a span, as JSON."""
+
+_RUNTIME = otel_context._RUNTIME_CONTEXT
+
+get_current: Callable[[], Context]
+attach: Callable[[Context], Token[Context]]
+
+# The usual runtime context is one ContextVar: read and set directly, else through the API.
+if type(_RUNTIME) is ContextVarsRuntimeContext:
+    get_current = _RUNTIME._current_context.get
+    attach = _RUNTIME._current_context.set
+else:
+    get_current = otel_context.get_current
+    attach = otel_context.attach
+
+detach = otel_context.detach
+
+
+def with_current(span: Span) -> Context:
+    """Return the current context with this span in it."""
+    return Context(get_current(), **{SPAN_KEY: span})
