@@ -1,9 +1,9 @@
 """What tests of traced programs need: spans in memory, ids that count and a clock that steps.
 
-    def test_answer_is_traced():
-        with testing.capture() as captured:
-            answer("why?")
-        assert ["answer", "retrieve"] == [span.name for span in captured.spans_by_start()]
+def test_answer_is_traced():
+    with testing.capture() as captured:
+        answer("why?")
+    assert ["answer", "retrieve"] == [span.name for span in captured.spans_by_start()]
 """
 
 from __future__ import annotations
@@ -114,8 +114,9 @@ class Captured:
 
 
 @contextmanager
-def capture(sampler: Sampler | None = None, *, set_global: bool = True, **provider: Any) ->
-Iterator[Captured]:
+def capture(
+    sampler: Sampler | None = None, *, set_global: bool = True, **provider: Any
+) -> Iterator[Captured]:
     """Trace into memory: on OpenTelemetry's global provider for the time of the block, unless told otherwise.
 
     sampler: keep everything, if not given. provider: more arguments of `TracerProvider`, such as
