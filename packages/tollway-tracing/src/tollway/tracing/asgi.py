@@ -34,10 +34,10 @@ _MAX_TEXT = 1024
 class TraceMiddleware:
     """Makes a span of every HTTP request and WebSocket, a child of the caller's by its headers.
 
-    The span is current while the application runs, streamed bodies included. It ends with the last byte of the
-    answer; after a 5xx with the application, which may still raise. It is an ERROR after a 5xx, an exception
-    or an answer that was not finished. A caller that hung up is nobody's error, but a `client_disconnected`
-    event.
+    The span is current while the application runs, streamed bodies included. It ends with the last byte of
+    the answer; after a 5xx with the application, which may still raise. It is an ERROR after a 5xx, an
+    exception or an answer that was not finished. A caller that hung up is nobody's error, but an event,
+    `client_disconnected`.
 
     `excluded` are paths that are passed through, exact or, with a `*` at the end, by their beginning. Headers
     named in `capture_request_headers` and `capture_response_headers` become attributes. Without a tracer
