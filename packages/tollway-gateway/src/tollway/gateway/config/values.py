@@ -23,7 +23,7 @@ class ModelConfig(_Value):
 
 
 class LimitConfig(_Value):
-    """A token bucket: capacity `burst`, refilled at `calls` in `renewal_period_s` seconds, full at the start."""
+    """A token bucket: capacity `burst`, full at the start, refilled at `calls` in each `renewal_period_s`."""
 
     calls: Annotated[int, Field(gt=0)]
     renewal_period_s: Annotated[float, Field(gt=0)]

@@ -1,0 +1,1 @@
+"""The Tollway gateway: one HTTP entrance to many models."""

@@ -1,0 +1,5 @@
+"""The `tollway` command."""
+
+from .main import main
+
+__all__ = ["main"]

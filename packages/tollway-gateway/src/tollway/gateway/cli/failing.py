@@ -1,0 +1,19 @@
+"""How a command ends when it cannot do what it was asked."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import typer
+
+FAILED = 1
+"""It could not be done."""
+
+BAD_INPUT = 2
+"""What was given is wrong: options, or a configuration."""
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Say what is wrong on standard error, and end."""
+    typer.echo(message, err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,81 @@
+"""What commands print: tables, trees and bars for people, JSON for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STYLES = {"ERROR": "bold red", "OK": "green", "UNSET": ""}
+"""How statuses look."""
+
+
+def console() -> Console:
+    """Return standard output; where it is no terminal nothing is cut to a width."""
+    return Console() if sys.stdout.isatty() else Console(width=10_000, no_color=True)
+
+
+def safe(text: str, style: str = "") -> Text:
+    """Return text of spans and plugins as it can be shown: it never steers the terminal, nor is it markup."""
+    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return Text(shown, style=style)
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Sequence[str] = ()
+) -> None:
+    """Print a table; columns named in `right` hold numbers. A terminal folds what does not fit."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else safe(cell) for cell in row))
+    print_lines(table)
+
+
+def print_lines(what: RenderableType) -> None:
+    """Print what rich lays out, without the spaces that it fills lines up with."""
+    out = console()
+    with out.capture() as captured:
+        out.print(what)
+    for line in captured.get().splitlines():
+        print(line.rstrip())  # noqa: T201 - the command's output
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    sys.stdout.buffer.write(
+        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE, default=str)
+    )
+    sys.stdout.buffer.flush()
+
+
+def duration(ms: float) -> str:
+    """Return a duration as people read it."""
+    for limit, unit_ms, unit in ((1, 0.001, "µs"), (1000, 1, "ms"), (60_000, 1000, "s")):
+        if ms < limit:
+            return f"{ms / unit_ms:.3g} {unit}" if ms < 999.5 * unit_ms else f"{ms / unit_ms:.0f} {unit}"
+    return f"{ms / 60_000:.1f} min"
+
+
+@contextmanager
+def bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on standard error how far a long scan is, if that is a terminal; gone once it is done."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

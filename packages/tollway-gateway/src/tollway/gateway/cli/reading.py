@@ -1,0 +1,55 @@
+"""Where `tollway traces` reads from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .failing import BAD_INPUT, fail
+
+if TYPE_CHECKING:
+    from tollway.tracing.store import FileStore, Trace, TraceReader
+
+_ID_PREFIX = re.compile(r"[0-9a-f]{1,32}")
+
+_SHOWN = 5
+
+
+def reader_of(store: Path) -> TraceReader:
+    """Return the reader that the options choose."""
+    return store_of(store)
+
+
+def store_of(store: Path) -> FileStore:
+    """Return the store in a folder; end where there is none."""
+    from tollway.tracing.store import FileStore
+
+    if not store.is_dir():
+        fail(f"there is no folder {str(store)!r}: name the one of the config's tracing.store with --store")
+    return FileStore(store)
+
+
+def found(reader: TraceReader, prefix: str) -> Trace:
+    """Return the one trace whose id begins so; end where there is none, or more than one."""
+    prefix = prefix.strip().lower()
+    if not _ID_PREFIX.fullmatch(prefix):
+        fail(f"{prefix!r} is no trace id: that is up to 32 hex digits", BAD_INPUT)
+    ids = [prefix] if len(prefix) == 32 else _beginning(reader, prefix)
+    if len(ids) > 1:
+        shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
+        fail(f"{len(ids)} traces begin with {prefix}: {shown}")
+    trace = reader.get(ids[0]) if ids else None
+    if trace is None:
+        fail(f"there is no trace {prefix} in {reader!r}")
+    return trace
+
+
+def _beginning(reader: TraceReader, prefix: str) -> list[str]:
+    """Return the ids that begin with `prefix`; all that a store has, the newest thousand of another."""
+    from tollway.tracing.store import FileStore
+
+    if not isinstance(reader, FileStore):
+        return [trace.trace_id for trace in reader.search(limit=1000) if trace.trace_id.startswith(prefix)]
+    days = (reader.layout.root / day for day in reader.layout.days())
+    return sorted({path.stem for day in days for path in day.glob(f"{prefix}*.json")})

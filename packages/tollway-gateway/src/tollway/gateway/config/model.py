@@ -1,0 +1,111 @@
+"""Reading `endpoints[].model`: the provider is imported, and says itself what its config must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from tollway.provider import (
+    PluginError,
+    Provider,
+    ProviderNotFoundError,
+    Setting,
+    SettingProblem,
+    Task,
+    discovery,
+    with_defaults,
+)
+
+from . import scalars, secrets
+from .nodes import MISSING, At, Field, fields
+from .problems import Wrong, did_you_mean
+
+_CASTS: Mapping[type, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    bool: lambda text: {"true": True, "false": False}[text.strip().lower()],
+}
+"""What `$NAME` gives is text: this makes of it what the provider declares."""
+
+
+def model_reader(task: Task | None) -> Callable[[At], dict[str, Any]]:
+    """Return the reader of an endpoint's model; `task` is None where the endpoint does not say it."""
+
+    def read(at: At) -> dict[str, Any]:
+        kinds: list[type[Provider]] = []
+
+        def provider(at: At) -> str:
+            name = scalars.text(at)
+            kinds.append(_load(name))
+            return name
+
+        found = fields(
+            at,
+            {
+                "provider": Field(provider, required=True),
+                "name": Field(scalars.text, required=True),
+                "config": Field(lambda at: at),
+            },
+        )
+        config: At | None = found.pop("config", None)
+        if kinds:
+            found["config"] = _config(at, config, kinds[0], task)
+        return found
+
+    return read
+
+
+def _load(name: str) -> type[Provider]:
+    try:
+        return discovery.load(name)
+    except ProviderNotFoundError as error:
+        raise Wrong(str(error), did_you_mean(discovery.normalise(name), discovery.installed(), "")) from None
+    except PluginError as error:
+        raise Wrong(str(error), "mend or reinstall that distribution") from None
+
+
+def _config(model: At, at: At | None, kind: type[Provider], task: Task | None) -> dict[str, Any]:
+    """Read the provider's own keys; what it has against them is noted where they stand."""
+    entries = {} if at is None else at.entries()
+    read = {key: _value(value, key, kind.settings) for key, (_, value) in entries.items()}
+    values = {key: value for key, value in read.items() if value is not MISSING}
+    for problem in _checked(kind, values, task) if task else ():
+        if problem.key in read and read[problem.key] is MISSING:
+            continue  # it has a problem already, and a better one
+        where = model if problem.key is None else at or model
+        key = f"{model.key}.config.{problem.key}" if problem.key else model.key
+        node = entries[problem.key][0] if problem.key in entries else where.node
+        message = secrets.without(problem.message, values, kind.settings)
+        At(node, key, model.report).problem(message, secrets.without(problem.mend, values, kind.settings))
+    return values
+
+
+def _value(at: At, key: str, settings: tuple[Setting, ...] | None) -> Any:
+    try:
+        value = at.plain()
+        if not isinstance(value, str):
+            return value
+        if secrets.is_secret(key, settings):
+            return secrets.from_file(value)
+        return _cast(value, next((s.type for s in settings or () if s.name == key), str))
+    except Wrong as wrong:
+        mend = wrong.mend
+        if secrets.is_secret(key, settings) and mend.startswith("export "):
+            mend += ", or give the path of a file that holds it"
+        at.problem(wrong.message, mend)
+        return MISSING
+
+
+def _cast(value: str, kind: type) -> Any:
+    with suppress(ValueError, KeyError):  # the provider's check says it better
+        return _CASTS.get(kind, str)(value)
+    return value
+
+
+def _checked(kind: type[Provider], values: dict[str, Any], task: Task) -> list[SettingProblem]:
+    try:
+        return list(kind.check(with_defaults(kind.settings, values), task))
+    except Exception as error:  # a plugin may fail in any way it likes
+        message = f"the check of {kind.__qualname__} failed: {type(error).__name__}: {error}"
+        return [SettingProblem(None, message, "tell its author")]

@@ -1,0 +1,231 @@
+"""A value where it stands in the file: its line, its key, and the problems found there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from yaml.constructor import ConstructorError, SafeConstructor
+
+from .problems import Problem, Wrong, did_you_mean
+
+MAX_NODES = 20_000
+"""Values of one file with its aliases written out: a few nested aliases can stand for billions."""
+
+_MERGE = "tag:yaml.org,2002:merge"
+_NULL = "tag:yaml.org,2002:null"
+_STR = "tag:yaml.org,2002:str"
+_AS_WRITTEN = (_STR, "tag:yaml.org,2002:timestamp")
+"""Scalars that stay text: what YAML takes for a date is an API version here."""
+
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
+
+_SHOWN = 60
+
+
+class TooLargeError(Exception):
+    """A file holds more values than any configuration does, its aliases written out."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What is known while one file is read."""
+
+    environ: Mapping[str, str]
+    problems: list[Problem] = field(default_factory=list)
+    visited: int = 0
+
+    def visit(self) -> None:
+        """Count a value that is read. Raises TooLargeError when there are too many."""
+        self.visited += 1
+        if self.visited > MAX_NODES:
+            raise TooLargeError
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A YAML node with its key path; `inside` says whose it is where that is known: `endpoint 'chat'`."""
+
+    node: yaml.Node
+    key: str
+    report: Report
+    inside: str = ""
+
+    @property
+    def line(self) -> int:
+        """Its line, from 1."""
+        return int(self.node.start_mark.line) + 1
+
+    @property
+    def is_null(self) -> bool:
+        """Whether nothing stands here."""
+        return bool(self.node.tag == _NULL)
+
+    @property
+    def shown(self) -> str:
+        """What the file says here, for messages: `$NAME` stays `$NAME`."""
+        if not isinstance(self.node, yaml.ScalarNode):
+            return "a mapping" if isinstance(self.node, yaml.MappingNode) else "a list"
+        text = self.node.value
+        return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+
+    def problem(self, message: str, mend: str = "") -> None:
+        """Note a problem here."""
+        self.report.problems.append(Problem(self.line, self.key, message, mend))
+
+    def entries(self) -> dict[str, tuple[yaml.Node, At]]:
+        """Return a mapping's values by key, each with its key's node; problems with keys are noted.
+
+        Raises Wrong when this is no mapping.
+        """
+        if not isinstance(self.node, yaml.MappingNode):
+            raise Wrong(f"must be a mapping of keys, not {self.shown}")
+        found: dict[str, tuple[yaml.Node, At]] = {}
+        for key, value, merged in _pairs(self.node, self.report):
+            if not isinstance(key, yaml.ScalarNode):
+                self._at(key, "").problem("a key must be plain text")
+            elif key.value in found and not merged:
+                first = found[key.value][0].start_mark.line + 1
+                self._at(key, key.value).problem(f"given twice, first in line {first}", "remove one")
+            elif key.value not in found:
+                found[key.value] = key, self._at(value, key.value)
+        return found
+
+    def items(self) -> list[At]:
+        """Return a list's values. Raises Wrong when this is no list."""
+        if not isinstance(self.node, yaml.SequenceNode):
+            raise Wrong(f"must be a list, not {self.shown}", "begin each entry with '- '")
+        self.report.visit()
+        return [
+            At(node, f"{self.key}[{place}]", self.report, self.inside)
+            for place, node in enumerate(self.node.value)
+        ]
+
+    def scalar(self) -> str | int | float | bool | None:
+        """Return a plain value, `$NAME` resolved. Raises Wrong."""
+        if not isinstance(self.node, yaml.ScalarNode):
+            raise Wrong(f"must be one value, not {self.shown}")
+        self.report.visit()
+        if self.node.tag in _AS_WRITTEN:
+            return self._resolved(self.node.value)
+        try:
+            value = SafeConstructor().construct_object(self.node)
+        except (ConstructorError, ValueError):
+            raise Wrong(f"{self.shown} cannot be read as {self.node.tag}", "remove the tag") from None
+        if value is None or isinstance(value, int | float):
+            return value
+        raise Wrong(f"{self.shown} is no plain value", "put it into quotes")
+
+    def plain(self) -> Any:
+        """Return what stands here with all that is in it; problems inside are noted and left out."""
+        if isinstance(self.node, yaml.MappingNode):
+            entries = self.entries()
+            self.report.visit()
+            read = {key: _or_missing(at, At.plain) for key, (_, at) in entries.items()}
+            return {key: value for key, value in read.items() if value is not MISSING}
+        if isinstance(self.node, yaml.SequenceNode):
+            read_items = [_or_missing(at, At.plain) for at in self.items()]
+            return [value for value in read_items if value is not MISSING]
+        return self.scalar()
+
+    def _at(self, node: yaml.Node, key: str) -> At:
+        path = f"{self.key}.{key}" if self.key and key else self.key or key
+        return At(node, path, self.report, self.inside)
+
+    def _resolved(self, text: str) -> str:
+        if not text.startswith("$"):
+            return text
+        if text.startswith("$$"):
+            return text[1:]
+        match = _VARIABLE.fullmatch(text)
+        if match is None:
+            raise Wrong(
+                "begins with $ and names no environment variable",
+                "write $NAME with letters, digits and _, or $$ for a real $",
+            )
+        name = match[1] or match[2]
+        value = self.report.environ.get(name)
+        if not value:
+            whose = f" of {self.inside}" if self.inside else ""
+            state = "is not set" if value is None else "is empty"
+            raise Wrong(f"the environment variable {name}{whose} {state}", f"export {name}=…")
+        return value
+
+
+def _pairs(node: yaml.MappingNode, report: Report) -> Iterator[tuple[yaml.Node, yaml.Node, bool]]:
+    """Yield (key, value, whether it came by `<<`); a key of the mapping itself comes before merged ones."""
+    report.visit()
+    merged: list[yaml.Node] = []
+    for key, value in node.value:
+        if key.tag == _MERGE:
+            merged.extend(value.value if isinstance(value, yaml.SequenceNode) else [value])
+        else:
+            yield key, value, False
+    for source in merged:
+        if not isinstance(source, yaml.MappingNode):
+            raise Wrong("<< must name a mapping")
+        for key, value, _ in _pairs(source, report):
+            yield key, value, True
+
+
+class Missing:
+    """Stands for a value that could not be read; the problem is noted."""
+
+
+MISSING = Missing()
+
+Reader = Callable[[At], Any]
+"""Reads one value. Raises Wrong, or notes problems of what is inside it and leaves that out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of a section."""
+
+    read: Reader
+    required: bool = False
+    takes_null: bool = False
+    """Whether an empty value means something other than the default."""
+
+
+def fields(at: At, table: Mapping[str, Field], not_yet: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Read a section: what is good is returned by key, what is not is noted, each where it stands.
+
+    `not_yet` has the keys that a later version will know, each with what it is. Raises Wrong when this is no
+    mapping.
+    """
+    entries = at.entries()
+    for key, (node, value) in entries.items():
+        if key not in table:
+            place = At(node, value.key, at.report, at.inside)
+            if not_yet and key in not_yet:
+                place.problem(f"{not_yet[key]} not there yet", "remove it")
+            else:
+                place.problem("unknown key", did_you_mean(key, table, f"known keys: {', '.join(table)}"))
+    found: dict[str, Any] = {}
+    for key, one in table.items():
+        value = entries[key][1] if key in entries else None
+        if value is None or (value.is_null and not one.takes_null):
+            if one.required:
+                state = "missing" if value is None else "empty"
+                (value or at).problem(f"the key {key!r} is {state}", "" if value else f"add {key}")
+        elif (read := _or_missing(value, one.read)) is not MISSING:
+            found[key] = read
+    return found
+
+
+def each(at: At, read: Reader) -> list[Any]:
+    """Read every item of a list; those that cannot be read are noted and left out. Raises Wrong."""
+    found = [_or_missing(item, read) for item in at.items()]
+    return [value for value in found if value is not MISSING]
+
+
+def _or_missing(at: At, read: Reader) -> Any:
+    try:
+        return read(at)
+    except Wrong as wrong:
+        at.problem(wrong.message, wrong.mend)
+        return MISSING

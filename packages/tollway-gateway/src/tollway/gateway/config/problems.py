@@ -1,0 +1,52 @@
+"""What is wrong with a configuration file.
+
+ConfigError          all problems of one file, in the order of their lines
+└── Problem          one of them: where, what, and the mend
+Wrong                raised by what reads one value; becomes a Problem where the value stands
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend; `line` counts from 1 and is None for the file as a whole, `key` is a path in it."""
+
+    line: int | None
+    key: str
+    message: str
+    mend: str = ""
+
+    def told(self, path: str) -> str:
+        """Return `file:line: key: message; mend`, the form that editors jump to."""
+        where = path if self.line is None else f"{path}:{self.line}"
+        told = f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+        return f"{told}; {self.mend}" if self.mend else told
+
+
+class ConfigError(Exception):
+    """A file that no gateway can be made from; its text has a line for each problem."""
+
+    def __init__(self, path: str, problems: Iterable[Problem]) -> None:
+        self.path = path
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.line or 0))
+        super().__init__("\n".join(problem.told(path) for problem in self.problems))
+
+
+class Wrong(Exception):  # noqa: N818 - caught where the value stands, never seen outside this package
+    """A value that cannot be used, and the mend."""
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """Return the mend of a word that is not one of those known."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else otherwise

@@ -1,0 +1,179 @@
+"""Readers of single values, lenient where MLflow is: numbers in quotes, periods in words, any case."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
+
+from .nodes import At
+from .problems import Wrong, did_you_mean
+
+_UNITS_S = {
+    "ms": 0.001,
+    "millisecond": 0.001,
+    "s": 1.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "minute": 60.0,
+    "h": 3600.0,
+    "hr": 3600.0,
+    "hour": 3600.0,
+    "d": 86400.0,
+    "day": 86400.0,
+    "month": 30 * 86400.0,
+    "year": 365 * 86400.0,
+}
+"""Seconds of each unit; a plural `s` is taken off before."""
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?|)\s*([a-z]+)", re.ASCII)
+
+_NAME = re.compile(r"[a-zA-Z0-9_\-.]+", re.ASCII)
+
+_PERIODS = "write second, minute, hour or day, or a number of them: 2 minutes"
+_DURATIONS = "write 5s, 300ms, 2m, or a number of seconds"
+
+
+def text(at: At) -> str:
+    """Read text."""
+    value = at.scalar()
+    if not isinstance(value, str):
+        raise Wrong(f"must be text, not {at.shown}", f'put it into quotes: "{value}"')
+    if not value.strip():
+        raise Wrong("must not be empty")
+    return value
+
+
+def name(at: At) -> str:
+    """Read a name that can stand in a path."""
+    value = text(at)
+    if not _NAME.fullmatch(value):
+        raise Wrong(f"{at.shown} is no name", "use letters, digits, '_', '-' and '.' only")
+    if not value.strip("."):  # clients resolve such a segment away
+        raise Wrong(f"{at.shown} cannot stand in a path", "add a letter")
+    return value
+
+
+def flag(at: At) -> bool:
+    """Read true or false."""
+    value = at.scalar()
+    if isinstance(value, str) and value.lower() in ("true", "false"):  # from the environment
+        return value.lower() == "true"
+    if not isinstance(value, bool):
+        raise Wrong(f"must be true or false, not {at.shown}")
+    return value
+
+
+def choice(options: Iterable[str]) -> Callable[[At], str]:
+    """Return a reader of one of these words, written in any case."""
+    words = {option.lower(): str(option) for option in options}
+
+    def read(at: At) -> str:
+        value = text(at)
+        found = words.get(value.strip().lower())
+        if found is None:
+            all_words = ", ".join(words.values())
+            raise Wrong(
+                f"{at.shown} is not one of {all_words}", did_you_mean(value.lower(), words.values(), "")
+            )
+        return found
+
+    return read
+
+
+def count(at: At) -> int:
+    """Read a whole number above 0."""
+    value = _number(at)
+    if value < 1 or value != int(value):
+        raise Wrong(f"must be a whole number above 0, not {at.shown}")
+    return int(value)
+
+
+def at_least_0(at: At) -> float:
+    """Read a number that is not negative."""
+    value = _number(at)
+    if value < 0:
+        raise Wrong(f"must not be negative, and is {at.shown}")
+    return value
+
+
+def ratio(at: At) -> float:
+    """Read a number from 0 to 1."""
+    value = _number(at)
+    if not 0 <= value <= 1:
+        mend = f"write {value / 100:g} for {value:g} %" if 1 < value <= 100 else ""
+        raise Wrong(f"must be from 0 to 1, and is {at.shown}", mend)
+    return value
+
+
+def percentage(at: At) -> float:
+    """Read a number from 0 to 100."""
+    value = _number(at)
+    if not 0 <= value <= 100:
+        raise Wrong(f"must be from 0 to 100, and is {at.shown}")
+    return value
+
+
+def period_s(at: At) -> float:
+    """Read a renewal period, in seconds."""
+    value = at.scalar()
+    seconds = _span_s(value) if isinstance(value, str) else None
+    if not seconds:
+        raise Wrong(f"{at.shown} is no period", _PERIODS)
+    return seconds
+
+
+def duration_s(at: At) -> float:
+    """Read a duration above 0, in seconds."""
+    seconds = duration_or_0_s(at)
+    if not seconds:
+        raise Wrong(f"must be longer than {at.shown}")
+    return seconds
+
+
+def duration_or_0_s(at: At) -> float:
+    """Read a duration, in seconds."""
+    value = at.scalar()
+    seconds = _span_s(value) if isinstance(value, str) else None
+    if seconds is None:
+        try:
+            seconds = at_least_0(at)
+        except Wrong:
+            raise Wrong(f"{at.shown} is no duration", _DURATIONS) from None
+    return seconds
+
+
+def url(at: At) -> str:
+    """Read the address of an HTTP service."""
+    value = text(at)
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        good = False
+    if not good:
+        raise Wrong(f"{at.shown} is no address", "write scheme and host, such as http://localhost:4318")
+    return value
+
+
+def _number(at: At) -> float:
+    value = at.scalar()
+    try:
+        number = None if isinstance(value, bool) or value is None else float(value)
+    except (ValueError, OverflowError):
+        number = None
+    if number is None or not math.isfinite(number):
+        raise Wrong(f"must be a number, not {at.shown}")
+    return number
+
+
+def _span_s(text: str) -> float | None:
+    match = _SPAN.fullmatch(text.strip().lower())
+    if match is None:
+        return None
+    word = match[2] if match[2] in _UNITS_S else match[2].removesuffix("s")
+    unit_s = _UNITS_S.get(word)
+    return None if unit_s is None else float(match[1] or 1) * unit_s

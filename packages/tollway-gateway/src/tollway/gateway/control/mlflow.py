@@ -1,0 +1,73 @@
+"""What is served, in the shapes of MLflow's gateway. Nothing of `model.config` is ever in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, HTTPException
+
+from tollway.gateway.config.values import EndpointConfig, GatewayConfig, LimitConfig, RouteConfig
+
+_PERIODS = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
+
+
+def router(config: GatewayConfig) -> APIRouter:
+    """Return the routes below `/api`."""
+    routes = APIRouter(tags=["mlflow"])
+    endpoints = {endpoint.name: _endpoint(endpoint) for endpoint in config.endpoints}
+    splits = {route.name: _route(route) for route in config.routes}
+
+    @routes.get("/api/2.0/endpoints/", summary="All endpoints")
+    async def list_endpoints() -> dict[str, Any]:
+        return {"endpoints": list(endpoints.values()), "next_page_token": None}
+
+    @routes.get("/api/2.0/endpoints/{name}", summary="One endpoint")
+    @routes.get("/api/3.0/gateway/endpoint/{name}", summary="One endpoint")
+    async def get_endpoint(name: str) -> dict[str, Any]:
+        return _found(endpoints, name, "endpoint")
+
+    @routes.get("/api/3.0/gateway/route/{name}", summary="One route")
+    async def get_route(name: str) -> dict[str, Any]:
+        return _found(splits, name, "route")
+
+    return routes
+
+
+def _found(known: dict[str, dict[str, Any]], name: str, kind: str) -> dict[str, Any]:
+    if name not in known:
+        raise HTTPException(
+            404, f"no {kind} named {name[:100]!r}; there are: {', '.join(sorted(known)) or 'none'}"
+        )
+    return known[name]
+
+
+def _endpoint(config: EndpointConfig) -> dict[str, Any]:
+    return {
+        "name": config.name,
+        "endpoint_type": config.endpoint_type,
+        "model": {"name": config.model.name, "provider": config.model.provider},
+        "endpoint_url": f"/gateway/{config.name}/invocations",
+        "limit": None if config.limit is None else _limit(config.limit),
+    }
+
+
+def _limit(limit: LimitConfig) -> dict[str, Any]:
+    period_s = limit.renewal_period_s
+    return {
+        "calls": limit.calls,
+        "renewal_period": _PERIODS.get(period_s, f"{period_s:g} seconds"),
+        "burst": limit.burst,
+        "key": None,
+    }
+
+
+def _route(config: RouteConfig) -> dict[str, Any]:
+    return {
+        "name": config.name,
+        "task_type": config.task_type,
+        "destinations": [
+            {"name": one.name, "traffic_percentage": one.traffic_percentage} for one in config.destinations
+        ],
+        "routing_strategy": config.routing_strategy,
+        "endpoint_url": f"/gateway/{config.name}/invocations",
+    }

@@ -1,0 +1,88 @@
+"""The OpenAPI document: FastAPI's own part, and the data plane's paths, which FastAPI never sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.examples import example_of
+from tollway.provider import Task
+
+_SUMMARIES = {
+    Task.CHAT: "Chat, streamed with stream: true",
+    Task.COMPLETIONS: "Complete a prompt, streamed with stream: true",
+    Task.EMBEDDINGS: "Embed texts",
+}
+
+_PATHS = {
+    Task.CHAT: "/v1/chat/completions",
+    Task.COMPLETIONS: "/v1/completions",
+    Task.EMBEDDINGS: "/v1/embeddings",
+}
+
+_MESSAGES = {
+    "type": "array",
+    "items": {"type": "object", "properties": {"role": {"type": "string"}, "content": {}}},
+}
+
+_INPUTS: dict[Task, tuple[str, dict[str, Any]]] = {
+    Task.CHAT: ("messages", _MESSAGES),
+    Task.COMPLETIONS: ("prompt", {"type": "string"}),
+    Task.EMBEDDINGS: ("input", {"type": "array", "items": {"type": "string"}}),
+}
+"""The key that each task needs, and its schema."""
+
+_ERRORS = {
+    "400": {"description": "The request is not valid"},
+    "404": {"description": "Nothing goes by that name"},
+    "413": {"description": "The body is too large"},
+    "429": {"description": "The limit is reached; Retry-After says when to ask again"},
+    "502": {"description": "The model's service failed"},
+    "504": {"description": "The model's service did not answer in time"},
+}
+
+
+def describe(app: FastAPI, config: GatewayConfig) -> None:
+    """Make `app.openapi` tell of the data plane's paths too."""
+    own = app.openapi
+    built: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not built:
+            built.update(own())
+            built["paths"] = {**_data_paths(config), **built["paths"]}
+        return built
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def _data_paths(config: GatewayConfig) -> dict[str, Any]:
+    named = {one.name: one.endpoint_type for one in config.endpoints}
+    named |= {one.name: one.task_type for one in config.routes}
+    paths = {f"/endpoints/{name}/invocations": _operation(task, name) for name, task in named.items()}
+    for task, path in _PATHS.items():
+        names = [name for name, served in named.items() if served is task]
+        if names:
+            paths[path] = _operation(task, None, names)
+    return paths
+
+
+def _operation(task: Task, name: str | None, names: list[str] | None = None) -> dict[str, Any]:
+    key, schema = _INPUTS[task]
+    properties: dict[str, Any] = {key: schema}
+    example = example_of(task)
+    if names:
+        properties = {"model": {"type": "string", "enum": names}, **properties}
+        example = {"model": names[0], **example}
+    body = {"type": "object", "required": list(properties), "properties": properties, "example": example}
+    return {
+        "post": {
+            "tags": ["data plane"],
+            "summary": _SUMMARIES[task] if name is None else f"{_SUMMARIES[task]}: {name}",
+            "operationId": f"{task.rpartition('/')[2]}_{name or 'by_model'}",
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "responses": {"200": {"description": "The answer, in OpenAI's shape"}, **_ERRORS},
+        }
+    }

@@ -1,0 +1,73 @@
+"""Where the gateway listens."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+
+_REASONS = {
+    errno.EADDRINUSE: "is in use: end what listens there, or choose another port with --port",
+    errno.EACCES: "needs rights that this user has not: choose a port above 1023 with --port",
+    errno.EADDRNOTAVAIL: "is no address of this machine",
+}
+
+
+class AddressError(Exception):
+    """An address that cannot be listened on; says why, and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A bound socket, and the URL at which a client on this machine reaches it."""
+
+    socket: socket.socket
+    url: str
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach a host's address."""
+    name = host.strip("[]").lower()
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
+def listen(host: str, port: int) -> Listener:
+    """Bind a socket; it takes connections when the server starts. Port 0 chooses one that is free.
+
+    Raises AddressError.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (socket.gaierror, UnicodeError):
+        raise AddressError(f"there is no host called {host!r}") from None
+    bound = socket.socket(family, kind)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise refused(host, port, error) from None
+    bound.setblocking(False)
+    return Listener(bound, _url(*bound.getsockname()[:2]))
+
+
+def refused(host: str, port: int, error: OSError) -> AddressError:
+    """Return what is said of an address that the system does not give."""
+    reason = _REASONS.get(error.errno or 0, f"cannot be listened on: {os.strerror(error.errno or 0)}")
+    return AddressError(f"{_at(host.strip('[]'), port)} {reason}")
+
+
+def _url(host: str, port: int) -> str:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://{_at(reachable, port)}"
+
+
+def _at(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,49 @@
+"""What a start says: where it listens, a line to try, where the traces go."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from importlib.metadata import version
+
+import orjson
+
+from tollway.gateway.config.values import EndpointConfig, GatewayConfig
+from tollway.gateway.examples import example_of
+
+
+def greeting(config: GatewayConfig, url: str) -> str:
+    """Return the lines of a start."""
+    width = max(len(endpoint.name) for endpoint in config.endpoints)
+    lines = [f"Tollway {version('tollway-gateway')} listens on {url}", ""]
+    lines += [f"  {_endpoint(endpoint, width)}" for endpoint in config.endpoints]
+    lines += ["", "Try it:", "", *_curl(config.endpoints[0], url), ""]
+    lines += [f"Traces: {_traces(config)}", f"Docs:   {url}/docs", "Stop:   Ctrl-C"]
+    return "\n".join(lines)
+
+
+def _endpoint(endpoint: EndpointConfig, width: int) -> str:
+    model = endpoint.model
+    return f"{endpoint.name:{width}}  {endpoint.endpoint_type}  {model.provider}: {model.name}"
+
+
+def _curl(endpoint: EndpointConfig, url: str) -> list[str]:
+    body = orjson.dumps(example_of(endpoint.endpoint_type)).decode()
+    return [
+        f"  curl -X POST {url}/endpoints/{endpoint.name}/invocations \\",
+        f'    -H "Content-Type: application/json" -d {shlex.quote(body)}',
+    ]
+
+
+def _traces(config: GatewayConfig) -> str:
+    tracing = config.tracing
+    places = []
+    if tracing.store is not None:
+        folder = os.path.join(tracing.store, "")
+        option = (
+            "" if os.path.normpath(tracing.store) == "traces" else f" --store {shlex.quote(tracing.store)}"
+        )
+        places.append(f"{folder}<date>/<trace_id>.json; read them with: tollway traces list{option}")
+    if tracing.otlp is not None:
+        places.append(tracing.otlp.endpoint)
+    return " and ".join(places) or "nowhere (tracing.store is null, and there is no tracing.otlp)"

@@ -1,0 +1,124 @@
+"""Serving until told to stop. A stop drains; a second one hurries; a third waits for nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from tollway.gateway.app import create_app
+from tollway.gateway.config.values import GatewayConfig
+
+from .access_log import AccessLog
+from .address import Listener, refused
+from .greeting import greeting
+
+_log = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_KEEP_ALIVE_S = 75
+"""How long an idle connection stays open: longer than in clients' pools, so that they close first."""
+
+
+class StartError(Exception):
+    """The gateway cannot start; says why."""
+
+
+def serve(
+    config: GatewayConfig, listener: Listener, say: Callable[[str], None], *, access_log: bool = False
+) -> None:
+    """Serve until a signal; returns when every request is answered and every span written.
+
+    Raises:
+        StartError: a provider cannot be made, or tracing not be set up.
+        AddressError: another process began to listen there a moment ago.
+    """
+    _log_to_stderr()
+    app: Any = _made(config)
+    if access_log:
+        app = AccessLog(app, _to_stdout)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=config.server.drain_timeout_s,  # type: ignore[arg-type]  # it takes fractions
+        ),
+        lambda: say(greeting(config, listener.url)),
+    )
+    try:
+        uvloop.run(server.serve(sockets=[listener.socket]))
+    except OSError as error:
+        host, port = listener.socket.getsockname()[:2]
+        raise refused(host, port, error) from error
+    except SystemExit:  # Uvicorn's way to say that the lifespan failed; the log has it
+        raise StartError("the gateway does not start; the lines above say why") from None
+
+
+def _made(config: GatewayConfig) -> Any:
+    try:
+        return create_app(config)
+    except Exception as error:  # a plugin's constructor may fail in any way it likes
+        _log.debug("a provider could not be made", exc_info=True)
+        raise StartError(f"a provider cannot be made: {error}") from error
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server with our signals: it ends with 0, and a second signal cuts off what still runs."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._say_started = started
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Start, and say so once it listens."""
+        await super().startup(sockets)
+        if self.started:
+            self._say_started()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+        """Handle signals while serving; none is raised again afterwards: a stop is a good end."""
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain at the first signal; at the second answer what runs with 503; at the third end."""
+        self._captured_signals.append(sig)
+        self.should_exit = True
+        if len(self._captured_signals) == 2:
+            for task in list(self.server_state.tasks):
+                task.get_loop().call_soon_threadsafe(task.cancel, "the server stops at once")
+        elif len(self._captured_signals) > 2:
+            self.force_exit = True
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("tollway").setLevel(logging.INFO)
+
+
+def _to_stdout(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
