@@ -9,17 +9,15 @@ suite since June 2026. The service is the propagator as a function, and an ASGI 
 from __future__ import annotations
 
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import httpx
 import pytest
-import uvicorn
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import set_span_in_context
 
-from tollway.tracing.asgi import TraceMiddleware
+from tollway.tracing.asgi import ASGIApp, TraceMiddleware
 from tollway.tracing.propagation import extract, inject
 
 Headers = list[tuple[str, str]]
@@ -54,14 +52,7 @@ def call(service: Service, *headers: tuple[str, str]) -> Sent:
     return Sent(version, trace_id, parent_id, flags, tracestates[0] if tracestates else None)
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[TracerProvider]:
-    provider = TracerProvider()
-    yield provider
-    provider.shutdown()
-
-
-def _function(provider: TracerProvider) -> Iterator[Service]:
+def _function(provider: TracerProvider, _serve) -> Service:
     def service(headers: Headers) -> Headers:
         span = provider.get_tracer("service").start_span("request", extract(headers))
         outgoing: Headers = []
@@ -69,47 +60,36 @@ def _function(provider: TracerProvider) -> Iterator[Service]:
         span.end()
         return outgoing
 
-    yield service
+    return service
 
 
-def _application(provider: TracerProvider) -> Iterator[Service]:
-    """Serve two applications: one behind the middleware, and the one that it calls on to."""
+def _application(provider: TracerProvider, serve: Callable[[ASGIApp], int]) -> Service:
+    """Serve an application behind the middleware that calls on, and one that sees what it is called with."""
     seen: list[Headers] = []
 
     async def answer(send) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    async def calls_on(scope, receive, send) -> None:
+    async def sink(scope, _receive, send) -> None:
+        seen.append([(name.decode(), value.decode("latin-1")) for name, value in scope["headers"]])
+        await answer(send)
+
+    async def calls_on(_scope, _receive, send) -> None:
         headers: dict[str, str] = {}
         inject(headers)
         async with httpx.AsyncClient(trust_env=False) as client:
-            await client.get(f"http://127.0.0.1:{scope['server'][1]}/sink", headers=headers)
+            await client.get(f"http://127.0.0.1:{sink_port}", headers=headers)
         await answer(send)
 
-    traced = TraceMiddleware(calls_on, tracer_provider=provider)
+    sink_port = serve(sink)
+    port = serve(TraceMiddleware(calls_on, tracer_provider=provider))
 
-    async def application(scope, receive, send) -> None:
-        if scope["path"] == "/sink":
-            seen.append([(name.decode(), value.decode("latin-1")) for name, value in scope["headers"]])
-            await answer(send)
-        else:
-            await traced(scope, receive, send)
+    def service(headers: Headers) -> Headers:
+        _request(port, headers)
+        return seen.pop()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(application, lifespan="off", log_level="error"))
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-
-        def service(headers: Headers) -> Headers:
-            _request(listener.getsockname()[1], headers)
-            return seen.pop()
-
-        try:
-            yield service
-        finally:
-            server.should_exit = True
-            thread.join()
+    return service
 
 
 def _request(port: int, headers: Headers) -> None:
@@ -127,14 +107,14 @@ def _request(port: int, headers: Headers) -> None:
 
 
 @pytest.fixture(scope="module", params=[_function, _application], ids=["function", "application"])
-def service(request, provider) -> Iterator[Service]:
-    yield from request.param(provider)
+def service(request, provider, serve) -> Service:
+    return request.param(provider, serve)
 
 
 def test_without_headers_a_trace_begins(service):
     sent = call(service)
 
-    assert ("00", "03") == (sent.version, sent.flags)  # sampled, and random as the SDK's ids are
+    assert ("00", "03") == (sent.version, sent.flags)  # sampled, and random as the providers' ids are
     assert sent.tracestate is None
 
 
