@@ -18,6 +18,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 _logger = logging.getLogger(__name__)
 
+_WAKE_AT_SPANS = 2_048
+"""Queued spans that wake the thread early: an export's worth. More of them only keep the garbage collector
+busy.
+"""
+
 Clock = Callable[[], float]
 """Monotonic seconds."""
 
@@ -64,7 +69,7 @@ class SpanWorker:
         self._sink = sink
         self._name = name
         self._max_queue_spans = max_queue_spans
-        self._wake_at = max(1, max_queue_spans // 4)
+        self._wake_at = min(_WAKE_AT_SPANS, max(1, max_queue_spans // 4))
         self._interval_s = interval_s
         self._clock = clock
         self._wait = wait

@@ -63,6 +63,12 @@ class Engine:
         self._certain_state = with_threshold(NO_STATE, 0)
         self.generation = 0
         self._with_timer = with_timer
+        # The SDK's sequence of processors is read anew each time: others add to it, some by its private name.
+        if type(multi) is SynchronousMultiSpanProcessor:
+            self._span_processors: Callable[[], Sequence[SpanProcessor]] = lambda: multi._span_processors
+        else:
+            alone = (multi,)
+            self._span_processors = lambda: alone
         self._processors: Sequence[SpanProcessor] | None = None
         self.starting: tuple[SpanProcessor, ...] = ()
         self.ending: tuple[SpanProcessor, ...] = ()
@@ -87,8 +93,7 @@ class Engine:
 
     def look_at_processors(self) -> None:
         """Sort out who wants to hear of starts and of endings: most processors do not."""
-        multi = self.multi
-        known = multi._span_processors if type(multi) is SynchronousMultiSpanProcessor else (multi,)
+        known = self._span_processors()
         if known is not self._processors:
             self._processors = known
             self.starting = tuple(p for p in known if _listens(p, "on_start"))
@@ -96,10 +101,8 @@ class Engine:
 
     def emit(self, span: Span) -> None:
         """Pass an ended span to every processor; one that raises costs itself this span only."""
-        multi = self.multi
-        processors = multi._span_processors if type(multi) is SynchronousMultiSpanProcessor else (multi,)
         self.counts.kept_spans += 1
-        for processor in processors:
+        for processor in self._span_processors():
             try:
                 processor.on_end(span)
             except Exception:

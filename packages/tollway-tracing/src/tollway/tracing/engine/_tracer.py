@@ -46,6 +46,7 @@ class Tracer(SDKTracer):
         self.limits = limits = self._span_limits
         self.max_attributes = _or_endless(limits.max_span_attributes)
         self.max_events = _or_endless(limits.max_events)
+        self.cuts_values = not (limits.max_span_attribute_length is limits.max_attribute_length is None)
         self.max_links = _or_endless(limits.max_links)
         self.new_span_id = self.id_generator.generate_span_id
 

@@ -15,6 +15,10 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
+from tollway.tracing.engine import Span
+
+from ._own import own_span_json
+
 T = TypeVar("T")
 
 KINDS: dict[SpanKind, int] = {kind: kind.value + 1 for kind in SpanKind}
@@ -176,6 +180,8 @@ def span_object(span: ReadableSpan) -> dict[str, Any]:
 def encode_span(span: ReadableSpan) -> bytes | None:
     """Return one span as OTLP JSON; None for what is no span at all (no context). Never raises."""
     try:
+        if type(span) is Span and (text := own_span_json(span)) is not None:
+            return text
         return to_json(span_object(span))
     except Exception:  # a foreign span may raise anything from its properties
         return None
@@ -219,8 +225,13 @@ class Encoder:
         """Return the JSON array `resourceSpans` of spans that are already encoded."""
         groups: dict[int, dict[int, list[bytes]]] = {}
         heads: dict[int, bytes] = {}
+        last_resource = last_scope = found = None
         for span, piece in pieces:
             resource, scope = span.resource, span.instrumentation_scope
+            if found is not None and scope is last_scope and resource is last_resource:
+                found.append(piece)
+                continue
+            last_resource, last_scope = resource, scope
             scopes = groups.setdefault(id(resource), {})
             found = scopes.get(id(scope))
             if found is None:
@@ -278,5 +289,7 @@ def _remember(cache: dict[int, tuple[T, bytes]], key: T, head: bytes) -> tuple[T
 
 def is_sampled(span: ReadableSpan) -> bool:
     """Return whether exporters may have the span: the W3C sampled flag is set."""
+    if type(span) is Span:
+        return bool(span._local.flags & TraceFlags.SAMPLED)  # without making its context
     context = span.get_span_context()
     return context is not None and bool(context.trace_flags & TraceFlags.SAMPLED)
