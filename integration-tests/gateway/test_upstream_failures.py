@@ -52,8 +52,8 @@ def refuse(status: int, message: str, **headers: str):
 
 
 def deferred(calling_headers: dict[str, str]) -> dict[str, str]:
-    """Return the headers with the sampled flag cleared, so that the ratio of the gateway is not overruled."""
-    return {"traceparent": calling_headers["traceparent"][:-2] + "00"}
+    """Return the headers as a Tollway peer sends them that has not decided yet: the gateway must hold too."""
+    return {"traceparent": calling_headers["traceparent"][:-2] + "00", "tracestate": "tollway=d"}
 
 
 @pytest.mark.parametrize("status", [400, 422, 429])
