@@ -29,7 +29,19 @@ class _ByName(Getter[Mapping[str, list[str]]]):
         return list(carrier)
 
 
+class _InBytes(Getter[list[tuple[bytes, bytes]]]):
+    """Reads ASGI's headers, of which only those that are asked for are decoded."""
+
+    def get(self, carrier: list[tuple[bytes, bytes]], key: str) -> list[str] | None:
+        wanted = key.lower().encode()
+        return [value.decode("latin-1") for name, value in carrier if name.lower() == wanted] or None
+
+    def keys(self, carrier: list[tuple[bytes, bytes]]) -> list[str]:
+        return [name.decode("latin-1").lower() for name, _ in carrier]
+
+
 _BY_NAME = _ByName()
+_IN_BYTES = _InBytes()
 
 
 def extract(carrier: Headers, context: Context | None = None) -> Context:
@@ -37,6 +49,9 @@ def extract(carrier: Headers, context: Context | None = None) -> Context:
 
     By OpenTelemetry's global propagators, with W3C Trace Context read strictly.
     """
+    context = Context() if context is None else context
+    if isinstance(carrier, list) and carrier and isinstance(carrier[0][0], bytes):
+        return current().extract(carrier, context, getter=_IN_BYTES)
     by_name: dict[str, list[str]] = {}
     for name, value in _pairs(carrier):
         values = by_name.setdefault(_text(name).lower(), [])
@@ -44,7 +59,7 @@ def extract(carrier: Headers, context: Context | None = None) -> Context:
             values.extend(map(_text, value))
         else:
             values.append(_text(value))
-    return current().extract(by_name, Context() if context is None else context, getter=_BY_NAME)
+    return current().extract(by_name, context, getter=_BY_NAME)
 
 
 def inject(carrier: Headers, context: Context | None = None) -> None:

@@ -78,9 +78,12 @@ class BaggagePropagator(W3CBaggagePropagator):
         getter: Getter[CarrierT] = default_getter,
     ) -> Context:
         """Return the context with the caller's baggage in it."""
+        if context is None:
+            context = Context()
         values = _values(getter, carrier, self._BAGGAGE_HEADER_NAME)
-        joined = {self._BAGGAGE_HEADER_NAME: ",".join(values)}
-        return super().extract(joined, Context() if context is None else context)
+        if not values:
+            return context
+        return super().extract({self._BAGGAGE_HEADER_NAME: ",".join(values)}, context)
 
     def inject(
         self,
