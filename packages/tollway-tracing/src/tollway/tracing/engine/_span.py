@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,6 @@ _logger = logging.getLogger(__name__)
 
 UNSET = Status(StatusCode.UNSET)
 
-RawEvent = tuple[str, Mapping[str, Any] | None, int]
-"""Name, frozen attributes, Unix nanoseconds."""
-
 HEAVY_CHARACTERS = 512
 """Texts longer than this are counted against the bytes that undecided traces may hold."""
 
@@ -45,20 +42,17 @@ class Span(APISpan, ReadableSpan):
     """
 
     __slots__ = (
-        "_dropped_attributes",
-        "_dropped_events",
-        "_dropped_links",
+        "_dropped",
         "_end_time",
         "_kind",
         "_known_context",
         "_local",
         "_name",
+        "_on_exception",
         "_own_attributes",
         "_parent_span",
         "_raw_events",
         "_raw_links",
-        "_record_exception",
-        "_set_status_on_exception",
         "_span_id",
         "_start_time",
         "_status",
@@ -88,13 +82,12 @@ class Span(APISpan, ReadableSpan):
         self._own_attributes = attributes
         self._raw_links = links
         self._start_time: int = start_time
-        self._record_exception = record_exception
-        self._set_status_on_exception = set_status_on_exception
+        self._on_exception = record_exception + 2 * set_status_on_exception  # one slot, not two
         self._end_time: int | None = None
         self._known_context: SpanContext | None = None
-        self._raw_events: list[RawEvent] | None = None
+        self._raw_events: list[Any] | None = None
         self._status = UNSET
-        self._dropped_attributes = self._dropped_events = self._dropped_links = 0
+        self._dropped: list[int] | None = None  # attributes, events, links
 
     def __repr__(self) -> str:
         return f"Span(name={self._name!r}, context={self.get_span_context()!r})"
@@ -120,7 +113,7 @@ class Span(APISpan, ReadableSpan):
         if len(attributes) < self._tracer.max_attributes or key in attributes:
             attributes[key] = value
         else:
-            self._dropped_attributes += 1
+            self.count_dropped(attributes=1)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
@@ -147,14 +140,28 @@ class Span(APISpan, ReadableSpan):
                         local.weigh(len(value))
                 elif kind not in PLAIN:
                     items[key] = frozen(value)
-        event = (name, items, local.now_ns() if timestamp is None else timestamp)
+        time_ns = local.now_ns() if timestamp is None else timestamp
         events = self._raw_events
         if events is None:
-            events = self._raw_events = []
-        events.append(event)
-        if len(events) > self._tracer.max_events:
-            del events[0]
-            self._dropped_events += 1
+            self._raw_events = events = [name, items, time_ns]
+        else:
+            events += (name, items, time_ns)
+        if len(events) > 3 * self._tracer.max_events:
+            del events[:3]
+            self.count_dropped(events=1)
+
+    def raw_events(self) -> Iterator[tuple[str, dict[str, Any] | None, int]]:
+        """Yield name, frozen attributes and Unix nanoseconds of each event.
+
+        They lie flat in one list: a tuple for each would be a third of a held span's objects.
+        """
+        flat = iter(self._raw_events or ())
+        return zip(flat, flat, flat, strict=True)
+
+    def count_dropped(self, *, attributes: int = 0, events: int = 0, links: int = 0) -> None:
+        """Count what the limits had no room for."""
+        before = self._dropped or (0, 0, 0)
+        self._dropped = [before[0] + attributes, before[1] + events, before[2] + links]
 
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
         """Link to another span; beyond the limit the oldest is dropped and counted."""
@@ -167,7 +174,7 @@ class Span(APISpan, ReadableSpan):
         links.append(Link(context, frozen_items(attributes) if attributes else None))
         if len(links) > self._tracer.max_links:
             del links[0]
-            self._dropped_links += 1
+            self.count_dropped(links=1)
 
     def update_name(self, name: str) -> None:
         """Change the name."""
@@ -233,9 +240,8 @@ class Span(APISpan, ReadableSpan):
     ) -> None:
         """End it; an exception is recorded and makes it an ERROR, unless it was started otherwise."""
         if error is not None and self._end_time is None:
-            self.note_exception(
-                error, record=self._record_exception, set_status=self._set_status_on_exception
-            )
+            asked = self._on_exception
+            self.note_exception(error, record=bool(asked & 1), set_status=bool(asked & 2))
         self.end()
 
     def note_exception(self, error: BaseException, *, record: bool, set_status: bool) -> None:
@@ -280,14 +286,14 @@ class Span(APISpan, ReadableSpan):
     @property
     def dropped_attributes(self) -> int:
         """Attributes beyond the limit, or with an invalid key."""
-        return self._dropped_attributes + self._clean_attributes()[1]
+        return (self._dropped[0] if self._dropped else 0) + self._clean_attributes()[1]
 
     @property
     def events(self) -> Sequence[Event]:
         """Events, clean and within the limits."""
         limits = self._tracer.limits
         found = []
-        for name, attributes, time_ns in self._raw_events or ():
+        for name, attributes, time_ns in self.raw_events():
             items, dropped = cleaned(
                 attributes or {}, limits.max_event_attributes, limits.max_attribute_length
             )
@@ -297,7 +303,7 @@ class Span(APISpan, ReadableSpan):
     @property
     def dropped_events(self) -> int:
         """Events beyond the limit."""
-        return self._dropped_events
+        return self._dropped[1] if self._dropped else 0
 
     @property
     def links(self) -> Sequence[Link]:
@@ -315,7 +321,7 @@ class Span(APISpan, ReadableSpan):
     @property
     def dropped_links(self) -> int:
         """Links beyond the limit."""
-        return self._dropped_links
+        return self._dropped[2] if self._dropped else 0
 
     @property
     def resource(self) -> Resource:

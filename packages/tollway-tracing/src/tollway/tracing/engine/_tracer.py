@@ -151,11 +151,12 @@ class Tracer(SDKTracer):
             set_status_on_exception,
         )
         if attributes and len(attributes) > self.max_attributes:
-            span._dropped_attributes = _cut_items(span._own_attributes, int(self.max_attributes))
+            span.count_dropped(attributes=_cut_items(span._own_attributes, int(self.max_attributes)))
         if links and len(links) > self.max_links:
             assert span._raw_links is not None
-            span._dropped_links = len(links) - int(self.max_links)
-            del span._raw_links[: span._dropped_links]
+            surplus = len(links) - int(self.max_links)
+            del span._raw_links[:surplus]
+            span.count_dropped(links=surplus)
         return span
 
     def _tell_start(self, span: Span, context: Context | None) -> None:

@@ -91,14 +91,14 @@ def _list_piece(key: str, values: tuple[Any, ...]) -> str:
 
 def _events(span: Span, max_attributes: float) -> str:
     written = []
-    for name, items, time_ns in span._raw_events or ():
+    for name, items, time_ns in span.raw_events():
         if type(name) is not str or type(time_ns) is not int:
             raise _OddError
         attributes = ""
         if items:
             if len(items) > max_attributes:
                 raise _OddError
-            attributes = f',"attributes":{_attributes(items)}'  # type: ignore[arg-type]
+            attributes = f',"attributes":{_attributes(items)}'
         written.append(f'{{"timeUnixNano":"{time_ns}","name":{encode_basestring(name)}{attributes}}}')
     return ",".join(written)
 
@@ -113,10 +113,10 @@ def _optional(span: Span) -> str:
     if status is not UNSET and (code := status.status_code.value):
         message = f',"message":{encode_basestring(status.description)}' if status.description else ""
         fields += f',"status":{{"code":{code}{message}}}'
-    if span._dropped_attributes:
-        fields += f',"droppedAttributesCount":{span._dropped_attributes}'
-    if span._dropped_events:
-        fields += f',"droppedEventsCount":{span._dropped_events}'
+    if span._dropped is not None:
+        attributes, events, links = span._dropped
+        fields += f',"droppedAttributesCount":{attributes},"droppedEventsCount":{events}'
+        fields += f',"droppedLinksCount":{links}'
     return fields
 
 
