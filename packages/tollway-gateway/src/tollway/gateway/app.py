@@ -152,7 +152,8 @@ class Lifetime:
         try:
             self._start()
         except Exception as error:
-            _log.exception("the gateway does not start")
+            # A setting of the environment that cannot be used says all in its message.
+            _log.error("the gateway does not start: %s", error, exc_info=not isinstance(error, ValueError))
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
@@ -171,6 +172,7 @@ class Lifetime:
                 slow_threshold_ms=settings.slow_threshold_ms,
                 store=settings.store,
                 otlp=None if settings.otlp is None else settings.otlp.endpoint,
+                otlp_headers=None if settings.otlp is None else settings.otlp.headers,
             )
             self._recorder.tracer = trace.get_tracer(_TRACER_NAME)
         self._ready = True

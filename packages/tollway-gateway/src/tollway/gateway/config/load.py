@@ -160,16 +160,26 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
         root.problem(f"more than {MAX_NODES} values, aliases written out", "is it the right file?")
     if report.problems:
         raise ConfigError(where, report.problems)
-    return GatewayConfig.model_validate(_values(found))
+    return GatewayConfig.model_validate(_values(found, environ))
 
 
-def _values(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what was read without the places that it was read from."""
+_TRACING_VARIABLES = {"service_name": "OTEL_SERVICE_NAME", "store": "TOLLWAY_STORE"}
+"""What speaks where the file is silent; `tracing.configure` knows OpenTelemetry's other variables."""
+
+
+def _values(found: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return what was read without the places that it was read from, and what the environment adds."""
     routes = [
         {**route, "destinations": [values for _, values in route["destinations"][1]]}
         for _, route in found.get("routes", ())
     ]
-    return {**found, "endpoints": [values for _, values in found["endpoints"][1]], "routes": routes}
+    said = {key: environ[name] for key, name in _TRACING_VARIABLES.items() if environ.get(name)}
+    return {
+        **found,
+        "endpoints": [values for _, values in found["endpoints"][1]],
+        "routes": routes,
+        "tracing": {**said, **found.get("tracing", {})},
+    }
 
 
 def _check_names(found: dict[str, Any]) -> None:

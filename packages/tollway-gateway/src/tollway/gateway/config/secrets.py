@@ -15,6 +15,9 @@ _NAMED_LIKE_ONE = re.compile(r"key|secret|token|password|credential", re.IGNOREC
 
 _MAX_FILE_BYTES = 64 * 1024
 
+_SHORT = 8
+"""A secret of fewer characters is only taken for one where it stands as a word of its own."""
+
 
 def is_secret(key: str, settings: Iterable[Setting] | None) -> bool:
     """Say whether a key holds a secret: as the provider declares, or by its name where it declares none."""

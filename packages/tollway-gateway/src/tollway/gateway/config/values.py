@@ -73,10 +73,13 @@ class OTLPConfig(_Value):
 
 
 class TracingConfig(_Value):
-    """What is recorded of requests; `store` is the folder of the trace files, None for no files."""
+    """What is recorded of requests; `store` is the folder of the trace files, None for no files.
+
+    None for `sampling_rate` leaves it to the environment (`TOLLWAY_SAMPLING_RATE`, `OTEL_TRACES_SAMPLER`).
+    """
 
     service_name: str = "tollway-gateway"
-    sampling_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
+    sampling_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     slow_threshold_ms: Annotated[float, Field(ge=0)] | None = None
     store: str | None = "traces"
     otlp: OTLPConfig | None = None

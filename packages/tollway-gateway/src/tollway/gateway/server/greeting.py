@@ -12,13 +12,13 @@ from tollway.gateway.config.values import EndpointConfig, GatewayConfig
 from tollway.gateway.examples import example_of
 
 
-def greeting(config: GatewayConfig, url: str) -> str:
-    """Return the lines of a start."""
+def greeting(config: GatewayConfig, url: str, command: str = "tollway") -> str:
+    """Return the lines of a start; `command` is how its reader calls `tollway`."""
     width = max(len(endpoint.name) for endpoint in config.endpoints)
     lines = [f"Tollway {version('tollway-gateway')} listens on {url}", ""]
     lines += [f"  {_endpoint(endpoint, width)}" for endpoint in config.endpoints]
     lines += ["", "Try it:", "", *_curl(config.endpoints[0], url), ""]
-    lines += [f"Traces: {_traces(config)}", f"Docs:   {url}/docs", "Stop:   Ctrl-C"]
+    lines += [f"Traces: {_traces(config, command)}", f"Docs:   {url}/docs", "Stop:   Ctrl-C"]
     return "\n".join(lines)
 
 
@@ -35,7 +35,7 @@ def _curl(endpoint: EndpointConfig, url: str) -> list[str]:
     ]
 
 
-def _traces(config: GatewayConfig) -> str:
+def _traces(config: GatewayConfig, command: str) -> str:
     tracing = config.tracing
     places = []
     if tracing.store is not None:
@@ -43,7 +43,7 @@ def _traces(config: GatewayConfig) -> str:
         option = (
             "" if os.path.normpath(tracing.store) == "traces" else f" --store {shlex.quote(tracing.store)}"
         )
-        places.append(f"{folder}<date>/<trace_id>.json; read them with: tollway traces list{option}")
+        places.append(f"{folder}<date>/<trace_id>.json; read them with: {command} traces list{option}")
     if tracing.otlp is not None:
         places.append(tracing.otlp.endpoint)
     return " and ".join(places) or "nowhere (tracing.store is null, and there is no tracing.otlp)"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -59,7 +61,7 @@ def serve(
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=config.server.drain_timeout_s,  # type: ignore[arg-type]  # it takes fractions
         ),
-        lambda: say(greeting(config, listener.url)),
+        lambda: say(greeting(config, listener.url, _command())),
     )
     try:
         uvloop.run(server.serve(sockets=[listener.socket]))
@@ -110,6 +112,14 @@ class _Server(uvicorn.Server):
                 task.get_loop().call_soon_threadsafe(task.cancel, "the server stops at once")
         elif len(self._captured_signals) > 2:
             self.force_exit = True
+
+
+def _command() -> str:
+    """Return how `tollway` is called here: by its name if the shell finds that, else by its path."""
+    script = sys.argv[0]
+    if shutil.which("tollway") or os.path.basename(script) != "tollway":
+        return "tollway"
+    return os.path.relpath(script)
 
 
 def _log_to_stderr() -> None:

@@ -1,0 +1,262 @@
+"""Whole files: what is good loads, what is not is told at once, each with its line, key and mend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tollway.gateway.config import ConfigError, load
+from tollway.provider import Task
+
+from .conftest import ENDPOINT, GOOD
+
+EXAMPLES = Path(__file__).parents[4] / "examples"
+KEY = {"OPENAI_API_KEY": "sk-from-the-environment"}
+
+EMBEDDINGS = ENDPOINT.replace("chat\n", "vectors\n", 1).replace("llm/v1/chat", "llm/v1/embeddings")
+
+
+def with_limit(limit: str) -> str:
+    return f"{GOOD}    limit: {limit}\n"
+
+
+def with_routes(destinations: str, task: str = "llm/v1/chat", name: str = "split") -> str:
+    second = ENDPOINT.replace("name: chat", "name: backup")
+    route = f"  - name: {name}\n    task_type: {task}\n    destinations: {destinations}\n"
+    return f"{GOOD}{second}{EMBEDDINGS}routes:\n{route}"
+
+
+TYPE, LIMIT = "endpoints[0].endpoint_type", "endpoints[0].limit"
+
+SPLIT = "[{name: chat, traffic_percentage: 80}, {name: backup, traffic_percentage: 20}]"
+
+
+def test_mlflows_own_example_loads():
+    """The first file that Tollway promises to run, as it stands."""
+    (endpoint,) = load(EXAMPLES / "openai-gateway-config.yaml", KEY).endpoints
+    assert ("ai-assistant", Task.CHAT) == (endpoint.name, endpoint.endpoint_type)
+    assert ("openai", "gpt-4") == (endpoint.model.provider, endpoint.model.name)
+    assert KEY["OPENAI_API_KEY"] == endpoint.model.config["openai_api_key"]
+    assert endpoint.limit is not None
+    assert (30, 60.0, 30) == (endpoint.limit.calls, endpoint.limit.renewal_period_s, endpoint.limit.burst)
+
+
+def test_example_with_sampling_loads():
+    """The second one: several endpoints, a burst of its own, a ratio and a threshold."""
+    config = load(EXAMPLES / "openai-sampled-gateway-config.yaml", KEY)
+    limits = [endpoint.limit for endpoint in config.endpoints]
+    assert limits[0] is not None
+    assert (100, 3600.0, 10) == (limits[0].calls, limits[0].renewal_period_s, limits[0].burst)
+    assert limits[1] is None
+    assert (0.2, 1000.0) == (config.tracing.sampling_rate, config.tracing.slow_threshold_ms)
+
+
+def test_what_make_run_serves_loads():
+    assert ["assistant", "writer"] == [
+        one.name for one in load(EXAMPLES / "gateway-config.yaml", {}).endpoints
+    ]
+
+
+def test_every_problem_is_told_at_once(problems):
+    """Nobody should have to run the check once for each mistake."""
+    text = """\
+endpoints:
+  - name: ai assistant
+    endpoint_type: llm/v1/caht
+    model: {provider: openai, name: gpt-4, config: {openai_api_key: $NOWHERE}}
+    limit: {calls: many, renewal_period: minute}
+tracin: {}
+"""
+    assert [
+        (2, "endpoints[0].name"),
+        (3, "endpoints[0].endpoint_type"),
+        (4, "endpoints[0].model.config.openai_api_key"),
+        (5, "endpoints[0].limit.calls"),
+        (6, "tracin"),
+    ] == [(problem.line, problem.key) for problem in problems(text)]
+
+
+def test_a_problem_is_one_line_that_editors_jump_to(tmp_path):
+    """`file:line: key: message; mend`."""
+    path = tmp_path / "c.yaml"
+    path.write_text(GOOD + "servr: {}\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+    assert f"{path}:8: servr: unknown key; did you mean 'server'?" == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "said", "mend"),
+    [
+        (GOOD + "tracing: {sampling: 1}\n", 8, "tracing.sampling", "unknown key", "did you mean"),
+        (GOOD + "zzz: 1\n", 8, "zzz", "unknown key", "known keys: endpoints"),
+        (GOOD + "tracing: {store: a, store: b}\n", 8, "tracing.store", "given twice, first in line 8", "one"),
+        (GOOD + "server: 3\n", 8, "server", "must be a mapping", ""),
+        (GOOD + "auth: {}\n", 8, "auth", "not there yet", "remove"),
+        ("endpoints: {}\n", 1, "endpoints", "must be a list", "- "),
+        ("endpoints: []\n", 1, "endpoints", "no endpoints", "add one"),
+        ("endpoints:\n", 1, "endpoints", "is empty", ""),
+        ("tracing: {}\n", 1, "", "'endpoints' is missing", "add endpoints"),
+        ("- a\n", 1, "", "must be a mapping", ""),
+        ("just words\n", 1, "", "must be a mapping", ""),
+        ("endpoints: [7]\n", 1, "endpoints[0]", "must be a mapping", ""),
+        (GOOD.replace("name: chat", "name: a/b"), 2, "endpoints[0].name", "'a/b' is no name", "letters"),
+        (GOOD.replace("name: chat", "name: .."), 2, "endpoints[0].name", "cannot stand in a path", ""),
+        (GOOD.replace("name: chat", "name: 7"), 2, "endpoints[0].name", "must be text", 'quotes: "7"'),
+        (GOOD.replace("  - name: chat\n   ", "  -"), 2, "endpoints[0]", "'name' is missing", "add name"),
+        (
+            GOOD.replace("llm/v1/chat", "chat"),
+            3,
+            TYPE,
+            "is not one of llm/v1/chat",
+            "",
+        ),
+        (GOOD.replace("gpt-4", "''"), 6, "endpoints[0].model.name", "must not be empty", ""),
+        (GOOD + "    retry: {}\n", 8, "endpoints[0].retry", "not there yet", "remove it"),
+        (with_limit("{calls: 1}"), 8, "endpoints[0].limit", "'renewal_period' is missing", "add"),
+        (with_limit("{calls: 0, renewal_period: day}"), 8, "endpoints[0].limit.calls", "above 0", ""),
+        (
+            with_limit("{calls: 1, renewal_period: day, burst: 0.5}"),
+            8,
+            f"{LIMIT}.burst",
+            "whole",
+            "",
+        ),
+        (
+            with_limit("{calls: 1, renewal_period: day, key: client}"),
+            8,
+            f"{LIMIT}.key",
+            "not there",
+            "",
+        ),
+        (GOOD + "    timeout: {idle: soon}\n", 8, "endpoints[0].timeout.idle", "no duration", "300ms"),
+        (GOOD + "    timeout: {idle: 0}\n", 8, "endpoints[0].timeout.idle", "longer", ""),
+        (GOOD + "tracing: {sampling_rate: 20}\n", 8, "tracing.sampling_rate", "from 0 to 1", "write 0.2"),
+        (GOOD + "tracing: {slow_threshold_ms: -1}\n", 8, "tracing.slow_threshold_ms", "negative", ""),
+        (GOOD + "tracing: {slow_threshold_ms: .nan}\n", 8, "tracing.slow_threshold_ms", "a number", ""),
+        (GOOD + "tracing: {capture_content: maybe}\n", 8, "tracing.capture_content", "true or false", ""),
+        (GOOD + "tracing: {otlp: {endpoint: 'x:1'}}\n", 8, "tracing.otlp.endpoint", "no address", "http://"),
+        (GOOD + "tracing: {otlp: {headers: {}}}\n", 8, "tracing.otlp", "'endpoint' is missing", ""),
+        (GOOD + "server: {max_body_bytes: -1}\n", 8, "server.max_body_bytes", "above 0", ""),
+        (GOOD + "server: {drain_timeout: -1s}\n", 8, "server.drain_timeout", "no duration", ""),
+        (GOOD + "? [a]\n: b\n", 8, "", "a key must be plain text", ""),
+        (GOOD + "tracing: {store: !!python/name:os.system x}\n", 8, "tracing.store", "cannot be read", "tag"),
+    ],
+)
+def test_one_problem(problem, text: str, line: int, key: str, said: str, mend: str):
+    """Each fault is told once, where it stands."""
+    found = problem(text)
+    assert (line, key) == (found.line, found.key)
+    assert said in found.message
+    assert mend in found.mend
+
+
+def test_routes_load(loaded):
+    (route,) = loaded(with_routes(SPLIT)).routes
+    assert ("split", Task.CHAT, "TRAFFIC_SPLIT") == (route.name, route.task_type, route.routing_strategy)
+    assert [("chat", 80.0), ("backup", 20.0)] == [
+        (one.name, one.traffic_percentage) for one in route.destinations
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "said", "mend"),
+    [
+        (with_routes(SPLIT.replace("80", "70")), ".destinations", "is 90", "make it 100"),
+        (with_routes(SPLIT.replace("backup", "bakcup")), ".destinations[1].name", "no endpoint", "'backup'"),
+        (with_routes(SPLIT.replace("backup", "chat")), ".destinations", "named twice", "add"),
+        (with_routes(SPLIT.replace("backup", "vectors")), ".destinations[1].name", "serves", "same type"),
+        (with_routes(SPLIT, task="llm/v1/chta"), ".task_type", "not one of", "'llm/v1/chat'"),
+        (with_routes("[]"), ".destinations", "is 0", "100"),
+        (
+            with_routes("[{name: chat, traffic_percentage: 101}]"),
+            ".destinations[0].traffic_percentage",
+            "100",
+            "",
+        ),
+        (with_routes(SPLIT, name="chat"), ".name", "the name of endpoints[0] too", "rename"),
+        (with_routes(SPLIT) + "    routing_strategy: RANDOM\n", ".routing_strategy", "TRAFFIC_SPLIT", ""),
+    ],
+)
+def test_routes_are_checked(problem, text: str, key: str, said: str, mend: str):
+    found = problem(text)
+    assert f"routes[0]{key}" == found.key
+    assert said in found.message
+    assert mend in found.mend
+
+
+def test_two_endpoints_of_one_name(problem):
+    found = problem(GOOD + ENDPOINT)
+    assert (8, "endpoints[1].name") == (found.line, found.key)
+    assert "'chat' is the name of endpoints[0] too" == found.message
+
+
+def test_the_limit_key_endpoint_is_what_there_is(loaded):
+    """MLflow's files may say it."""
+    assert loaded(with_limit("{calls: 1, renewal_period: day, key: Endpoint}")).endpoints[0].limit is not None
+
+
+def test_anchors_and_merges_are_yaml_too(loaded):
+    """What two endpoints share is written once; a key of one's own goes before a merged one."""
+    text = """\
+endpoints:
+  - &first
+    name: a
+    endpoint_type: llm/v1/chat
+    model: {provider: openai, name: gpt-4, config: {openai_api_key: k}}
+  - <<: *first
+    name: b
+"""
+    assert ["a", "b"] == [endpoint.name for endpoint in loaded(text).endpoints]
+
+
+def test_server_and_tracing_sections(loaded):
+    config = loaded(
+        GOOD + "server: {max_body_bytes: '4096', drain_timeout: 5s}\n"
+        "tracing: {store: null, service_name: shop, capture_content: true, "
+        "otlp: {endpoint: 'http://c:4318', headers: {authorization: $TOKEN}}}\n",
+        {"TOKEN": "Bearer secret"},
+    )
+    assert (4096, 5.0) == (config.server.max_body_bytes, config.server.drain_timeout_s)
+    assert (None, "shop", True) == (
+        config.tracing.store,
+        config.tracing.service_name,
+        config.tracing.capture_content,
+    )
+    assert config.tracing.otlp is not None
+    assert ("http://c:4318", {"authorization": "Bearer secret"}) == (
+        config.tracing.otlp.endpoint,
+        config.tracing.otlp.headers,
+    )
+    assert "secret" not in repr(config)
+
+
+def test_the_environment_speaks_where_the_file_is_silent(loaded):
+    """OTEL_SERVICE_NAME means what it means everywhere; the file goes before it."""
+    environ = {"OTEL_SERVICE_NAME": "fleet", "TOLLWAY_STORE": "elsewhere"}
+    assert ("fleet", "elsewhere") == (
+        loaded(GOOD, environ).tracing.service_name,
+        loaded(GOOD, environ).tracing.store,
+    )
+    said = loaded(GOOD + "tracing: {service_name: own, store: here}\n", environ).tracing
+    assert ("own", "here") == (said.service_name, said.store)
+    assert ("tollway-gateway", "traces") == (loaded(GOOD).tracing.service_name, loaded(GOOD).tracing.store)
+
+
+def test_what_yaml_writes_is_read_back(loaded):
+    """A file made by a program, in blocks or in flow, with its keys in any order."""
+    config = {
+        "server": {"drain_timeout": 1},
+        "endpoints": [
+            {
+                "model": {"name": "m", "provider": "OPENAI", "config": {"openai_api_key": "k"}},
+                "endpoint_type": "LLM/v1/chat",
+                "name": "a.b-c_1",
+            }
+        ],
+    }
+    for flow in (True, False):
+        text = yaml.safe_dump(config, default_flow_style=flow)
+        assert "a.b-c_1" == loaded(text).endpoints[0].name
