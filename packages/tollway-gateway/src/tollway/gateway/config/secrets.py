@@ -49,12 +49,10 @@ def from_file(value: str) -> str:
 
 def without(text: str, values: Mapping[str, Any], settings: Iterable[Setting] | None) -> str:
     """Return `text` without the secrets among the values of a `model.config`."""
-    kept = (value for key, value in values.items() if is_secret(key, settings))
-    for secret in sorted(
-        (value for value in kept if isinstance(value, str) and value), key=len, reverse=True
-    ):
-        text = text.replace(secret, "[redacted]")
-    return text
+    kept = [value for key, value in values.items() if is_secret(key, settings)]
+    texts = sorted((value for value in kept if isinstance(value, str) and value), key=len, reverse=True)
+    patterns = [re.escape(one) if len(one) >= _SHORT else rf"(?<!\w){re.escape(one)}(?!\w)" for one in texts]
+    return re.sub("|".join(patterns), "[redacted]", text) if patterns else text
 
 
 def _is_file(value: str) -> bool:
