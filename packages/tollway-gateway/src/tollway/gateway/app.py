@@ -93,7 +93,9 @@ def create_app(
     if control is None:
         from tollway.gateway.control import create_control_app
 
-        control = create_control_app(config, metrics=metrics.render, ready=lifetime.is_ready)
+        control = create_control_app(
+            config, metrics=metrics.render, ready=lifetime.is_ready, tracer_provider=tracer_provider
+        )
     plane = DataPlane(recorder, config.server.max_body_bytes)
     return Gateway(Paths(destinations), plane, control, lifetime, metrics)
 

@@ -44,10 +44,9 @@ def create_control_app(
         # Newer FastAPIs make spans of their own: one instrumentation is enough. Older ones ignore this.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.include_router(probes.router(metrics, ready))
-    app.include_router(models.router(config))
-    app.include_router(mlflow.router(config))
-    app.include_router(docs.router(app))
+    routers = (probes.router(metrics, ready), models.router(config), mlflow.router(config), docs.router(app))
+    for router in routers:
+        app.router.routes.extend(router.routes)  # an included router hides its routes from `_span_of`
     openapi.describe(app, config)
     traced: ASGIApp = OpenTelemetryMiddleware(
         app,

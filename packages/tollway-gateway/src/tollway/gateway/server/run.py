@@ -44,6 +44,8 @@ def serve(
         AddressError: another process began to listen there a moment ago.
     """
     _log_to_stderr()
+    # The control plane's instrumentation speaks the stable HTTP conventions, as the data plane does.
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
     app: Any = _made(config)
     if access_log:
         app = AccessLog(app, _to_stdout)

@@ -1,0 +1,224 @@
+"""The control plane, asked as clients ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.control import create_control_app
+
+SECRET = "sk-not-to-be-seen"
+
+CONFIG = {
+    "endpoints": [
+        {
+            "name": "chat",
+            "endpoint_type": "llm/v1/chat",
+            "model": {"provider": "openai", "name": "gpt-4", "config": {"openai_api_key": SECRET}},
+            "limit": {"calls": 30, "renewal_period_s": 60, "burst": 10},
+        },
+        {
+            "name": "vectors",
+            "endpoint_type": "llm/v1/embeddings",
+            "model": {"provider": "openai", "name": "text-embedding-3-small"},
+            "limit": {"calls": 1, "renewal_period_s": 90, "burst": 1},
+        },
+    ],
+    "routes": [
+        {
+            "name": "split",
+            "task_type": "llm/v1/chat",
+            "destinations": [{"name": "chat", "traffic_percentage": 100}],
+        }
+    ],
+    "tracing": {"otlp": {"endpoint": "http://c:4318", "headers": {"authorization": SECRET}}},
+}
+
+PATHS = [
+    "/health",
+    "/ready",
+    "/docs",
+    "/openapi.json",
+    "/v1/models",
+    "/v1/models/chat",
+    "/api/2.0/endpoints/",
+    "/api/2.0/endpoints/chat",
+    "/api/3.0/gateway/endpoint/chat",
+    "/api/3.0/gateway/route/split",
+]
+
+
+class Control:
+    """A control plane and the spans that it made."""
+
+    def __init__(self, metrics: Callable[[str], tuple[bytes, str]], *, ready: bool = True) -> None:
+        self.exporter = InMemorySpanExporter()
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self._app = create_control_app(
+            GatewayConfig(**CONFIG), metrics=metrics, ready=lambda: ready, tracer_provider=provider
+        )
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self._app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+                return await client.request(method, path, **more)
+
+        return asyncio.run(send())
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("GET", path, **more)
+
+
+@pytest.fixture(scope="module")
+def control() -> Control:
+    return Control(lambda accept: (f"accepts {accept}".encode(), "text/plain; version=1.0.0"))
+
+
+def test_health_is_what_mlflow_answers(control: Control):
+    answer = control.get("/health")
+    assert (200, {"status": "OK"}) == (answer.status_code, answer.json())
+
+
+def test_ready_is_503_until_it_is(control: Control):
+    """A balancer sends nothing to a gateway that is not there yet."""
+    assert 200 == control.get("/ready").status_code
+    assert 503 == Control(lambda _: (b"", ""), ready=False).get("/ready").status_code
+
+
+def test_metrics_are_rendered_as_the_scraper_accepts(control: Control):
+    answer = control.get("/metrics", headers={"accept": "application/openmetrics-text"})
+    assert "accepts application/openmetrics-text" == answer.text
+    assert "text/plain; version=1.0.0" == answer.headers["content-type"]
+
+
+def test_models_are_the_names_that_callers_can_use(control: Control):
+    """Endpoints and routes, in OpenAI's shape."""
+    listed = control.get("/v1/models").json()
+    assert "list" == listed["object"]
+    assert ["chat", "vectors", "split"] == [model["id"] for model in listed["data"]]
+    assert {"id", "object", "created", "owned_by"} == listed["data"][0].keys()
+    assert listed["data"][0] == control.get("/v1/models/chat").json()
+
+
+def test_endpoints_are_in_mlflows_shape(control: Control):
+    endpoint = {
+        "name": "chat",
+        "endpoint_type": "llm/v1/chat",
+        "model": {"name": "gpt-4", "provider": "openai"},
+        "endpoint_url": "/gateway/chat/invocations",
+        "limit": {"calls": 30, "renewal_period": "minute", "burst": 10, "key": None},
+    }
+    listed = control.get("/api/2.0/endpoints/").json()
+    assert endpoint == listed["endpoints"][0]
+    assert "90 seconds" == listed["endpoints"][1]["limit"]["renewal_period"]
+    assert endpoint == control.get("/api/2.0/endpoints/chat").json()
+    assert endpoint == control.get("/api/3.0/gateway/endpoint/chat").json()
+
+
+def test_routes_are_in_mlflows_shape(control: Control):
+    route = control.get("/api/3.0/gateway/route/split").json()
+    assert [{"name": "chat", "traffic_percentage": 100.0}] == route["destinations"]
+    assert ("llm/v1/chat", "TRAFFIC_SPLIT") == (route["task_type"], route["routing_strategy"])
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_secret_is_told(control: Control, path: str):
+    answer = control.get(path)
+    assert 200 == answer.status_code
+    assert SECRET not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/nothing", 404),
+        ("GET", "/v1/models/nobody", 404),
+        ("POST", "/v1/models", 405),
+        ("GET", "/nothing", 404),
+        ("GET", "/api/2.0/endpoints/nobody", 404),
+        ("GET", "/api/3.0/gateway/route/chat", 404),
+        ("DELETE", "/api/2.0/endpoints/", 405),
+    ],
+)
+def test_errors_take_the_shape_of_the_api_that_was_called(
+    control: Control, method: str, path: str, status: int
+):
+    """OpenAI's below `/v1/`; elsewhere MLflow's, which is the same with `detail`."""
+    answer = control.request(method, path)
+    assert status == answer.status_code
+    assert {"message", "type", "param", "code"} == answer.json()["error"].keys()
+    assert path.startswith("/v1/") == ("detail" not in answer.json())
+    if status == 405:
+        assert "GET" == answer.headers["allow"]
+
+
+def test_a_fault_of_ours_is_a_500_that_tells_nothing():
+    def broken(accept: str) -> tuple[bytes, str]:
+        raise RuntimeError(SECRET)
+
+    answer = Control(broken).get("/metrics")
+    assert (500, "internal_error") == (answer.status_code, answer.json()["error"]["code"])
+    assert SECRET not in answer.text
+
+
+def test_openapi_tells_of_the_data_plane_too(control: Control):
+    """FastAPI never sees those paths, and programs want to know of them."""
+    document = control.get("/openapi.json").json()
+    paths = document["paths"]
+    assert {"/endpoints/chat/invocations", "/endpoints/split/invocations", "/v1/embeddings"} < paths.keys()
+    assert "/v1/completions" not in paths  # no endpoint here serves it
+    body = paths["/v1/chat/completions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert ["chat", "split"] == body["properties"]["model"]["enum"]
+    assert {"model", "messages"} == set(body["required"]) == body["example"].keys()
+    ids = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
+    assert len(set(ids)) == len(ids)
+
+
+class Links(HTMLParser):
+    """What a page loads or leads to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+
+
+def test_docs_load_nothing_from_elsewhere(control: Control):
+    """A gateway often stands where the internet does not reach."""
+    page = control.get("/docs")
+    links = Links()
+    links.feed(page.text)
+    assert ["/openapi.json"] == links.found
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    for path in control.get("/openapi.json").json()["paths"]:
+        assert f"<code>{path}</code>" in page.text
+    assert "{{" not in re.sub(r"\{\{\w+\}\}(?=.*</script>)", "", page.text.split("<script>")[0])
+
+
+def test_the_root_leads_to_the_docs(control: Control):
+    answer = control.get("/")
+    assert (307, "/docs") == (answer.status_code, answer.headers["location"])
+
+
+def test_spans_are_named_by_route_and_probes_make_none():
+    """Names are few whatever callers ask for, and one request is one span."""
+    control = Control(lambda _: (b"", "text/plain"))
+    for path in ("/health", "/ready", "/metrics", "/api/2.0/endpoints/chat", "/no/such/thing"):
+        control.get(path)
+    spans = control.exporter.get_finished_spans()
+    assert ["GET /api/2.0/endpoints/{name}", "GET"] == [span.name for span in spans]
+    assert "/api/2.0/endpoints/{name}" == (spans[0].attributes or {})["http.route"]
