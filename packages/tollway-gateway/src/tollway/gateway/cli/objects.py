@@ -48,4 +48,4 @@ def _span(span: SpanView) -> dict[str, Any]:
 
 
 def _event(event: EventView) -> dict[str, Any]:
-    return {"name": event.name, "timestamp": event.timestamp, "attributes": event.attributes}
+    return {"name": event.name, "timestamp": event.timestamp, "attributes": dict(event.attributes)}

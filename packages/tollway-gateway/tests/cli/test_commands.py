@@ -1,0 +1,96 @@
+"""The tree of commands, and those that are about configurations and providers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GOOD = """\
+endpoints:
+  - name: chat
+    endpoint_type: llm/v1/chat
+    model: {provider: openai, name: gpt-4, config: {openai_api_key: k}}
+routes:
+  - name: split
+    task_type: llm/v1/chat
+    destinations: [{name: chat, traffic_percentage: 100}]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "good.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+def test_version(tollway):
+    assert "tollway 0.1.0\n" == tollway("--version").stdout
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("gateway",), ("providers",), ("traces",), ("traces", "list"), ("gateway", "start")]
+)
+def test_help_tells_what_there_is(tollway, command: tuple[str, ...]):
+    for option in ("--help", "-h"):
+        result = tollway(*command, option)
+        assert 0 == result.exit_code
+        assert "Usage:" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [("nope",), ("traces", "nope"), ("gateway", "start"), ("gateway", "check")]
+)
+def test_bad_usage_ends_with_2(tollway, command: tuple[str, ...]):
+    result = tollway(*command)
+    assert 2 == result.exit_code
+    assert "Error" in result.stderr
+
+
+def test_check_counts_what_is_good(tollway, config: Path):
+    result = tollway("gateway", "check", "--config-path", str(config))
+    assert (0, f"{config} is good: 1 endpoint and 1 route.\n") == (result.exit_code, result.stdout)
+
+
+@pytest.mark.parametrize("command", ["check", "start"])
+def test_a_bad_configuration_ends_with_2_and_every_problem(tollway, config: Path, command: str):
+    config.write_text(GOOD.replace("openai", "openia", 1).replace("100", "99"))
+    result = tollway("gateway", command, "--config-path", str(config))
+    assert 2 == result.exit_code
+    assert f"{config}:4: endpoints[0].model.provider: " in result.stderr
+    assert f"{config}:8: routes[0].destinations: " in result.stderr
+    assert result.stderr.endswith(f"2 problems in {config}.\n")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "gateway.example"])
+def test_start_lets_nobody_in_unasked(tollway, config: Path, host: str):
+    """There is no authentication yet: listening beyond loopback has to be said twice."""
+    result = tollway("gateway", "start", "--config-path", str(config), "--host", host)
+    assert 2 == result.exit_code
+    assert "--insecure-no-auth" in result.stderr
+
+
+def test_providers_are_listed_with_their_packages(tollway, as_json):
+    said = tollway("providers", "list").stdout
+    assert "openai" in said
+    assert "tollway-providers" in said
+    listed = as_json("providers", "list")
+    assert {"openai", "anthropic", "local", "mlflow-model-serving"} <= {one["name"] for one in listed}
+    assert {"name", "distribution", "version"} == listed[0].keys()
+
+
+HEAVY = {"fastapi", "uvicorn", "pydantic", "yaml", "rich", "prometheus_client", "opentelemetry", "asyncio"}
+
+
+def test_the_command_line_imports_nothing_heavy():
+    """What a command needs is imported when it runs: completion and `--version` must not wait."""
+    code = f"""
+import sys
+import tollway.gateway.cli
+print(*sorted(set(sys.modules) & {HEAVY!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "" == done.stdout.strip()
