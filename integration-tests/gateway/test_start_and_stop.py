@@ -1,0 +1,171 @@
+"""The process around the gateway: what keeps it from starting, what it says, what hurries its end."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from support.client import CallingProgram
+from support.processes import WAIT_S, Process
+from support.serving import TOLLWAY, Gateway, endpoint, environment, write
+from support.upstream import Exchange, Upstream, chunk
+
+REQUEST = {"messages": [{"role": "user", "content": "?"}], "stream": True}
+
+
+def config(service: Upstream, **more: object) -> dict[str, object]:
+    one = endpoint("a", "openai", "m", openai_api_key="k", openai_api_base=f"{service.url}/v1")
+    return {"endpoints": [one], **more}
+
+
+def start(path: Path, *options: str, **variables: str) -> Process:
+    command = [*TOLLWAY, "gateway", "start", "--config-path", path, *options]
+    return Process(command, cwd=path.parent, env=environment(**variables))
+
+
+def refused(process: Process) -> tuple[int, str]:
+    """Return how a process that does not start ends, and what it says: never a traceback."""
+    code = process.wait()
+    process.close()
+    assert "Traceback" not in process.output
+    return code, process.output
+
+
+def test_a_port_in_use_is_told(tmp_path: Path, upstream):
+    path = write(config(upstream()), tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        code, said = refused(start(path, "--port", port))
+    assert 1 == code
+    assert f"127.0.0.1:{port} is in use" in said
+
+
+def test_a_model_that_does_not_load_is_told(tmp_path: Path):
+    """It has the right first bytes, so only llama.cpp can tell."""
+    weights = tmp_path / "broken.gguf"
+    weights.write_bytes(b"GGUF" + b"\0" * 64)
+    one = endpoint("a", "local", "m", model_path=str(weights))
+    code, said = refused(start(write({"endpoints": [one]}, tmp_path), "--port", "0"))
+    assert 1 == code
+    assert "could not be loaded" in said
+
+
+def test_a_variable_of_opentelemetry_that_cannot_be_used_is_told(tmp_path: Path, upstream):
+    path = write(config(upstream()), tmp_path)
+    code, said = refused(start(path, "--port", "0", TOLLWAY_SAMPLING_RATE="most"))
+    assert 1 == code
+    assert "TOLLWAY_SAMPLING_RATE" in said
+
+
+def test_a_start_says_where_what_and_whither(tmp_path: Path, upstream):
+    """The address that was chosen, a line to try that a shell takes as it is, and the traces' place."""
+    process = start(write(config(upstream()), tmp_path), "--port", "0")
+    url = process.wait_for(r"listens on (http://127\.0\.0\.1:\d+)")[1]
+    process.wait_for(re.escape(f"curl -X POST {url}/endpoints/a/invocations"))
+    process.wait_for(r"Traces: traces/<date>/<trace_id>\.json")
+    process.wait_for(r"Ctrl-C")
+    assert 0 == process.stop()
+    process.close()
+
+
+def endless(exchange: Exchange) -> None:
+    exchange.begin_stream()
+    exchange.event(chunk("first"))
+    exchange.wait_until_hung_up()
+
+
+def cut_off(gateway: Gateway, program: CallingProgram, *signals: signal.Signals) -> str:
+    """Stop a gateway in the midst of a stream that never ends, and return what the caller still got."""
+    with (
+        program.span() as calling,
+        gateway.client.stream(
+            "POST", "/endpoints/a/invocations", json=REQUEST, headers=calling.headers
+        ) as answer,
+    ):
+        lines = answer.iter_lines()
+        assert "first" in next(lines)
+        for number in signals:
+            gateway.process.send_signal(number)
+        rest = "\n".join(lines)
+    assert 0 == gateway.process.wait()
+    assert "Traceback" not in gateway.process.output
+    assert calling.trace_id in {path.stem for path in gateway.traces.glob("*/*.json")}
+    return rest
+
+
+def test_a_drain_that_takes_too_long_is_cut_off(start_gateway, upstream, program: CallingProgram):
+    """The caller gets an error event, the trace is written, and the end is a good one."""
+    gateway = start_gateway(config(upstream(endless), server={"drain_timeout": "200ms"}))
+    rest = cut_off(gateway, program, signal.SIGTERM)
+    assert "shutting_down" in rest
+    assert "[DONE]" not in rest
+
+
+def test_a_second_signal_hurries(start_gateway, upstream, program: CallingProgram):
+    """Who presses Ctrl-C again does not want to wait for the drain; the trace is written all the same."""
+    gateway = start_gateway(config(upstream(endless), server={"drain_timeout": "600s"}))
+    assert "shutting_down" in cut_off(gateway, program, signal.SIGINT, signal.SIGTERM)
+
+
+def test_while_it_drains_nobody_new_is_let_in(start_gateway, upstream):
+    """Connections are refused, and what runs is answered."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def script(exchange: Exchange) -> None:
+        began.set()
+        go_on.wait(WAIT_S)
+        exchange.answer()
+
+    gateway = start_gateway(config(upstream(script)))
+    port = int(gateway.url.rpartition(":")[2])
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(gateway.chat, "a")
+        assert began.wait(WAIT_S)
+        gateway.process.send_signal(signal.SIGTERM)
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=WAIT_S).close()
+            except ConnectionRefusedError:
+                break
+            except ConnectionResetError:  # taken by the kernel a moment before the listener closed
+                continue
+        go_on.set()
+        assert 200 == answer.result(WAIT_S).status_code
+    assert 0 == gateway.process.wait()
+
+
+def test_an_unwritable_store_fails_no_request(start_gateway, upstream, tmp_path: Path):
+    """It is logged once, whatever comes."""
+    blocked = tmp_path / "a-file"
+    blocked.write_text("not a folder")
+    gateway = start_gateway(config(upstream(), tracing={"store": str(blocked / "traces")}))
+    assert {200} == {gateway.chat("a").status_code for _ in range(5)}
+    assert 0 == gateway.stop()
+    assert 1 == gateway.process.output.count("Not a directory")
+    assert "Traceback" not in gateway.process.output
+
+
+def test_the_access_log_is_json_lines(tmp_path: Path, upstream, program: CallingProgram):
+    """One line a request, on standard output; a probe's as well as a call's."""
+    process = start(write(config(upstream()), tmp_path), "--port", "0", "--access-log")
+    url = process.wait_for(r"listens on (http://\S+)")[1]
+    with (
+        program.span() as calling,
+        httpx.Client(base_url=url, trust_env=False, headers=calling.headers) as client,
+    ):
+        client.post("/endpoints/a/invocations?key=secret", json={**REQUEST, "stream": False})
+        client.get("/health")
+    process.wait_for(r'"path":"/health"')
+    assert 0 == process.stop()
+    process.close()
+    lines = [json.loads(line) for line in process.output.splitlines() if line.startswith("{")]
+    assert [("POST", 200), ("GET", 200)] == [(line["method"], line["status"]) for line in lines]
+    assert calling.trace_id == lines[0]["trace_id"]
+    assert "secret" not in process.output
