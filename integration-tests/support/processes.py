@@ -60,6 +60,12 @@ class Process:
         """Say whether it has not ended yet."""
         return self._popen.poll() is None
 
+    def type(self, text: str) -> None:
+        """Write to its standard input."""
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(text)
+        self._popen.stdin.flush()
+
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to this process alone."""
         self._popen.send_signal(number)
