@@ -208,7 +208,7 @@ def test_a_deep_trace_is_shown_whole(tollway, writer):
 def test_stats_sum_up(tollway, as_json, three):
     """Throughput, percentiles by span name, errors grouped with a trace to look at."""
     said = tollway("traces", "stats").stdout
-    assert said.startswith("3 traces, 1 with errors, in 2 s: 1.5 a second")
+    assert said.startswith("3 traces, 1 with errors; 1.5 a second over 2 s\n")
     assert re.search(r"chat gpt-4 +3 +1 +150 ms +1.25 s +1.25 s +1.25 s", said)
     assert re.search(rf"timeout +chat gpt-4 +1 +it fell silent +{three['failed']}", said)
     summed = as_json("traces", "stats", "--status", "ERROR")

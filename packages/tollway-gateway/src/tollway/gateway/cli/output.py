@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,21 @@ if TYPE_CHECKING:
 STYLES = {"ERROR": "bold red", "OK": "green", "UNSET": ""}
 """How statuses look."""
 
+_WIDE = 120
+"""Columns for a table with whole trace ids."""
+
+_PATIENCE_S = 0.3
+"""A scan that takes longer shows a bar."""
+
 
 def console() -> Console:
     """Return standard output; where it is no terminal nothing is cut to a width."""
     return Console() if sys.stdout.isatty() else Console(width=10_000, no_color=True)
+
+
+def is_narrow() -> bool:
+    """Say whether standard output is a terminal on which a whole trace id leaves no room for names."""
+    return console().width < _WIDE
 
 
 def safe(text: str, style: str = "") -> Text:
@@ -31,12 +43,21 @@ def safe(text: str, style: str = "") -> Text:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    *,
+    right: Sequence[str] = (),
+    folds: Sequence[str] = (),
 ) -> None:
-    """Print a table; columns named in `right` hold numbers. A terminal folds what does not fit."""
+    """Print a table; columns named in `right` hold numbers, those in `folds` give way where it is narrow."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        table.add_column(
+            column,
+            justify="right" if column in right else "left",
+            overflow="fold",
+            no_wrap=column not in folds,
+        )
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else safe(cell) for cell in row))
     print_lines(table)
@@ -69,13 +90,26 @@ def duration(ms: float) -> str:
 
 @contextmanager
 def bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show on standard error how far a long scan is, if that is a terminal; gone once it is done."""
+    """Show on standard error how far a long scan is, if that is a terminal; gone once it is done.
+
+    A scan that is over at once shows none.
+    """
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = progress.add_task(label, total=None)
+    begun_s = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        progress.update(task, completed=done, total=total)
+        if not progress.live.is_started and time.monotonic() - begun_s > _PATIENCE_S:
+            progress.start()
+
+    try:
+        yield show
+    finally:
+        progress.stop()

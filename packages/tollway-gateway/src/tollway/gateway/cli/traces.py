@@ -108,8 +108,11 @@ def list_traces(  # noqa: PLR0913, PLR0917 - an option each
     elif not traces:
         typer.echo(f"No traces in {store} match.", err=True)
     else:
+        shown = _ID_BEGINNING if output.is_narrow() else 32
         columns = ("trace id", "started", "duration", "status", "spans", "kept", "name")
-        output.print_table(columns, map(_row, traces), right=("duration", "spans"))
+        output.print_table(
+            columns, (_row(trace, shown) for trace in traces), right=("duration", "spans"), folds=("name",)
+        )
 
 
 @app.command()
@@ -250,11 +253,15 @@ def _pairs(attribute: list[str] | None) -> dict[str, str]:
     return dict(map(arguments.pair, attribute or ()))
 
 
-def _row(trace: Trace) -> tuple[Any, ...]:
+_ID_BEGINNING = 12
+"""Digits of an id that are enough for `show`, and for a narrow terminal."""
+
+
+def _row(trace: Trace, shown: int) -> tuple[Any, ...]:
     from .output import STYLES, duration, safe
 
     return (
-        trace.trace_id,
+        trace.trace_id[:shown],
         trace.start_time.astimezone().isoformat(sep=" ", timespec="seconds")[:19],
         duration(trace.duration_ms),
         safe(trace.status, STYLES[trace.status]),
@@ -277,10 +284,9 @@ def _print_stats(summed: Stats, errors: tuple[ErrorGroup, ...], *, limited: bool
     from .output import duration, print_table
 
     newest = " (the newest; --limit takes more)" if limited else ""
-    typer.echo(
-        f"{summed.traces} traces{newest}, {summed.errors} with errors, "
-        f"in {duration(summed.window_s * 1000)}: {summed.traces_per_s:.3g} a second\n"
-    )
+    rate = f"; {summed.traces_per_s:.3g} a second over {duration(summed.window_s * 1000)}"
+    traces = "1 trace" if summed.traces == 1 else f"{summed.traces} traces"
+    typer.echo(f"{traces}{newest}, {summed.errors} with errors{rate if summed.window_s else ''}\n")
     columns = ("span", "count", "errors", "p50", "p95", "p99", "max")
     rows = [
         (
@@ -290,11 +296,16 @@ def _print_stats(summed: Stats, errors: tuple[ErrorGroup, ...], *, limited: bool
         )
         for one in summed.by_name
     ]
-    print_table(columns, rows, right=columns[1:])
+    print_table(columns, rows, right=columns[1:], folds=("span",))
     if errors:
         typer.echo("")
         error_rows = [
             (group.type, group.span_name, str(group.count), group.message, group.trace_ids[0])
             for group in errors
         ]
-        print_table(("error", "span", "count", "message", "a trace"), error_rows, right=("count",))
+        print_table(
+            ("error", "span", "count", "message", "a trace"),
+            error_rows,
+            right=("count",),
+            folds=("error", "span", "message"),
+        )
