@@ -93,6 +93,13 @@ def test_a_problem_is_one_line_that_editors_jump_to(tmp_path):
         (GOOD + "tracing: {sampling: 1}\n", 8, "tracing.sampling", "unknown key", "did you mean"),
         (GOOD + "zzz: 1\n", 8, "zzz", "unknown key", "known keys: endpoints"),
         (GOOD + "tracing: {store: a, store: b}\n", 8, "tracing.store", "given twice, first in line 8", "one"),
+        (
+            GOOD + "tracing: {otlp: {endpoint: 'http://c', headers: {a: b, a: c}}}\n",
+            8,
+            "tracing.otlp.headers.a",
+            "twice",
+            "one",
+        ),
         (GOOD + "server: 3\n", 8, "server", "must be a mapping", ""),
         (GOOD + "auth: {}\n", 8, "auth", "not there yet", "remove"),
         ("endpoints: {}\n", 1, "endpoints", "must be a list", "- "),

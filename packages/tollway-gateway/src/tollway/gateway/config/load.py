@@ -202,7 +202,8 @@ def _check_routes(found: dict[str, Any]) -> None:
     }
     for _, route in found.get("routes", ()):
         if "destinations" in route:
-            _check_destinations(*route["destinations"], route, endpoints)
+            at, destinations = route["destinations"]
+            _check_destinations(at, destinations, route, endpoints)
 
 
 def _check_destinations(
@@ -213,9 +214,10 @@ def _check_destinations(
     names = [values.get("name") for _, values in destinations]
     if len({*names}) < len(names):
         at.problem("the same endpoint is named twice", "add its percentages up")
-    shares = [values.get("traffic_percentage") for _, values in destinations]
-    if None not in shares and len(shares) == len(at.node.value) and abs(sum(shares) - 100) > 1e-6:
-        at.problem(f"the traffic_percentage of all destinations is {sum(shares):g}", "make it 100")
+    shares = [values["traffic_percentage"] for _, values in destinations if "traffic_percentage" in values]
+    total = sum(shares)
+    if len(shares) == len(at.node.value) and abs(total - 100) > 1e-6:
+        at.problem(f"the traffic_percentage of all destinations is {total:g}", "make it 100")
 
 
 def _check_destination(place: At, name: str | None, route: dict[str, Any], endpoints: dict[str, Any]) -> None:

@@ -207,13 +207,13 @@ def fields(at: At, table: Mapping[str, Field], not_yet: Mapping[str, str] | None
                 place.problem("unknown key", did_you_mean(key, table, f"known keys: {', '.join(table)}"))
     found: dict[str, Any] = {}
     for key, one in table.items():
-        value = entries[key][1] if key in entries else None
-        if value is None or (value.is_null and not one.takes_null):
-            if one.required:
-                state = "missing" if value is None else "empty"
-                (value or at).problem(f"the key {key!r} is {state}", "" if value else f"add {key}")
-        elif (read := _or_missing(value, one.read)) is not MISSING:
-            found[key] = read
+        _, here = entries.get(key, (None, None))
+        if here is not None and (one.takes_null or not here.is_null):
+            if (read := _or_missing(here, one.read)) is not MISSING:
+                found[key] = read
+        elif one.required:
+            state, mend = ("missing", f"add {key}") if here is None else ("empty", "")
+            (here or at).problem(f"the key {key!r} is {state}", mend)
     return found
 
 

@@ -33,7 +33,7 @@ class ConfigError(Exception):
 
     def __init__(self, path: str, problems: Iterable[Problem]) -> None:
         self.path = path
-        self.problems = tuple(sorted(problems, key=lambda problem: problem.line or 0))
+        self.problems = tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0))
         super().__init__("\n".join(problem.told(path) for problem in self.problems))
 
 

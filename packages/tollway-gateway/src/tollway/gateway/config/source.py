@@ -33,7 +33,8 @@ def compose(path: str) -> yaml.Node:
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
         mend = next((mend for sign, mend in _MENDS if sign in said), "")
-        raise _failed(path, f"not valid YAML: {said}", mend, mark and mark.line + 1) from None
+        line = None if mark is None else int(mark.line) + 1
+        raise _failed(path, f"not valid YAML: {said}", mend, line) from None
     except yaml.YAMLError as error:
         raise _failed(path, f"not valid YAML: {' '.join(str(error).split())}") from None
     if root is None:
@@ -69,7 +70,7 @@ def _refuse_depth(path: str, text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else None
             raise _failed(path, f"nested deeper than {MAX_DEPTH} levels", "is it the right file?", line)
 
 

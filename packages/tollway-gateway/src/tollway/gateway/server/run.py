@@ -96,7 +96,7 @@ class _Server(uvicorn.Server):
             self._say_started()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         """Handle signals while serving; none is raised again afterwards: a stop is a good end."""
         before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
         try:
