@@ -10,7 +10,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import NOON_NS, make_span
-
 from tollway.tracing.store import FileStore, FileStoreProcessor
 
 

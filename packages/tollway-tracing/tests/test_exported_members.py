@@ -1,0 +1,49 @@
+"""The public face, pinned: a name comes or goes on purpose only."""
+
+import importlib
+
+import pytest
+
+from tollway import tracing
+
+FACES = {
+    "tollway.tracing": {
+        "FileStore",
+        "NoStoreError",
+        "RatioSlowSampler",
+        "SettingError",
+        "Span",
+        "Stats",
+        "Trace",
+        "TracedSpan",
+        "TracerProvider",
+        "configure",
+        "current_span",
+        "extract",
+        "flush",
+        "get_trace",
+        "inject",
+        "search_traces",
+        "shutdown",
+        "start_span",
+        "stats",
+        "trace",
+    },
+    "tollway.tracing.testing": {"Captured", "CountingIds", "SteppingClock", "capture"},
+}
+
+
+@pytest.mark.parametrize("module", FACES)
+def test_the_face_is_pinned(module):
+    found = importlib.import_module(module)
+    assert FACES[module] == set(found.__all__)
+    assert all(hasattr(found, name) for name in found.__all__)
+
+
+def test_every_name_is_listed():
+    assert set(tracing.__all__) <= set(dir(tracing))
+
+
+def test_a_name_that_is_none_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        tracing.no_such_name  # noqa: B018
