@@ -205,6 +205,11 @@ def test_the_limit_key_endpoint_is_what_there_is(loaded):
     assert loaded(with_limit("{calls: 1, renewal_period: day, key: Endpoint}")).endpoints[0].limit is not None
 
 
+def test_a_model_without_a_name_bears_the_endpoints(loaded):
+    """MLflow asks for none."""
+    assert "chat" == loaded(GOOD.replace("      name: gpt-4\n", "")).endpoints[0].model.name
+
+
 def test_anchors_and_merges_are_yaml_too(loaded):
     """What two endpoints share is written once; a key of one's own goes before a merged one."""
     text = """\

@@ -63,7 +63,10 @@ def _endpoint(at: At) -> tuple[At, dict[str, Any]]:
         "limit": Field(_limit),
         "timeout": Field(_timeout),
     }
-    return at, fields(at, table, _ENDPOINT_NOT_YET)
+    found = fields(at, table, _ENDPOINT_NOT_YET)
+    if "model" in found:
+        found["model"].setdefault("name", name or "")  # MLflow asks for none: some services have one model
+    return at, found
 
 
 def _peek(at: At, key: str, read: Any) -> Any:

@@ -44,7 +44,7 @@ def model_reader(task: Task | None) -> Callable[[At], dict[str, Any]]:
             at,
             {
                 "provider": Field(provider, required=True),
-                "name": Field(scalars.text, required=True),
+                "name": Field(scalars.text),
                 "config": Field(lambda at: at),
             },
         )
