@@ -15,6 +15,9 @@ from .problems import ConfigError, Wrong, did_you_mean
 from .source import compose
 from .values import GatewayConfig
 
+Read = tuple[At, dict[str, Any]]
+"""What was read of an entry of a list, and where it stands."""
+
 _TASK = Field(scalars.choice(Task), required=True)
 
 
@@ -53,7 +56,7 @@ _ENDPOINT_NOT_YET = {
 }
 
 
-def _endpoint(at: At) -> tuple[At, dict[str, Any]]:
+def _endpoint(at: At) -> Read:
     name, task = _peek(at, "name", scalars.name), _peek(at, "endpoint_type", _TASK.read)
     at = At(at.node, at.key, at.report, f"endpoint {name!r}" if name else "")
     table = {
@@ -69,6 +72,12 @@ def _endpoint(at: At) -> tuple[At, dict[str, Any]]:
     return at, found
 
 
+def _endpoints(at: At) -> list[Read]:
+    if not at.items():
+        raise Wrong("there are no endpoints", "add one")
+    return each(at, _endpoint)
+
+
 def _peek(at: At, key: str, read: Any) -> Any:
     """Read a key ahead of its turn, saying nothing: its turn comes."""
     quiet = At(at.node, at.key, Report(at.report.environ), at.inside)
@@ -79,7 +88,7 @@ def _peek(at: At, key: str, read: Any) -> Any:
         return None
 
 
-def _destination(at: At) -> tuple[At, dict[str, Any]]:
+def _destination(at: At) -> Read:
     table = {
         "name": Field(scalars.name, required=True),
         "traffic_percentage": Field(scalars.percentage, required=True),
@@ -87,7 +96,7 @@ def _destination(at: At) -> tuple[At, dict[str, Any]]:
     return at, fields(at, table)
 
 
-def _route(at: At) -> tuple[At, dict[str, Any]]:
+def _route(at: At) -> Read:
     table = {
         "name": Field(scalars.name, required=True),
         "task_type": _TASK,
@@ -135,7 +144,7 @@ def _server(at: At) -> dict[str, Any]:
 
 
 _TOP = {
-    "endpoints": Field(lambda at: (at, each(at, _endpoint)), required=True),
+    "endpoints": Field(_endpoints, required=True),
     "routes": Field(lambda at: each(at, _route)),
     "tracing": Field(_tracing),
     "server": Field(_server),
@@ -179,18 +188,16 @@ def _values(found: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]
     said = {key: environ[name] for key, name in _TRACING_VARIABLES.items() if environ.get(name)}
     return {
         **found,
-        "endpoints": [values for _, values in found["endpoints"][1]],
+        "endpoints": [endpoint for _, endpoint in found["endpoints"]],
         "routes": routes,
         "tracing": {**said, **found.get("tracing", {})},
     }
 
 
 def _check_names(found: dict[str, Any]) -> None:
-    """Note every name that two endpoints or routes bear, and a file without endpoints."""
-    if "endpoints" in found and not found["endpoints"][1] and not found["endpoints"][0].node.value:
-        found["endpoints"][0].problem("there are no endpoints", "add one")
+    """Note every name that two endpoints or routes bear."""
     first: dict[str, At] = {}
-    for at, values in (*found.get("endpoints", (None, ()))[1], *found.get("routes", ())):
+    for at, values in (*found.get("endpoints", ()), *found.get("routes", ())):
         name = values.get("name")
         if name in first:
             place = at.entries()["name"][1]
@@ -200,9 +207,7 @@ def _check_names(found: dict[str, Any]) -> None:
 
 
 def _check_routes(found: dict[str, Any]) -> None:
-    endpoints = {
-        values["name"]: values for _, values in found.get("endpoints", (None, ()))[1] if "name" in values
-    }
+    endpoints = {one["name"]: one for _, one in found.get("endpoints", ()) if "name" in one}
     for _, route in found.get("routes", ()):
         if "destinations" in route:
             at, destinations = route["destinations"]
@@ -210,7 +215,7 @@ def _check_routes(found: dict[str, Any]) -> None:
 
 
 def _check_destinations(
-    at: At, destinations: list[tuple[At, dict[str, Any]]], route: dict[str, Any], endpoints: dict[str, Any]
+    at: At, destinations: list[Read], route: dict[str, Any], endpoints: dict[str, Any]
 ) -> None:
     for place, values in destinations:
         _check_destination(place, values.get("name"), route, endpoints)
