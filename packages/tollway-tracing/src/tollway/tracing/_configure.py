@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry import trace as otel
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
@@ -15,6 +17,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from . import propagation
 from ._environment import Environment, SettingError, read_environment
+from ._instruments import observe
 from .engine import TracerProvider
 from .otlp import BatchProcessor, OTLPJsonExporter
 from .sampling import RatioSlowSampler
@@ -39,6 +42,7 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
     resource: Resource | None = None,
     retention_days: float | None = None,
     retention_bytes: int | None = None,
+    meter_provider: MeterProvider | None = None,
     environ: Mapping[str, str] | None = None,
     **engine: Any,
 ) -> SDKTracerProvider:
@@ -48,7 +52,8 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
     sampling_rate: the ratio of traces that is kept, 0 to 1 (1). slow_threshold_ms: keep every trace slower
     than that. store: a folder for trace files. otlp: the base URL of a collector. mode: `local` (decide here)
     or `collector` (send everything, its tail sampling decides). retention_days, retention_bytes: what the
-    store keeps. engine: more arguments of `TracerProvider` (`id_generator`, `span_limits`, `clock` ...).
+    store keeps. meter_provider: reads the numbers of `stats` as OpenTelemetry metrics. engine: more arguments
+    of `TracerProvider` (`id_generator`, `span_limits`, `clock` ...).
 
     Variables: TOLLWAY_SAMPLING_RATE, TOLLWAY_SLOW_THRESHOLD_MS, TOLLWAY_SAMPLING_MODE, TOLLWAY_STORE, and
     OTEL_* as their specification says. Calling it again changes what is set up; tracers that are in use go
@@ -70,6 +75,9 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
     processors += _exporting(given, otlp, otlp_headers or {})
     propagation.install()
     set_default(files)
+    if meter_provider is not None:
+        engine["meter_provider"] = meter_provider
+        observe(meter_provider)
     return _install(sampler, full_resource, processors, engine)
 
 
@@ -127,7 +135,7 @@ def _exporting(given: Environment, otlp: str | None, headers: Mapping[str, str])
         elif name == "console":
             from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
-            processors.append(SimpleSpanProcessor(ConsoleSpanExporter()))
+            processors.append(SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stdout)))
         elif name != "none":
             _logger.warning("OTEL_TRACES_EXPORTER names %r: use otlp, console or none", name)
     if otlp and not any(isinstance(processor, BatchProcessor) for processor in processors):
@@ -144,8 +152,7 @@ def _otlp_exporter(given: Environment, otlp: str | None, headers: Mapping[str, s
         return _protobuf_exporter(given, otlp, all_headers)
     if protocol not in ("", "http/json"):
         _logger.warning("OTEL_EXPORTER_OTLP_PROTOCOL is %r: http/json is used", given.protocol)
-    # The specification gives OTEL_EXPORTER_OTLP_TIMEOUT in milliseconds.
-    timeout_s = 10.0 if given.timeout_s is None else given.timeout_s / 1000
+    timeout_s = 10.0 if given.timeout_ms is None else given.timeout_ms / 1000
     return OTLPJsonExporter(
         otlp or given.endpoint or "http://localhost:4318",
         traces_endpoint=None if otlp else given.traces_endpoint,

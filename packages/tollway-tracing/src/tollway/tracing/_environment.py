@@ -33,7 +33,7 @@ class Environment:
     traces_endpoint: str | None = None
     protocol: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    timeout_s: float | None = None
+    timeout_ms: float | None = None
     compression: str | None = None
     batch: Mapping[str, float] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
         traces_endpoint=environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or None,
         protocol=otlp.get("PROTOCOL") or "",
         headers=_headers(otlp.get("HEADERS") or ""),
-        timeout_s=_otel_number("OTEL_EXPORTER_OTLP_TIMEOUT", otlp.get("TIMEOUT")),
+        timeout_ms=_otel_number("OTEL_EXPORTER_OTLP_TIMEOUT", otlp.get("TIMEOUT")),
         compression=otlp.get("COMPRESSION"),
         batch=_batch(environ),
     )

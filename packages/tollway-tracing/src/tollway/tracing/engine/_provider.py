@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import weakref
 from collections.abc import Sequence
@@ -64,6 +65,7 @@ class TracerProvider(SDKTracerProvider):
             with_timer=timer,
         )
         self._adopted: list[SpanProcessor] = []
+        self._ends_at_exit = shutdown_on_exit
         reference = weakref.ref(self)
 
         def after_in_child() -> None:
@@ -148,7 +150,7 @@ class TracerProvider(SDKTracerProvider):
 
         Open traces are decided by what is known; the processors that go are flushed and shut down.
         """
-        fresh = type(self)(sampler, resource, shutdown_on_exit=False, **rest)
+        fresh = type(self)(sampler, resource, **{**rest, "shutdown_on_exit": False})
         adopted = self._adopted
         others = [p for p in self._active_span_processor._span_processors if p not in adopted]
         fresh.adopt_processors(processors)
@@ -163,6 +165,7 @@ class TracerProvider(SDKTracerProvider):
                 "id_generator",
                 "_span_limits",
                 "engine",
+                "_meter_provider",
             ):
                 setattr(self, name, getattr(fresh, name))
             self._adopted = fresh._adopted
@@ -175,3 +178,5 @@ class TracerProvider(SDKTracerProvider):
         old.shutdown()
         for processor in adopted:
             processor.shutdown()
+        if self._ends_at_exit and self._atexit_handler is None:  # it was shut down before, and lives again
+            self._atexit_handler = atexit.register(self.shutdown)

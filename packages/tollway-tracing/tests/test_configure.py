@@ -1,0 +1,303 @@
+"""`configure`: arguments before the environment before the defaults, again and again, and on others'
+providers.
+"""
+
+import http.server
+import logging
+import threading
+
+import pytest
+from opentelemetry import propagate
+from opentelemetry import trace as otel
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.util._once import Once
+
+from tollway import tracing
+from tollway.tracing import RatioSlowSampler, SettingError, TracerProvider
+from tollway.tracing._environment import read_environment
+from tollway.tracing.otlp import BatchProcessor, OTLPJsonExporter
+from tollway.tracing.store import FileStoreProcessor
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """No global provider before, none after."""
+    monkeypatch.setattr(otel, "_TRACER_PROVIDER", None)
+    monkeypatch.setattr(otel, "_TRACER_PROVIDER_SET_ONCE", Once())
+    before = propagate.get_global_textmap()
+    yield
+    tracing.shutdown()
+    propagate.set_global_textmap(before)
+
+
+def configure(environ=None, **settings):
+    return tracing.configure(environ=environ or {}, shutdown_on_exit=False, **settings)
+
+
+def processors(provider, kind):
+    return [p for p in provider._active_span_processor._span_processors if isinstance(p, kind)]
+
+
+@pytest.fixture
+def receiver():
+    """An OTLP/HTTP receiver that keeps what it gets: (path, headers, body)."""
+    got = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            got.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            self.send_response(200)
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.got = got
+    server.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+class TestPolicy:
+    def test_the_defaults_keep_everything(self):
+        sampler = configure().sampler
+        assert (1.0, None, "local") == (sampler.sampling_rate, sampler.slow_threshold_ms, sampler.mode)
+
+    def test_the_environment_goes_before_the_defaults(self):
+        environ = {
+            "TOLLWAY_SAMPLING_RATE": "0.2",
+            "TOLLWAY_SLOW_THRESHOLD_MS": "1000",
+            "TOLLWAY_SAMPLING_MODE": "collector",
+        }
+        sampler = configure(environ).sampler
+        assert (0.2, 1000, "collector") == (sampler.sampling_rate, sampler.slow_threshold_ms, sampler.mode)
+
+    def test_arguments_go_before_the_environment(self):
+        environ = {"TOLLWAY_SAMPLING_RATE": "0.2", "TOLLWAY_SLOW_THRESHOLD_MS": "1000"}
+        sampler = configure(environ, sampling_rate=0.5, slow_threshold_ms=10, mode="local").sampler
+        assert (0.5, 10) == (sampler.sampling_rate, sampler.slow_threshold_ms)
+
+    def test_opentelemetrys_ratio_is_ours(self):
+        """So that a slow threshold works beside it."""
+        environ = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.25"}
+        sampler = configure(environ, slow_threshold_ms=10).sampler
+        assert (0.25, 10) == (sampler.sampling_rate, sampler.slow_threshold_ms)
+
+    def test_another_sampler_of_the_environment_is_the_sdks(self, monkeypatch):
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+        provider = configure({"OTEL_TRACES_SAMPLER": "always_off"})
+        assert not isinstance(provider.sampler, RatioSlowSampler)
+        assert not provider.get_tracer("t").start_span("s").is_recording()
+
+    @pytest.mark.parametrize(
+        ("settings", "environ", "told"),
+        [
+            ({"sampling_rate": 2}, {}, "between 0 and 1"),
+            ({"slow_threshold_ms": -1}, {}, "milliseconds"),
+            ({"mode": "remote"}, {}, "local, collector"),
+            ({}, {"TOLLWAY_SAMPLING_RATE": "often"}, "TOLLWAY_SAMPLING_RATE is 'often'"),
+        ],
+    )
+    def test_what_cannot_be_used_is_refused_with_the_mend(self, settings, environ, told):
+        with pytest.raises(SettingError, match=told):
+            configure(environ, **settings)
+
+
+class TestService:
+    def test_by_argument_and_by_environment(self, monkeypatch):
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "from-env")
+        assert "from-env" == configure().resource.attributes["service.name"]
+        assert "shop" == configure(service_name="shop").resource.attributes["service.name"]
+
+
+class TestStore:
+    def test_spans_are_read_back(self, tmp_path):
+        configure(store=tmp_path, service_name="shop")
+        with tracing.start_span("s", attributes={"session.id": "1"}) as span:
+            span.set_inputs({"a": 1})
+        assert tracing.flush()
+        (trace,) = tracing.search_traces(session="1")
+        assert ("s", "shop", {"a": 1}) == (trace.root_name, trace.service, trace.spans[0].inputs)
+        assert trace == tracing.get_trace(trace.trace_id)
+
+    def test_retention_is_passed_on(self, tmp_path):
+        (processor,) = processors(
+            configure({"TOLLWAY_STORE": str(tmp_path)}, retention_days=2, retention_bytes=10),
+            FileStoreProcessor,
+        )
+        kept = processor._writer._retention
+        assert (2 * 86_400, 10) == (kept.max_age_s, kept.max_bytes)
+
+
+class TestExport:
+    def test_by_argument(self, receiver):
+        configure(otlp=receiver.url, otlp_headers={"x-team": "ml"})
+        tracing.start_span("s").start().end()
+        assert tracing.flush()
+        ((path, headers, body),) = receiver.got
+        assert ("/v1/traces", "ml") == (path, headers["x-team"])
+        assert b'"name":"s"' in body
+
+    def test_by_environment(self, receiver):
+        environ = {
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{receiver.url}/exactly/here",
+            "OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%20b,x=y",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+        }
+        configure(environ)
+        tracing.start_span("s").start().end()
+        assert tracing.flush()
+        ((path, headers, body),) = receiver.got
+        assert ("/exactly/here", "a b", "y", "gzip") == (
+            path,
+            headers["api-key"],
+            headers["x"],
+            headers["content-encoding"],
+        )
+        assert b"\x1f\x8b" == body[:2]
+
+    @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+    def test_the_reference_exporters_are_chosen_by_protocol(self, protocol):
+        environ = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        }
+        (processor,) = processors(configure(environ), BatchProcessor)
+        wanted = "opentelemetry.exporter.otlp.proto." + ("grpc" if protocol == "grpc" else "http")
+        assert type(processor.span_exporter).__module__.startswith(wanted)
+
+    def test_protobuf_arrives(self, receiver):
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+        configure({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, otlp=receiver.url)
+        tracing.start_span("s").start().end()
+        assert tracing.flush()
+        ((path, _, body),) = receiver.got
+        request = ExportTraceServiceRequest.FromString(body)
+        assert ("/v1/traces", "s") == (path, request.resource_spans[0].scope_spans[0].spans[0].name)
+
+    def test_console_and_none(self, capsys):
+        configure({"OTEL_TRACES_EXPORTER": "console"})
+        tracing.start_span("printed").start().end()
+        assert '"name": "printed"' in capsys.readouterr().out
+        provider = configure({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"})
+        assert () == provider._active_span_processor._span_processors
+
+    def test_an_exporter_that_is_none_is_warned_of(self, caplog):
+        configure({"OTEL_TRACES_EXPORTER": "zipkin"})
+        assert "use otlp, console or none" in caplog.text
+
+    def test_the_timeout_is_in_milliseconds(self):
+        given = read_environment({"OTEL_EXPORTER_OTLP_TIMEOUT": "2500"})
+        assert 2500 == given.timeout_ms
+
+
+class TestAgain:
+    def test_tracers_in_use_go_on_with_the_new_settings(self, tmp_path):
+        """The old store has what was traced before, the new one what came after."""
+        first = configure(store=tmp_path / "first")
+        tracer = otel.get_tracer("library")
+        tracer.start_span("before").end()
+        assert first is configure(store=tmp_path / "second", service_name="renamed")
+        tracer.start_span("after").end()
+        tracing.start_span("also after").start().end()
+        tracing.flush()
+        (before,) = tracing.search_traces(store=tracing.FileStore(tmp_path / "first"))
+        assert "before" == before.root_name
+        assert {("after", "renamed"), ("also after", "renamed")} == {
+            (trace.root_name, trace.service) for trace in tracing.search_traces()
+        }
+
+    def test_processors_of_others_stay(self):
+        exporter = InMemorySpanExporter()
+        configure().add_span_processor(SimpleSpanProcessor(exporter))
+        configure(service_name="again")
+        tracing.start_span("s").start().end()
+        assert ["s"] == [span.name for span in exporter.get_finished_spans()]
+
+    def test_an_open_trace_is_decided_by_what_is_known(self):
+        exporter = InMemorySpanExporter()
+        provider = configure(sampling_rate=0.0)
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        with tracing.start_span("root"):
+            with tracing.start_span("child") as child:
+                child.set_status("ERROR", "why")
+            configure(sampling_rate=0.0)
+        assert ["child", "root"] == [span.name for span in exporter.get_finished_spans()]
+
+
+def test_on_anothers_provider_our_parts_are_added(tmp_path, caplog):
+    """Its sampler stays, and a warning says so."""
+    theirs = SDKTracerProvider(shutdown_on_exit=False)
+    otel.set_tracer_provider(theirs)
+    with caplog.at_level(logging.WARNING):
+        assert theirs is configure(store=tmp_path)
+    assert "its sampler and resource stay" in caplog.text
+    tracing.start_span("s").start().end()
+    assert tracing.flush()
+    assert ["s"] == [trace.root_name for trace in tracing.search_traces()]
+
+
+class TestStats:
+    def test_the_numbers_of_what_happened(self, tmp_path, receiver):
+        configure(sampling_rate=0.0, store=tmp_path, otlp=receiver.url)
+        with tracing.start_span("failed") as span:
+            span.set_status("ERROR", "why")
+        with tracing.start_span("dropped"), tracing.start_span("child"):
+            assert 0 == tracing.stats().held_spans
+        with tracing.start_span("open"):
+            tracing.start_span("held").start().end()
+            assert 1 == tracing.stats().held_spans
+        tracing.flush()
+        now = tracing.stats()
+        assert 5 == now.started_spans
+        assert {"error": 1} == {why: n for why, n in now.kept_traces.items() if n}
+        assert {"unpicked": 4} == {why: n for why, n in now.dropped_spans.items() if n}
+        assert (1, 1, 0, 0) == (now.exported_spans, now.written_spans, now.failed_spans, now.queued_spans)
+
+    def test_spans_that_cannot_be_sent_are_counted(self):
+        provider = configure(otlp="http://127.0.0.1:9")
+        (processor,) = processors(provider, BatchProcessor)
+        assert isinstance(processor.span_exporter, OTLPJsonExporter)
+        processor.span_exporter._timeout_s = 0.05
+        tracing.start_span("s").start().end()
+        assert not tracing.flush()
+        assert 1 == tracing.stats().failed_spans
+
+    def test_as_opentelemetry_metrics(self):
+        reader = InMemoryMetricReader()
+        configure(sampling_rate=0.0, meter_provider=MeterProvider([reader], shutdown_on_exit=False))
+        with tracing.start_span("s"):
+            pass
+        found = {
+            (metric.name, point.attributes.get("reason")): point.value
+            for resource in reader.get_metrics_data().resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            for point in metric.data.data_points
+        }
+        assert 1 == found["tollway.tracing.spans.started", None]
+        assert 1 == found["tollway.tracing.spans.dropped", "unpicked"]
+        assert 0 == found["tollway.tracing.spans.held", None]
+
+    def test_without_a_provider_all_is_zero(self):
+        assert 0 == tracing.stats().started_spans
+
+
+def test_a_provider_that_is_ours_already_is_set_up(tmp_path):
+    """An application that made it itself keeps its object."""
+    own = TracerProvider(shutdown_on_exit=False)
+    otel.set_tracer_provider(own)
+    assert own is configure(store=tmp_path, sampling_rate=0.5)
+    assert 0.5 == own.sampler.sampling_rate
