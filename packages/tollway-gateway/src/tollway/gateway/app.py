@@ -28,7 +28,7 @@ from tollway.gateway.data import (
     providers_of,
     wire,
 )
-from tollway.gateway.telemetry import Metrics
+from tollway.gateway.telemetry import Metrics, TracingCollector
 from tollway.gateway.upstream import HTTP1Client
 from tollway.provider import Provider
 
@@ -82,6 +82,7 @@ def create_app(
     parts = Parts(client, Surroundings(threads, sources.new_id, sources.now_s), sources.clock_ns)
     destinations = destinations_of(wire(config, made, parts), config.routes, sources.random)
     metrics = Metrics()
+    metrics.registry.register(TracingCollector())
     recorder = Recorder(
         metrics,
         trace.get_tracer(_TRACER_NAME, tracer_provider=tracer_provider),
