@@ -244,6 +244,21 @@ def test_an_exception_behind_a_frameworks_500_is_recorded(traced):
     assert "ValueError" == traced.span.events[0].attributes["exception.type"]
 
 
+def test_as_a_frameworks_middleware_it_sees_the_exception_and_the_route(traced):
+    """`add_middleware` puts it inside of what turns exceptions into a 500."""
+
+    async def fails(_request):
+        raise ValueError("no stock")
+
+    app = Starlette(routes=[Route("/x/{item}", fails)])
+    app.add_middleware(TraceMiddleware, tracer_provider=traced.provider)
+    with pytest.raises(ValueError, match="no stock"):
+        call(app, scope("/x/7"))
+
+    assert "GET /x/{item}" == traced.span.name
+    assert "ValueError" == traced.span.attributes["error.type"]
+
+
 def test_an_exception_after_the_answer_changes_nothing(traced):
     async def app(_scope, _receive, send):
         await send(OK)
@@ -482,6 +497,33 @@ def test_a_refused_websocket_has_the_status_of_its_refusal(traced, message, stat
     call(TraceMiddleware(answers(message), tracer_provider=traced.provider), scope(kind="websocket"))
 
     assert status == traced.span.attributes["http.response.status_code"]
+
+
+def test_requests_at_one_time_keep_their_traces_apart(traced):
+    traces = [f"{number:032x}" for number in range(1, 21)]
+    seen = {}
+
+    async def app(a_scope, _receive, send):
+        await asyncio.sleep(0)
+        headers: dict[str, str] = {}
+        inject(headers)
+        seen[a_scope["path"]] = headers["traceparent"].split("-")[1]
+        await send(OK)
+        await asyncio.sleep(0)
+        await send(LAST)
+
+    async def no_more(*_message):
+        await asyncio.sleep(0)
+
+    async def all_at_once():
+        middleware = TraceMiddleware(app, tracer_provider=traced.provider)
+        headers = {each: (b"traceparent", f"00-{each}-b7ad6b7169203331-01".encode()) for each in traces}
+        await asyncio.gather(*(middleware(scope(each, headers[each]), no_more, no_more) for each in traces))
+
+    asyncio.run(all_at_once())
+
+    assert {each: each for each in traces} == seen
+    assert sorted(traces) == sorted(f"{span.context.trace_id:032x}" for span in traced.spans)
 
 
 def test_a_span_around_the_server_is_not_the_parent(traced):

@@ -1,5 +1,9 @@
 """The propagators as functions, and their place in OpenTelemetry's global one."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -245,3 +249,32 @@ def _types(propagator):
     if type(propagator) is CompositePropagator:
         return [_types(part) for part in propagator._propagators]
     return type(propagator)
+
+
+@pytest.mark.parametrize(
+    ("named", "fields"),
+    [
+        ("", ["baggage", "traceparent", "tracestate"]),
+        ("tracecontext,baggage", ["baggage", "traceparent", "tracestate"]),
+        ("tracecontext", ["traceparent", "tracestate"]),
+        ("none", []),
+    ],
+)
+def test_the_environment_names_what_is_propagated(named, fields):
+    """OTEL_PROPAGATORS; OpenTelemetry reads it when it is imported."""
+    script = (
+        "from opentelemetry.propagate import get_global_textmap as current\n"
+        "from tollway.tracing.propagation import install\n"
+        "install()\n"
+        "print(*sorted(current().fields), *{type(part).__module__ for part in current()._propagators})"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "OTEL_PROPAGATORS": named},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    ours = ["tollway.tracing.propagation._propagator"] if fields else []
+    assert [*fields, *ours] == answer.stdout.split()
