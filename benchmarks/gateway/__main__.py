@@ -1,0 +1,236 @@
+"""What a gateway adds: requests a second, CPU, latency, streamed events, memory and start, beside its peers.
+
+    python benchmarks/gateway [--install] [--rounds 5] [--seconds 4] [--only NAME ...] [--no-streams]
+
+One pinned core for the gateway, load and mock upstream on the other. Rounds interleave the peers, so that a
+drift of the machine's speed meets all of them; medians are printed, and ratios to `bare`, the least that a
+proxy in Python can do. `--install` puts the peers into environments of their own below the user's cache;
+those absent are said to be. Needs nginx and wrk (Debian: nginx-light, wrk) and pyreqwest (pip, for `bare`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+from load import Asked, cpu_s, read_streams, rss_mib, wrk
+from peers import STREAMS, WHOLE, Launch, Peer, Where, scratch
+
+HERE = Path(__file__).parent
+LOAD_CPU, GATEWAY_CPU = 0, 1
+CONNECTIONS, OPEN_STREAMS = 32, 64
+START_WITHIN_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that answers."""
+
+    pid: int
+    base: str
+    launch: Launch
+    start_s: float
+
+
+@contextmanager
+def mock() -> Iterator[Where]:
+    """Run the mock upstream on the load's core."""
+    command = ["taskset", "-c", str(LOAD_CPU), sys.executable, HERE / "upstream.py"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        whole, streams = process.stdout.readline().split()
+        yield Where(f"http://127.0.0.1:{whole}", f"http://127.0.0.1:{streams}")
+    finally:
+        process.stdin.close()
+        process.wait(20)
+
+
+@contextmanager
+def running(peer: Peer, where: Where) -> Iterator[Running]:
+    """Run a gateway on its own core until the block ends."""
+    with scratch() as folder:
+        launch = peer.launch(where, Path(folder))
+        log = Path(folder) / "log"
+        began_s = time.perf_counter()
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                ["taskset", "-c", str(GATEWAY_CPU), *launch.command],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **launch.environ},
+                cwd=folder,
+            )
+        try:
+            base = wait_for(process, launch, Path(folder))
+            yield Running(process.pid, base, launch, time.perf_counter() - began_s)
+        except Exception:
+            print(log.read_text(errors="replace")[-2000:], file=sys.stderr)
+            raise
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def wait_for(process: subprocess.Popen[bytes], launch: Launch, folder: Path) -> str:
+    """Return the base URL once a request is answered with 200."""
+    deadline = time.monotonic() + START_WITHIN_S
+    base = f"http://127.0.0.1:{launch.port}" if launch.port else ""
+    told = folder / "base-url"
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"ended with {process.returncode}")
+        if not base and told.exists() and told.read_text():
+            base = told.read_text().split("/openai", 1)[0]
+        if base and answers(Asked(base + launch.path, launch.headers, launch.model)):
+            return base
+        time.sleep(0.01)
+    raise RuntimeError(f"did not answer within {START_WITHIN_S} s")
+
+
+def answers(asked: Asked) -> bool:
+    """Return whether a request is answered with 200."""
+    headers = {"content-type": "application/json", **asked.headers}
+    request = urllib.request.Request(asked.url, asked.body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def measure_whole(peer: Peer, where: Where, seconds: int) -> dict[str, float]:
+    """Measure one peer once on whole answers."""
+    with running(peer, where) as gateway:
+        asked = Asked(gateway.base + gateway.launch.path, gateway.launch.headers, gateway.launch.model)
+        wrk(asked, CONNECTIONS, 1, LOAD_CPU)  # warm
+        before_s = cpu_s(gateway.pid)
+        full = wrk(asked, CONNECTIONS, seconds, LOAD_CPU)
+        used_s = cpu_s(gateway.pid) - before_s
+        single = wrk(asked, 1, max(1, seconds // 2), LOAD_CPU)
+        return {
+            "rps": (full.requests - full.errors) / full.seconds,
+            "cpu": used_s / max(1, full.requests) * 1e6,
+            "errors": full.errors + single.errors,
+            "p50": single.p50_us / 1000,
+            "p99": single.p99_us / 1000,
+            "rss": rss_mib(gateway.pid),
+            "start": gateway.start_s,
+        }
+
+
+def measure_streams(peer: Peer, where: Where, seconds: int) -> dict[str, float]:
+    """Measure one peer once on streams."""
+    with running(peer, where) as gateway:
+        launch = gateway.launch
+        asked = Asked(gateway.base + launch.path, launch.headers, launch.stream_model, stream=True)
+        uvloop.run(read_streams(asked, OPEN_STREAMS, 0.5))  # warm
+        before_s = cpu_s(gateway.pid)
+        counts = uvloop.run(read_streams(asked, OPEN_STREAMS, seconds))
+        used_s = cpu_s(gateway.pid) - before_s
+        alone = uvloop.run(read_streams(asked, 1, 1))
+        return {
+            "events": counts.events / seconds,
+            "cpu": used_s / max(1, counts.events) * 1e6,
+            "first": statistics.median(alone.first_s or [float("nan")]) * 1000,
+            "rss": rss_mib(gateway.pid),
+        }
+
+
+Rows = dict[str, list[dict[str, float]]]
+
+
+def rounds(peers: Sequence[Peer], number: int, measure: object, where: Where, seconds: int) -> Rows:
+    """Measure every peer in turn, round after round; one that fails is reported and left out."""
+    assert callable(measure)
+    results: Rows = {peer.name: [] for peer in peers}
+    for _ in range(number):
+        for peer in peers:
+            try:
+                results[peer.name].append(measure(peer, where, seconds))
+            except Exception as error:
+                print(f"{peer.name}: {error}", file=sys.stderr)
+    return results
+
+
+def report(results: Rows, columns: dict[str, tuple[str, str]], main_figure: str) -> None:
+    """Print the medians as a table, with ratios to bare."""
+
+    def median(name: str, figure: str) -> float:
+        return statistics.median(row[figure] for row in results[name])
+
+    base = median("bare", main_figure) if results.get("bare") else float("nan")
+    print("| gateway | of bare | " + " | ".join(title for title, _ in columns.values()) + " |")
+    print("| --- | ---: |" + " ---: |" * len(columns))
+    for name, rows in results.items():
+        if rows:
+            figures = " | ".join(format(median(name, key), form) for key, (_, form) in columns.items())
+            print(f"| {name} | {median(name, main_figure) / base:.3g} | {figures} |")
+
+
+WHOLE_COLUMNS = {
+    "rps": ("requests/s", ",.0f"),
+    "cpu": ("CPU µs a request", ".1f"),
+    "p50": ("p50 ms, 1 connection", ".3f"),
+    "p99": ("p99 ms, 1 connection", ".3f"),
+    "rss": ("RSS MiB", ".0f"),
+    "start": ("start to first 200, s", ".2f"),
+    "errors": ("errors", ".0f"),
+}
+STREAM_COLUMNS = {
+    "events": ("events/s", ",.0f"),
+    "cpu": ("CPU µs an event", ".2f"),
+    "first": ("first event ms", ".3f"),
+    "rss": ("RSS MiB", ".0f"),
+}
+
+
+def main() -> None:
+    """Read the command line and run."""
+    names = [peer.name for peer in WHOLE]
+    parser = argparse.ArgumentParser(prog="benchmarks/gateway", description=__doc__)
+    parser.add_argument(
+        "--install", action="store_true", help="install the peers that are absent, then go on"
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4, help="of load in each measurement")
+    parser.add_argument("--only", nargs="*", choices=names, default=names)
+    parser.add_argument("--no-streams", action="store_true")
+    parser.add_argument("--no-whole", action="store_true")
+    args = parser.parse_args()
+    os.sched_setaffinity(0, {LOAD_CPU})
+    for peer in WHOLE:
+        if args.install and peer.name in args.only and not peer.is_there():
+            peer.install()
+    absent = [peer.name for peer in WHOLE if peer.name in args.only and not peer.is_there()]
+    if absent:
+        print(f"absent (see --install): {', '.join(absent)}\n")
+    with mock() as where:
+        if not args.no_whole:
+            chosen = [peer for peer in WHOLE if peer.name in args.only and peer.is_there()]
+            report(rounds(chosen, args.rounds, measure_whole, where, args.seconds), WHOLE_COLUMNS, "rps")
+        if not args.no_streams:
+            print()
+            chosen = [peer for peer in STREAMS if peer.name in args.only and peer.is_there()]
+            report(
+                rounds(chosen, args.rounds, measure_streams, where, args.seconds), STREAM_COLUMNS, "events"
+            )
+
+
+if __name__ == "__main__":
+    main()
