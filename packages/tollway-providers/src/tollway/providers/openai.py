@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from tollway.provider import HTTPProvider, Setting, SettingProblem, Target, Task
+
+from ._base_url import check_base_url
 
 _SETTINGS = (
     Setting("openai_api_key", "the key of your OpenAI account, best as $OPENAI_API_KEY", secret=True),
@@ -48,7 +50,9 @@ class OpenAIProvider(HTTPProvider):
         """Add to the checks of single settings those of what they need of one another."""
         yield from super().check(config, task)
         yield from _check_type_and_needs(config)
-        yield from _check_base(config.get("openai_api_base"))
+        yield from check_base_url(
+            "openai_api_base", config.get("openai_api_base"), "https://api.openai.com/v1"
+        )
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
@@ -86,16 +90,3 @@ def _check_type_and_needs(config: Mapping[str, Any]) -> Iterator[SettingProblem]
     for setting in _SETTINGS:
         if setting.name in needed and not config.get(setting.name):
             yield SettingProblem(setting.name, f"{setting.name} is missing{why}", f"add it: {setting.help}")
-
-
-def _check_base(base: Any) -> Iterator[SettingProblem]:
-    if not isinstance(base, str):
-        return
-    try:
-        parts = urlsplit(base)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or an IPv6 address that is none
-        good = False
-    if not good or "?" in base or "#" in base:
-        mend = "give scheme, host and path, such as https://api.openai.com/v1"
-        yield SettingProblem("openai_api_base", "openai_api_base is no base URL", mend)
