@@ -74,7 +74,7 @@ class SteppingClock:
         return Clock(wall_ns=lambda: self.now_ns, monotonic_ns=lambda: self.now_ns)
 
 
-class _Recorder(SpanProcessor):
+class Recorder(SpanProcessor):
     """Keeps spans in the order they came."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class _Recorder(SpanProcessor):
 class Captured:
     """What was traced: ended spans that were kept, in the order in which they were passed on."""
 
-    def __init__(self, provider: TracerProvider, recorder: _Recorder) -> None:
+    def __init__(self, provider: TracerProvider, recorder: Recorder) -> None:
         self.provider = provider
         self._recorder = recorder
 
@@ -124,7 +124,7 @@ def capture(
     """
     rest = {"resource": Resource({}), "timer": False, **provider}
     made = TracerProvider(sampler or RatioSlowSampler(), shutdown_on_exit=False, **rest)
-    recorder = _Recorder()
+    recorder = Recorder()
     made.add_span_processor(recorder)
     before = otel._TRACER_PROVIDER
     if set_global:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from opentelemetry.trace import TraceFlags, TraceState
+from opentelemetry.trace import StatusCode, TraceFlags, TraceState
 
 if TYPE_CHECKING:
     from ._engine import Engine
@@ -97,7 +97,9 @@ class LocalTrace:
     def ended(self, span: Span) -> None:
         """Take an ended span: hold it, pass it on, or count it as dropped."""
         engine = self.engine
-        if self.generation != engine.generation:
+        if self.generation != engine.generation and not (
+            self.dropped and self.generation == ~engine.generation
+        ):
             return  # it belongs to the process that forked this one, which will end it too
         held = self.held
         if held is None:
@@ -107,20 +109,35 @@ class LocalTrace:
         engine.held += 1
         if span is self.root:
             self.decide()
-        elif self.held is not held:  # decided in another thread just now
+        if self.held is not held:  # decided: here, or in another thread just now
             self._release(held)
         elif engine.held > engine.max_held_spans:
             engine.make_room()
 
     def _pass_on(self, span: Span) -> None:
-        if self.dropped:
+        if self.dropped and not self._revive(span):
             self.engine.counts.dropped["late"] += 1
             return
         if span is self.root:
-            if self.failed and self.reason == "ratio":
+            if self.reason == "ratio" and (self.failed or self._is_slow(span)):
                 self._certain()
             self._say_why(span)
         self.engine.emit(span)
+
+    def _is_slow(self, span: Span) -> bool:
+        slow_ns = self.engine.slow_ns
+        assert span._end_time is not None
+        return slow_ns is not None and span._end_time - span._start_time > slow_ns
+
+    def _revive(self, span: Span) -> bool:
+        """Keep a failed span that comes after its trace was dropped, and what ends after it."""
+        if span._status.status_code is not StatusCode.ERROR:
+            return False
+        self.generation = self.engine.generation
+        self.dropped = False
+        self.root = span  # the highest that is kept: it says why
+        self.keep("error", certain=True)
+        return True
 
     def decide(self) -> None:
         """Decide by what is known when the local root has ended."""
@@ -129,8 +146,7 @@ class LocalTrace:
             return  # another thread was first
         root = self.root
         assert root is not None
-        assert root._end_time is not None
-        slow = engine.slow_ns is not None and root._end_time - root._start_time > engine.slow_ns
+        slow = self._is_slow(root)
         why = "ratio" if self.picked else "error" if self.failed else "slow" if slow else None
         if why is not None:
             self.keep(why, certain=slow or self.failed)
@@ -162,8 +178,9 @@ class LocalTrace:
         self.trace_state = self.engine.certain_state(self.trace_state)
 
     def drop(self, why: str) -> None:
-        """Forget everything held, and what still comes."""
+        """Forget everything held, and what still comes, unless it failed."""
         self.dropped = True
+        self.generation = ~self.generation  # what starts below it from now on is decided apart
         self.engine.counts.dropped_traces[why] += 1
         held, self.held = self.held, None
         if held is not None:

@@ -122,6 +122,11 @@ class TracerProvider(SDKTracerProvider):
         """Spans that wait for the decision on their trace."""
         return sum(len(local.held or ()) for local in list(self.engine.open))
 
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Add a processor; spans that run already end at it too."""
+        super().add_span_processor(span_processor)
+        self.engine.look_at_processors()
+
     def tick(self) -> None:
         """Look at the time: what has become slow while it runs is kept from now on. The timer does this by
         itself.
@@ -176,6 +181,7 @@ class TracerProvider(SDKTracerProvider):
                 tracer._span_limits = self._span_limits
                 tracer.bind(self.engine)
         old.shutdown()
+        old.hand_over(self.engine)
         for processor in adopted:
             processor.shutdown()
         if self._ends_at_exit and self._atexit_handler is None:  # it was shut down before, and lives again

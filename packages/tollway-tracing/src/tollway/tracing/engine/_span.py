@@ -21,7 +21,7 @@ from opentelemetry.trace import Span as APISpan
 from tollway.tracing._json import to_json_text
 from tollway.tracing._runtime import INPUTS, OUTPUTS
 
-from ._values import PLAIN, cleaned, frozen, frozen_items, text_of
+from ._values import HEAVY_CHARACTERS, PLAIN, cleaned, frozen, frozen_items, text_of, weight
 
 if TYPE_CHECKING:
     from ._local import LocalTrace
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 UNSET = Status(StatusCode.UNSET)
-
-HEAVY_CHARACTERS = 512
-"""Texts longer than this are counted against the bytes that undecided traces may hold."""
 
 
 class Span(APISpan, ReadableSpan):
@@ -109,6 +106,7 @@ class Span(APISpan, ReadableSpan):
                 self._local.weigh(len(value))
         elif kind not in PLAIN:
             value = frozen(value)
+            self._local.weigh(weight(value))
         attributes = self._own_attributes
         if len(attributes) < self._tracer.max_attributes or key in attributes:
             attributes[key] = value
@@ -140,6 +138,7 @@ class Span(APISpan, ReadableSpan):
                         local.weigh(len(value))
                 elif kind not in PLAIN:
                     items[key] = frozen(value)
+                    local.weigh(weight(items[key]))
         time_ns = local.now_ns() if timestamp is None else timestamp
         events = self._raw_events
         if events is None:
@@ -228,9 +227,16 @@ class Span(APISpan, ReadableSpan):
         engine = local.engine
         if end_time is None:
             end_time = engine.monotonic_ns() + local.offset_ns
-        if engine.ending:
-            engine.on_ending(self, end_time)
+        if engine.ending and not engine.on_ending(self, end_time):
+            return
+        # Without a call in between nothing comes between these two: of several threads one ends it.
+        if self._end_time is not None:
+            return
         self._end_time = end_time
+        parent = self._parent_span
+        if type(parent) is Span and parent._end_time is not None:
+            # Work that starts its successor for ever (a timer, a queue) must not keep its whole past alive.
+            self._parent_span = parent.get_span_context()
         if self._status.status_code is StatusCode.ERROR:
             local.failed = True
         local.ended(self)
@@ -264,6 +270,12 @@ class Span(APISpan, ReadableSpan):
         return context
 
     @property
+    def end_time(self) -> int | None:
+        """Unix nanoseconds; None while it runs, though not for processors that see it ending."""
+        end_time = self._end_time
+        return self._local.engine.ending_at.get(self) if end_time is None else end_time
+
+    @property
     def context(self) -> SpanContext:
         """Its context."""
         return self.get_span_context()
@@ -278,6 +290,13 @@ class Span(APISpan, ReadableSpan):
     def attributes(self) -> Mapping[str, Any]:
         """Attributes, clean and within the limits."""
         return MappingProxyType(self._clean_attributes()[0])
+
+    def _read_attributes(self) -> Mapping[str, Any]:
+        return self.attributes
+
+    def _set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Replace them: processors that redact what has ended do so by the SDK's private name."""
+        self._own_attributes = frozen_items(attributes)
 
     def _clean_attributes(self) -> tuple[dict[str, Any], int]:
         limits = self._tracer.limits
@@ -341,7 +360,7 @@ class Span(APISpan, ReadableSpan):
     # The SDK's own code (`to_json`) and some exporters read a span's private names.
     _context = context
     _parent = parent
-    _attributes = attributes
+    _attributes = property(_read_attributes, _set_attributes)
     _events = events
     _links = links
     _resource = resource

@@ -23,7 +23,7 @@ from tollway.tracing.sampling import NEVER, is_picked, threshold_for
 from ._engine import NO_STATE, Engine
 from ._local import HELD_FLAGS, KEPT_FLAGS, LocalTrace, MeteredTrace
 from ._span import Span
-from ._values import frozen_items
+from ._values import frozen_items, heavy
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanLimits
@@ -93,7 +93,7 @@ class Tracer(SDKTracer):
                 if force and local.held is not None:
                     local.promote("forced")
                 if engine.starting:
-                    self._tell_start(span, context)
+                    engine.tell_start(span, context)
                 return span
         return self._start_apart(
             parent,
@@ -150,18 +150,18 @@ class Tracer(SDKTracer):
             record_exception,
             set_status_on_exception,
         )
-        if attributes and len(attributes) > self.max_attributes:
-            span.count_dropped(attributes=_cut_items(span._own_attributes, int(self.max_attributes)))
+        if attributes:
+            own = span._own_attributes
+            if len(own) > self.max_attributes:
+                span.count_dropped(attributes=_cut_items(own, int(self.max_attributes)))
+            if local.held is not None and (heavy_bytes := heavy(own)):
+                local.weigh(heavy_bytes)
         if links and len(links) > self.max_links:
             assert span._raw_links is not None
             surplus = len(links) - int(self.max_links)
             del span._raw_links[:surplus]
             span.count_dropped(links=surplus)
         return span
-
-    def _tell_start(self, span: Span, context: Context | None) -> None:
-        for processor in self.engine.starting:
-            processor.on_start(span, parent_context=context)  # type: ignore[arg-type]
 
     def _start_apart(
         self,
@@ -188,12 +188,14 @@ class Tracer(SDKTracer):
         if local is None:
             assert parent_context is not None
             self.engine.counts.dropped["parent"] += 1
-            return NonRecordingSpan(parent_context)
+            trace_id, _, _, flags, state, _ = parent_context
+            # A span id of its own, as the specification wants of spans that record nothing too.
+            return NonRecordingSpan(SpanContext(trace_id, self.new_span_id(), False, flags, state))
         span = local.root = self._make(local, parent_context, name, *rest)
         if local.held is not None:
             self.engine.watch(local)
         if self.engine.starting:
-            self._tell_start(span, context)
+            self.engine.tell_start(span, context)
         return span
 
     def _root_of(
@@ -296,7 +298,7 @@ class Tracer(SDKTracer):
         own_parent = parent if type(parent) is Span else parent_context
         span = self._make(local, own_parent, name, kind, result.attributes, *rest[2:])
         if engine.starting:
-            self._tell_start(span, context)
+            self.engine.tell_start(span, context)
         return span
 
 

@@ -4,32 +4,37 @@ https://opentelemetry.io/docs/specs/otel/common/#attribute
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _logger = logging.getLogger(__name__)
 
-PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
-"""Types whose values never change and need no cleaning; subclasses are looked at closer."""
+PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Types whose values never change and need no cleaning; others are looked at closer."""
+
+HEAVY_CHARACTERS = 512
+"""Texts longer than this are counted against the bytes that undecided traces may hold."""
+
+_ITEM_BYTES = 16
 
 MAX_DEPTH = 32
 """Nesting beyond this becomes text."""
 
 
-def frozen(value: Any, depth: int = 0) -> Any:
+def frozen(value: Any, inside: tuple[int, ...] = ()) -> Any:
     """Return a value that no later change of the original reaches: sequences as tuples, mappings copied.
 
-    What is no attribute value at all becomes its text; None where it has none.
+    What is no attribute value at all becomes its text; None where it has none. So does what holds itself.
     """
-    if type(value) in PLAIN:
+    if type(value) in PLAIN or isinstance(value, (bytes, str, bool, int, float)):
         return value
-    if depth < MAX_DEPTH:
-        if isinstance(value, (bytes, str, bool, int, float)):
-            return value
+    if len(inside) < MAX_DEPTH and id(value) not in inside:
         if isinstance(value, Mapping):
-            return {str(key): frozen(item, depth + 1) for key, item in value.items()}
+            path = (*inside, id(value))
+            return {str(key): frozen(item, path) for key, item in value.items()}
         if isinstance(value, (Sequence, set, frozenset)):
-            return tuple(frozen(item, depth + 1) for item in value)
+            path = (*inside, id(value))
+            return tuple(frozen(item, path) for item in value)
     return text_of(value)
 
 
@@ -76,6 +81,21 @@ def cut(value: Any, max_length: int) -> Any:
     return value
 
 
-def weight(values: Iterable[Any]) -> int:
-    """Return roughly how many bytes values hold beyond themselves: the lengths of texts and sequences."""
-    return sum(len(value) for value in values if isinstance(value, (str, bytes, tuple, dict)))
+def weight(value: Any) -> int:
+    """Return roughly how many bytes a frozen value holds: the lengths of its texts, a few for each item."""
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    if isinstance(value, tuple):
+        return _ITEM_BYTES * len(value) + sum(weight(item) for item in value)
+    if isinstance(value, dict):
+        return 2 * _ITEM_BYTES * len(value) + sum(weight(item) for item in value.values())
+    return 0
+
+
+def heavy(items: Mapping[str, Any]) -> int:
+    """Return the weight of those frozen values that are worth counting."""
+    return sum(
+        weight(value)
+        for value in items.values()
+        if type(value) not in PLAIN or (type(value) is str and len(value) > HEAVY_CHARACTERS)
+    )
