@@ -309,3 +309,60 @@ def test_garbage_is_an_answer_or_a_provider_error(upstream, seed: int):
     server = upstream(script)
     with contextlib.suppress(ProviderError):
         run(lambda client: client.send(post(server.url), CONNECT_S))
+
+
+def test_connections_are_never_more_than_the_limit(upstream):
+    """Who needs one more waits for its turn, and gets it on a connection that is given back."""
+    server = upstream(lambda exchange: exchange.answer({}))
+
+    async def ten():
+        client = HTTP1Client({}, max_connections=2)
+        answers = await asyncio.gather(*(client.send(post(server.url), CONNECT_S) for _ in range(10)))
+        await client.close()
+        return [answer.status for answer in answers]
+
+    assert asyncio.run(ten()) == [200] * 10
+    assert server.connections <= 2
+
+
+def test_turns_that_nobody_takes_are_passed_on(upstream):
+    """Waiting for a connection is part of `connect`, and a waiter that left does not keep its place."""
+    release = threading.Event()
+
+    def script(exchange):
+        if exchange.path == "/slow":
+            release.wait(20)
+        exchange.answer({})
+
+    server = upstream(script)
+
+    async def crowd():
+        client = HTTP1Client({}, max_connections=1)
+        slow = asyncio.create_task(client.send(post(f"{server.url}/slow"), CONNECT_S))
+        await asyncio.to_thread(server.requests.get, timeout=20)
+        gone = asyncio.create_task(client.send(post(server.url), CONNECT_S))
+        with pytest.raises(UpstreamTimeoutError):
+            await client.send(post(server.url), 0.01)
+        gone.cancel()
+        last = asyncio.create_task(client.send(post(server.url), CONNECT_S))
+        await asyncio.sleep(0)
+        release.set()
+        statuses = [(await slow).status, (await last).status]
+        await client.close()
+        return statuses
+
+    assert asyncio.run(crowd()) == [200, 200]
+
+
+def test_heads_are_kept_apart_by_their_headers(upstream):
+    """A head that is found again is that of the same headers, and fields of one request stay with it."""
+    server = upstream(lambda exchange: exchange.answer({}))
+
+    async def three(client):
+        await client.send(post(server.url, b"{}", ("x-key", "a")), CONNECT_S, (("traceparent", "1"),))
+        await client.send(post(server.url, b"{}", ("x-key", "b")), CONNECT_S)
+        await client.send(post(server.url, b"{}", ("x-key", "a")), CONNECT_S, (("traceparent", "2"),))
+
+    run(three)
+    seen = [server.requests.get_nowait().headers for _ in range(3)]
+    assert [("a", "1"), ("b", None), ("a", "2")] == [(h["x-key"], h.get("traceparent")) for h in seen]

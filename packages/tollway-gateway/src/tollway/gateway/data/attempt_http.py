@@ -14,7 +14,6 @@ from tollway.provider import (
     StreamDecoder,
     StreamError,
     UpstreamConnectionError,
-    UpstreamRequest,
     UpstreamResponse,
 )
 
@@ -37,7 +36,8 @@ class HTTPRunner:
 
     async def answer(self, call: Call, attempt: Attempt) -> Answer:
         """See `Runner.answer`."""
-        response = await self._client.send(self._request(call, attempt), self._connect_s)
+        request = self._provider.request(call)
+        response = await self._client.send(request, self._connect_s, inject(attempt.context))
         attempt.upstream_answered(response.headers.get("x-request-id"))
         if 200 <= response.status < 300:
             return self._provider.response(call, response)
@@ -45,16 +45,12 @@ class HTTPRunner:
 
     async def open(self, call: Call, attempt: Attempt) -> HTTPEvents:
         """See `Runner.open`."""
-        stream = await self._client.open(self._request(call, attempt), self._connect_s)
+        request = self._provider.request(call)
+        stream = await self._client.open(request, self._connect_s, inject(attempt.context))
         attempt.upstream_answered(stream.headers.get("x-request-id"))
         if 200 <= stream.status < 300:
             return HTTPEvents(stream, self._provider.stream(call))
         raise self._provider.error(await _whole(stream))
-
-    def _request(self, call: Call, attempt: Attempt) -> UpstreamRequest:
-        request = self._provider.request(call)
-        headers = request.headers + inject(attempt.context)
-        return UpstreamRequest(request.url, headers, request.body, request.method)
 
 
 class HTTPEvents:

@@ -9,10 +9,15 @@ import httptools
 
 from tollway.provider import ResponseError, UpstreamConnectionError
 
+from ._fields import Fields
+
 _HIGH_WATER_BYTES = 64 * 1024
 """What is held of an answer that nobody reads; the socket waits from there on, and so does the upstream."""
 
 _MAX_HEAD_BYTES = 64 * 1024
+
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+"""What tells where a body ends, other than the end of its connection."""
 
 
 class Connection(asyncio.Protocol):
@@ -25,12 +30,13 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._error: UpstreamConnectionError | ResponseError | None = None
         self.closed = False
-        self.idle_since_s = 0.0
+        self._idle_since_s = 0.0
         self._reset()
 
     def _reset(self) -> None:
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self._raw_headers: list[tuple[bytes, bytes]] = []
+        self.headers = Fields(self._raw_headers)
         self._head_bytes = 0
         self._until_close = False
         self._keep_alive = False
@@ -44,16 +50,14 @@ class Connection(asyncio.Protocol):
 
     # What the owner does
 
-    def write(self, data: bytes) -> None:
-        """Start an exchange."""
+    async def ask(self, data: bytes, *, whole: bool = False) -> None:
+        """Start an exchange, and wait until `status` and `headers` are there, or all of the answer."""
         self._reset()
         self.complete = False
+        self._unbounded = whole
         assert self._transport is not None
         self._transport.write(data)
-
-    async def wait_for_head(self) -> None:
-        """Wait until `status` and `headers` are there."""
-        while not self.head_complete:
+        while not (self.complete if whole else self.head_complete):
             await self._wait()
 
     async def read(self) -> bytes:
@@ -62,20 +66,20 @@ class Connection(asyncio.Protocol):
             if self.complete:
                 return b""
             await self._wait()
-        return self._take()
-
-    async def read_all(self) -> bytes:
-        """Wait for the whole body."""
-        self._unbounded = True
-        self._resume()
-        while not self.complete:
-            await self._wait()
-        return self._take()
+        return self.take()
 
     @property
     def reusable(self) -> bool:
         """Whether another exchange may follow the one that was read to its end."""
         return self.complete and not self.closed and self._keep_alive
+
+    def rest(self) -> None:
+        """Note that it is unused from now on."""
+        self._idle_since_s = self._loop.time()
+
+    def idle_s(self) -> float:
+        """Return for how long it has been unused."""
+        return self._loop.time() - self._idle_since_s
 
     def abort(self) -> None:
         """Hang up now."""
@@ -83,7 +87,8 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _take(self) -> bytes:
+    def take(self) -> bytes:
+        """Return what is there of the body."""
         body = self._body
         data = body[0] if len(body) == 1 else b"".join(body)
         body.clear()
@@ -153,26 +158,23 @@ class Connection(asyncio.Protocol):
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > _MAX_HEAD_BYTES:
             self._fail(ResponseError("the header of the model's service is too large"))
-        if self.head_complete:
-            return
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        known = self.headers.get(key)
-        self.headers[key] = text if known is None else f"{known}, {text}"
+        if not self.head_complete:
+            self._raw_headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Take the head, unless it is an interim one (RFC 9110 section 15.2)."""
         status: int = self._parser.get_status_code()
         if status < 200:
-            self.headers = {}
+            self._raw_headers.clear()
             return
         self.status = status
-        headers = self.headers
         self._keep_alive = self._parser.should_keep_alive()
-        self._until_close = not (
-            "content-length" in headers or "transfer-encoding" in headers or status in (204, 304)
+        self._until_close = status not in (204, 304) and not any(
+            name.lower() in _FRAMING for name, _ in self._raw_headers
         )
         self.head_complete = True
-        self._wake()
+        if not self._unbounded:
+            self._wake()
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece of the body, and stop the socket when nobody takes it."""

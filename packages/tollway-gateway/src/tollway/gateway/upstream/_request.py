@@ -11,6 +11,13 @@ from tollway.provider import ProviderError, UpstreamRequest
 
 _USER_AGENT = "tollway-gateway/0.1"
 
+_MAX_HEADS = 64
+"""Heads remembered for one address; a provider that signs each request makes us forget all at times."""
+
+Headers = tuple[tuple[str, str], ...]
+
+NO_FIELDS: Headers = ()
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -62,22 +69,55 @@ def target_of(url: str) -> Target:
     return Target(origin, host, path)
 
 
-def request_bytes(request: UpstreamRequest, target: Target, proxy: Origin | None = None) -> bytes:
-    """Write a request; through a plain proxy the target is the whole URL (RFC 9112 section 3.2.2)."""
-    path = target.path
-    lines = [f"host: {target.host}", f"content-length: {len(request.body)}"]
-    if proxy is not None and not target.origin.tls:
-        path = f"http://{target.host}{path}"
-        if proxy.authorization:
-            lines.append(f"proxy-authorization: {proxy.authorization}")
-    lines += [f"{name}: {value}" for name, value in request.headers]
-    if not any(name.lower() == "user-agent" for name, _ in request.headers):
-        lines.append(f"user-agent: {_USER_AGENT}")
-    head = f"{request.method} {path} HTTP/1.1\r\n" + "\r\n".join(lines)
-    if head.count("\n") != len(lines) or head.count("\r") != len(lines) or "\0" in head:
+class Way:
+    """A target and the proxy on its way, with the heads of requests that were sent there.
+
+    A provider says nearly the same with every request: the part of the head that stays is written and checked
+    once, and found again by the headers themselves.
+    """
+
+    __slots__ = ("_heads", "_proxy", "_target")
+
+    def __init__(self, target: Target, proxy: Origin | None = None) -> None:
+        self._target = target
+        self._proxy = proxy
+        self._heads: dict[tuple[str, Headers], bytes] = {}
+
+    def bytes_of(self, request: UpstreamRequest, fields: Headers = NO_FIELDS) -> bytes:
+        """Write a request, with `fields` after its own. Raises UnsendableError."""
+        body = request.body
+        key = (request.method, request.headers)
+        head = self._heads.get(key)
+        if head is None:
+            if len(self._heads) >= _MAX_HEADS:
+                self._heads.clear()
+            head = self._heads[key] = self._head_of(request)
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, _lines(fields), len(body), body)
+
+    def _head_of(self, request: UpstreamRequest) -> bytes:
+        """Write what stays; through a plain proxy the target is the whole URL (RFC 9112 section 3.2.2)."""
+        target, proxy = self._target, self._proxy
+        path = target.path
+        headers: Headers = (("host", target.host),)
+        if proxy is not None and not target.origin.tls:
+            path = f"http://{target.host}{path}"
+            if proxy.authorization:
+                headers += (("proxy-authorization", proxy.authorization),)
+        headers += request.headers
+        if not any(name.lower() == "user-agent" for name, _ in request.headers):
+            headers += (("user-agent", _USER_AGENT),)
+        start = f"{request.method} {path} HTTP/1.1"
+        if "\n" in start or "\r" in start:
+            raise UnsendableError("the provider made a request line with a line break in it")
+        return start.encode("latin-1") + b"\r\n" + _lines(headers)
+
+
+def _lines(headers: Headers) -> bytes:
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers) or "\0" in text:
         raise UnsendableError("the provider made a header with a line break in it")
     try:
-        return head.encode("latin-1") + b"\r\n\r\n" + request.body
+        return text.encode("latin-1")
     except UnicodeEncodeError:
         raise UnsendableError("the provider made a header that is not Latin-1") from None
 

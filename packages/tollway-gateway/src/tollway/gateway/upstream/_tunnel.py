@@ -50,8 +50,7 @@ async def open_tunnel(
         lines = [f"CONNECT {origin.authority} HTTP/1.1", f"host: {origin.authority}"]
         if proxy.authorization:
             lines.append(f"proxy-authorization: {proxy.authorization}")
-        outer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
-        await outer.wait_for_head()
+        await outer.ask(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
         if not 200 <= outer.status < 300:
             raise UpstreamConnectionError(f"the proxy refused the connection with status {outer.status}")
         inner = Connection(loop)

@@ -12,6 +12,8 @@ from typing import Protocol
 
 from tollway.provider import UpstreamRequest, UpstreamResponse
 
+Headers = tuple[tuple[str, str], ...]
+
 
 class UpstreamStream(Protocol):
     """An answer whose head is there and whose body is on its way."""
@@ -34,11 +36,17 @@ class UpstreamStream(Protocol):
 class UpstreamClient(Protocol):
     """Sends requests over connections that it keeps."""
 
-    async def send(self, request: UpstreamRequest, connect_s: float) -> UpstreamResponse:
-        """Send a request and wait for the whole answer, of any status."""
+    async def send(
+        self, request: UpstreamRequest, connect_s: float, fields: Headers = ()
+    ) -> UpstreamResponse:
+        """Send a request and wait for the whole answer, of any status.
 
-    async def open(self, request: UpstreamRequest, connect_s: float) -> UpstreamStream:
-        """Send a request and wait for the head of its answer, of any status."""
+        `fields` go with the request's own headers: what differs from one request to the next, such as
+        `traceparent`. So the rest of a head need not be written again.
+        """
+
+    async def open(self, request: UpstreamRequest, connect_s: float, fields: Headers = ()) -> UpstreamStream:
+        """Send a request and wait for the head of its answer, of any status; `fields` as in `send`."""
 
     async def close(self) -> None:
         """Close every connection."""
