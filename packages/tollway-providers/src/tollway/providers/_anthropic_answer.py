@@ -1,0 +1,142 @@
+"""A message of Anthropic's Messages API as an answer in OpenAI's dialect; pure functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from tollway.provider import Answer, AnswerInfo, ResponseError, Usage
+
+_FINISHES = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "tool_use": "tool_calls",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "content_filter",
+}
+
+
+def answer_of(message: Any, now_s: int) -> Answer:
+    """Read a whole message; `now_s` is the Unix time in seconds, which a message does not tell.
+
+    Raises:
+        ResponseError: it is no message.
+    """
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, list):
+        raise ResponseError("the model's service answered without content")
+    finish = finish_of(message.get("stop_reason"))
+    if finish is None:
+        raise ResponseError("the model's service answered without saying why it stopped")
+    counts = counts_of(message.get("usage"))
+    info = AnswerInfo(
+        text_of(message, "id") or None,
+        text_of(message, "model") or None,
+        usage_of(counts),
+        (finish,),
+    )
+    said = {"role": "assistant", **_said(content), "refusal": refusal_of(message)}
+    body: dict[str, Any] = {
+        "id": info.id,
+        "object": "chat.completion",
+        "created": now_s,
+        "model": info.model,
+        "choices": [{"index": 0, "message": said, "logprobs": None, "finish_reason": finish}],
+    }
+    if counts:
+        body["usage"] = openai_usage(counts)
+    return Answer(orjson.dumps(body), info)
+
+
+def finish_of(stop_reason: Any) -> str | None:
+    """Return OpenAI's word for why it stopped; None when it does not say. A word not known is a stop."""
+    return _FINISHES.get(stop_reason, "stop") if isinstance(stop_reason, str) and stop_reason else None
+
+
+def refusal_of(holder: dict[str, Any]) -> str | None:
+    """Return how a refusal is explained, if it is one and is explained."""
+    details = holder.get("stop_details")
+    return text_of(details, "explanation") or None if isinstance(details, dict) else None
+
+
+def text_of(holder: dict[str, Any], key: str) -> str:
+    """Return a text of an object, empty when it has none."""
+    value = holder.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def counts_of(usage: Any) -> dict[str, Any]:
+    """Return the counts of a `usage` that are told; those of a stream add to the ones before."""
+    return (
+        {key: value for key, value in usage.items() if value is not None} if isinstance(usage, dict) else {}
+    )
+
+
+def usage_of(counts: dict[str, Any]) -> Usage | None:
+    """Read the counts for telemetry."""
+    if not counts:
+        return None
+    return Usage(
+        input_tokens=_input_tokens(counts),
+        output_tokens=_count(counts, "output_tokens"),
+        cache_read_input_tokens=_count(counts, "cache_read_input_tokens"),
+        reasoning_output_tokens=_count(counts.get("output_tokens_details"), "thinking_tokens"),
+    )
+
+
+def openai_usage(counts: dict[str, Any]) -> dict[str, Any]:
+    """Say the counts as OpenAI does."""
+    read, written = (_count(counts, f"cache_{way}_input_tokens") for way in ("read", "creation"))
+    prompt, completion = _input_tokens(counts) or 0, _count(counts, "output_tokens") or 0
+    usage: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+    if read is not None or written is not None:
+        usage["prompt_tokens_details"] = {"cached_tokens": read or 0, "cache_write_tokens": written or 0}
+    thought = _count(counts.get("output_tokens_details"), "thinking_tokens")
+    if thought is not None:
+        usage["completion_tokens_details"] = {"reasoning_tokens": thought}
+    return usage
+
+
+def _input_tokens(counts: dict[str, Any]) -> int | None:
+    """Return all tokens of the input: the API counts those of the cache apart, OpenAI among them."""
+    keys = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    told = [count for count in (_count(counts, key) for key in keys) if count is not None]
+    return sum(told) if told else None
+
+
+def _count(holder: Any, key: str) -> int | None:
+    value = holder.get(key) if isinstance(holder, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _said(content: list[Any]) -> dict[str, Any]:
+    """Return what the blocks say: text, thinking, calls. A kind of block not known is left out."""
+    blocks = [block for block in content if isinstance(block, dict)]
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for block in blocks:
+        kinds.setdefault(text_of(block, "type"), []).append(block)
+    said: dict[str, Any] = {"content": "".join(text_of(b, "text") for b in kinds.get("text", [])) or None}
+    thoughts = "".join(text_of(block, "thinking") for block in kinds.get("thinking", []))
+    if thoughts:
+        said["reasoning_content"] = thoughts
+    thinking = [block for block in blocks if block.get("type") in ("thinking", "redacted_thinking")]
+    if thinking:
+        said["thinking_blocks"] = thinking
+    if "tool_use" in kinds:
+        said["tool_calls"] = [_tool_call(block) for block in kinds["tool_use"]]
+    elif said["content"] is None:
+        said["content"] = ""
+    return said
+
+
+def _tool_call(block: dict[str, Any]) -> dict[str, Any]:
+    arguments = orjson.dumps(block.get("input") or {}).decode()
+    function = {"name": text_of(block, "name"), "arguments": arguments}
+    return {"id": text_of(block, "id"), "type": "function", "function": function}

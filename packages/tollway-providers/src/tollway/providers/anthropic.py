@@ -1,0 +1,126 @@
+"""Claude, by Anthropic's Messages API: https://platform.claude.com/docs/en/api/messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from tollway.provider import (
+    Answer,
+    Call,
+    HTTPProvider,
+    ProviderError,
+    ResponseError,
+    Setting,
+    SettingProblem,
+    StreamDecoder,
+    StreamError,
+    Target,
+    Task,
+    UpstreamRequest,
+    UpstreamResponse,
+)
+
+from ._anthropic_answer import answer_of
+from ._anthropic_request import message_of
+from ._anthropic_stream import AnthropicStream
+from ._base_url import check_base_url
+
+_BASE = "https://api.anthropic.com/v1"
+
+_EVENT_STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""The status that an error would have had before the stream began; see
+https://platform.claude.com/docs/en/api/errors."""
+
+
+class AnthropicProvider(HTTPProvider):
+    """OpenAI's chat in, Anthropic's Messages API upstream, OpenAI's chat out."""
+
+    telemetry_name = "anthropic"
+    tasks = frozenset({Task.CHAT})
+    settings = (
+        Setting(
+            "anthropic_api_key",
+            "the key of your Anthropic account, best as $ANTHROPIC_API_KEY",
+            required=True,
+            secret=True,
+        ),
+        Setting("anthropic_version", "the version of the API", default="2023-06-01"),
+        Setting("anthropic_api_base", f"the base URL, such as {_BASE}"),
+        Setting(
+            "anthropic_max_tokens",
+            "the number of tokens an answer may have where the caller does not say, such as 8192",
+            type=int,
+            default=8192,
+        ),
+    )
+    base_url = _BASE
+    base_url_setting = "anthropic_api_base"
+
+    @classmethod
+    def check(cls, config: Mapping[str, Any], task: Task) -> Iterable[SettingProblem]:
+        """Add to the checks of single settings that the base is a URL, and the maximum one."""
+        yield from super().check(config, task)
+        yield from check_base_url("anthropic_api_base", config.get("anthropic_api_base"), _BASE)
+        maximum = config.get("anthropic_max_tokens")
+        if isinstance(maximum, int) and maximum < 1:
+            yield SettingProblem(
+                "anthropic_max_tokens", "anthropic_max_tokens must be at least 1", "set it to 8192"
+            )
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        if not urlsplit(self.url).path:  # as ANTHROPIC_BASE_URL is written for Anthropic's own client
+            self.url += "/v1"
+        self.headers = (
+            ("x-api-key", str(target.config["anthropic_api_key"])),
+            ("anthropic-version", str(target.config["anthropic_version"])),
+        )
+
+    def url_of(self, task: Task) -> str:
+        """Return the address of the Messages API."""
+        return f"{self.url}/messages"
+
+    def request(self, call: Call) -> UpstreamRequest:
+        """Say it in Anthropic's words; raise `PayloadError` when that cannot be done."""
+        body = message_of(call, self.target.model, self.target.config["anthropic_max_tokens"])
+        headers = (("content-type", "application/json"), *self.headers)
+        return UpstreamRequest(self.url_of(call.task), headers, orjson.dumps(body))
+
+    def response(self, call: Call, response: UpstreamResponse) -> Answer:
+        """Read a whole message."""
+        try:
+            message = orjson.loads(response.body)
+        except orjson.JSONDecodeError as cause:
+            raise ResponseError("the model's service answered with something that is not JSON") from cause
+        if isinstance(message, dict) and message.get("error"):
+            said = self.error(UpstreamResponse(500, {}, response.body)).message
+            raise ResponseError(f"the model's service answered with an error: {said}")
+        return answer_of(message, int(self.now_s()))
+
+    def stream(self, call: Call) -> StreamDecoder:
+        """Return a decoder for one stream."""
+        return AnthropicStream(call, self._event_error, int(self.now_s()))
+
+    def _event_error(self, data: bytes) -> ProviderError:
+        """Read an error that came inside a stream, with the status it would have had before it."""
+        event = orjson.loads(data)
+        error = event.get("error")
+        kind = error.get("type") if isinstance(error, dict) else None
+        status = _EVENT_STATUSES.get(kind, 500) if isinstance(kind, str) else 500
+        read = self.error(UpstreamResponse(status, {}, data))
+        return StreamError(read.message, status=read.status, code=read.code)
