@@ -352,3 +352,29 @@ class TestAsyncGenerators:
             return [await anext(generator), await generator.asend("sent"), await generator.athrow(KeyError())]
 
         assert ["first", "sent", "caught"] == asyncio.run(main())
+
+
+class TestWrongArguments:
+    def test_of_a_generator_end_its_span(self, captured):
+        """As with a plain function: the call is a span in error."""
+
+        @tracing.trace
+        def numbers(count):
+            yield from range(count)
+
+        with pytest.raises(TypeError, match="count"):
+            next(numbers())
+        assert 1 == len(captured.spans)
+
+    def test_of_an_async_generator_end_its_span(self, captured):
+        @tracing.trace
+        async def numbers(count):
+            yield count
+
+        async def run():
+            async for _ in numbers():
+                pass
+
+        with pytest.raises(TypeError, match="count"):
+            asyncio.run(run())
+        assert 1 == len(captured.spans)

@@ -112,3 +112,39 @@ def test_inputs_are_frozen_when_they_are_set(on_ours):
         span.set_inputs(given)
         given["a"].append(2)
     assert {"a": [1]} == json.loads(on_ours()[0].attributes["tollway.inputs"])
+
+
+class TestForeignSpans:
+    def test_one_is_a_span_for_opentelemetrys_functions(self, on_sdk):
+        """It can be made current, and be a parent."""
+        with tracing.start_span("around") as around:
+            pass
+        with otel.use_span(around):
+            assert around.get_span_context() == otel.get_current_span().get_span_context()
+            tracing.start_span("child").start().end()
+        child = next(span for span in on_sdk() if span.name == "child")
+        assert around.get_span_context() == child.parent
+
+    def test_everything_else_is_the_spans_own(self, on_sdk):
+        with tracing.start_span("s") as span:
+            span.set_attributes({"a": 1})
+            span.add_link(span.get_span_context())
+            span.update_name("renamed")
+            assert span.is_recording()
+            assert 1 == span.attributes["a"]
+        (found,) = on_sdk()
+        assert ("renamed", 1) == (found.name, len(found.links))
+
+    def test_a_word_that_is_no_status_is_refused_as_on_ours(self, finished):
+        with tracing.start_span("s") as span, pytest.raises(ValueError, match="OK, ERROR, UNSET"):
+            span.set_status("BROKEN")
+
+    def test_an_exception_whose_text_raises_goes_through(self, finished):
+        class OddError(Exception):
+            def __str__(self):
+                raise RuntimeError("no text")
+
+        with pytest.raises(OddError), tracing.start_span("s"):
+            raise OddError
+        (span,) = finished()
+        assert StatusCode.ERROR is span.status.status_code

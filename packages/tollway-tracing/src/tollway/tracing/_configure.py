@@ -152,35 +152,52 @@ def _otlp_exporter(given: Environment, otlp: str | None, headers: Mapping[str, s
         return _protobuf_exporter(given, otlp, all_headers)
     if protocol not in ("", "http/json"):
         _logger.warning("OTEL_EXPORTER_OTLP_PROTOCOL is %r: http/json is used", given.protocol)
-    timeout_s = 10.0 if given.timeout_ms is None else given.timeout_ms / 1000
     return OTLPJsonExporter(
         otlp or given.endpoint or "http://localhost:4318",
         traces_endpoint=None if otlp else given.traces_endpoint,
         headers=all_headers,
-        timeout_s=timeout_s,
+        timeout_s=_timeout_s(given),
         compression=given.compression,
     )
 
 
+def _timeout_s(given: Environment) -> float:
+    """Return the seconds for an export: the specification counts milliseconds, the SDK's exporters do not."""
+    return 10.0 if given.timeout_ms is None else given.timeout_ms / 1000
+
+
 def _grpc_exporter(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> Any:
     try:
+        from grpc import Compression  # type: ignore[import-untyped]
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     except ImportError:
         raise SettingError(_NEEDS_OTLP.format("OTEL_EXPORTER_OTLP_PROTOCOL=grpc")) from None
     endpoint = otlp or given.traces_endpoint or given.endpoint
     insecure = True if endpoint and endpoint.startswith("http://") else None
-    return OTLPSpanExporter(endpoint=endpoint, insecure=insecure, headers=dict(headers) or None)
+    return OTLPSpanExporter(
+        endpoint=endpoint,
+        insecure=insecure,
+        headers={name.lower(): value for name, value in headers.items()} or None,  # gRPC allows no others
+        timeout=_timeout_s(given),
+        compression=Compression.Gzip if given.compression == "gzip" else Compression.NoCompression,
+    )
 
 
 def _protobuf_exporter(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> Any:
     from .otlp import traces_url
 
     try:
+        from opentelemetry.exporter.otlp.proto.http import Compression
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError:
         raise SettingError(_NEEDS_OTLP.format("OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")) from None
-    endpoint = traces_url(otlp) if otlp else given.traces_endpoint or None
-    return OTLPSpanExporter(endpoint=endpoint, headers=dict(headers) or None)
+    base = otlp or (None if given.traces_endpoint else given.endpoint)
+    return OTLPSpanExporter(
+        endpoint=traces_url(base) if base else given.traces_endpoint,
+        headers=dict(headers) or None,
+        timeout=_timeout_s(given),
+        compression=Compression(given.compression or "none"),
+    )
 
 
 def flush(timeout_s: float = 30.0) -> bool:

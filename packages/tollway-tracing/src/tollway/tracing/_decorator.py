@@ -225,8 +225,8 @@ def _wrap_generator(function: Callable[..., Any], plan: _Plan) -> Callable[..., 
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         steps = plan.steps(args, kwargs)
         error: BaseException | None = None
-        generator = function(*args, **kwargs)
         try:
+            generator = function(*args, **kwargs)  # raises where the arguments do not fit
             step, given = generator.send, None
             while True:
                 with steps:
@@ -257,8 +257,8 @@ def _wrap_async_generator(function: Callable[..., Any], plan: _Plan) -> Callable
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         steps = plan.steps(args, kwargs)
         error: BaseException | None = None
-        generator = function(*args, **kwargs)
         try:
+            generator = function(*args, **kwargs)  # raises where the arguments do not fit
             step, given = generator.asend, None
             while True:
                 with steps:

@@ -57,7 +57,7 @@ def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
         protocol=otlp.get("PROTOCOL") or "",
         headers=_headers(otlp.get("HEADERS") or ""),
         timeout_ms=_otel_number("OTEL_EXPORTER_OTLP_TIMEOUT", otlp.get("TIMEOUT")),
-        compression=otlp.get("COMPRESSION"),
+        compression=_compression(otlp.get("COMPRESSION")),
         batch=_batch(environ),
     )
 
@@ -104,8 +104,18 @@ def _sampler(environ: Mapping[str, str]) -> tuple[str | None, float | None]:
         return None, None
     if name == "parentbased_traceidratio":
         ratio = _otel_number("OTEL_TRACES_SAMPLER_ARG", environ.get("OTEL_TRACES_SAMPLER_ARG"))
+        if ratio is not None and not 0 <= ratio <= 1:
+            _logger.warning("OTEL_TRACES_SAMPLER_ARG is %r, which is not between 0 and 1: ignored", ratio)
+            ratio = None
         return None, 1.0 if ratio is None else ratio
     return name, None
+
+
+def _compression(text: str | None) -> str | None:
+    if text is None or (text := text.strip().lower()) in ("gzip", "none"):
+        return text
+    _logger.warning("OTEL_EXPORTER_OTLP_COMPRESSION is %r: use gzip or none", text)
+    return None
 
 
 def _headers(text: str) -> dict[str, str]:

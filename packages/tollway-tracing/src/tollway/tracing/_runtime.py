@@ -11,10 +11,10 @@ from contextvars import Token
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
-__all__ = ["INPUTS", "OUTPUTS", "SPAN_KEY", "attach", "detach", "get_current", "with_current"]
+__all__ = ["INPUTS", "OUTPUTS", "SPAN_KEY", "attach", "detach", "get_current", "status_of", "with_current"]
 
 INPUTS = "tollway.inputs"
 """The attribute that holds what went into a span, as JSON."""
@@ -41,3 +41,15 @@ detach = otel_context.detach
 def with_current(span: Span) -> Context:
     """Return the current context with this span in it."""
     return Context(get_current(), **{SPAN_KEY: span})
+
+
+def status_of(status: StatusCode | str, description: str | None) -> Status:
+    """Return the status of a code, or of its word. Raises ValueError for a word that is none."""
+    if isinstance(status, StatusCode):
+        code = status
+    else:
+        try:
+            code = StatusCode[status.upper()]
+        except (KeyError, AttributeError):
+            raise ValueError(f"a status is one of OK, ERROR, UNSET, not {status!r}") from None
+    return Status(code, description if code is StatusCode.ERROR else None)

@@ -18,7 +18,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace import Span as APISpan
 
 from ._json import to_json_text
-from ._runtime import INPUTS, OUTPUTS, attach, detach, with_current
+from ._runtime import INPUTS, OUTPUTS, attach, detach, status_of, with_current
 
 if TYPE_CHECKING:
     from .engine import Tracer as OwnTracer
@@ -79,13 +79,62 @@ class TracedSpan(Protocol):
         """See OpenTelemetry's `Span.end`."""
 
 
-class ForeignSpan:
-    """A span of another provider with our words; everything else is the span's own."""
+class ForeignSpan(APISpan):
+    """A span of another provider with our words; everything else is the span's own.
+
+    It is a span for OpenTelemetry's functions too, which let no other object be current.
+    """
 
     __slots__ = ("span",)
 
     def __init__(self, span: APISpan) -> None:
         self.span = span
+
+    # What OpenTelemetry's own class has, `__getattr__` never sees.
+
+    def end(self, end_time: int | None = None) -> None:
+        """See OpenTelemetry's `Span.end`."""
+        self.span.end(end_time)
+
+    def get_span_context(self) -> otel.SpanContext:
+        """See OpenTelemetry's `Span.get_span_context`."""
+        return self.span.get_span_context()
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """See OpenTelemetry's `Span.set_attributes`."""
+        self.span.set_attributes(attributes)
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """See OpenTelemetry's `Span.set_attribute`."""
+        self.span.set_attribute(key, value)
+
+    def add_event(
+        self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
+    ) -> None:
+        """See OpenTelemetry's `Span.add_event`."""
+        self.span.add_event(name, attributes, timestamp)
+
+    def add_link(self, context: otel.SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
+        """See OpenTelemetry's `Span.add_link`."""
+        self.span.add_link(context, attributes)
+
+    def update_name(self, name: str) -> None:
+        """See OpenTelemetry's `Span.update_name`."""
+        self.span.update_name(name)
+
+    def is_recording(self) -> bool:
+        """See OpenTelemetry's `Span.is_recording`."""
+        return self.span.is_recording()
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, Any] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """See OpenTelemetry's `Span.record_exception`."""
+        self.span.record_exception(exception, attributes, timestamp, escaped)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.span, name)
@@ -103,9 +152,7 @@ class ForeignSpan:
     def set_status(self, status: Status | StatusCode | str, description: str | None = None) -> None:
         """Set the status; also by its word: OK, ERROR or UNSET."""
         if isinstance(status, str):
-            code = StatusCode[status.upper()]
-            status = Status(code, description if code is StatusCode.ERROR else None)
-            self.span.set_status(status)
+            self.span.set_status(status_of(status, description))
         else:
             self.span.set_status(status, description)
 
@@ -199,8 +246,12 @@ def note_error(span: APISpan, error: BaseException) -> None:
     if hasattr(span, "note_exception"):  # ours
         span.note_exception(error, record=True, set_status=True)
         return
-    span.record_exception(error, escaped=True)
-    span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+    try:
+        span.record_exception(error, escaped=True)
+        description = f"{type(error).__name__}: {error}"
+    except Exception:  # an exception whose own `__str__` raises
+        description = type(error).__name__
+    span.set_status(Status(StatusCode.ERROR, description))
 
 
 def kind_and_attributes(

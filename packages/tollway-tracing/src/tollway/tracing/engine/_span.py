@@ -19,7 +19,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace import Span as APISpan
 
 from tollway.tracing._json import to_json_text
-from tollway.tracing._runtime import INPUTS, OUTPUTS
+from tollway.tracing._runtime import INPUTS, OUTPUTS, status_of
 
 from ._values import HEAVY_CHARACTERS, PLAIN, cleaned, frozen, frozen_items, text_of, weight
 
@@ -191,7 +191,7 @@ class Span(APISpan, ReadableSpan):
         if self._end_time is not None:
             _warn_ended("set_status", self._name)
             return
-        new = status if isinstance(status, Status) else _status(status, description)
+        new = status if isinstance(status, Status) else status_of(status, description)
         if new.status_code is not StatusCode.UNSET and self._status.status_code is not StatusCode.OK:
             self._status = new
 
@@ -414,17 +414,6 @@ def exception_attributes(exception: BaseException, *, escaped: bool) -> dict[str
         "exception.stacktrace": stack,
         "exception.escaped": str(escaped),
     }
-
-
-def _status(status: StatusCode | str, description: str | None) -> Status:
-    if isinstance(status, StatusCode):
-        code = status
-    else:
-        try:
-            code = StatusCode[status.upper()]
-        except (KeyError, AttributeError):
-            raise ValueError(f"a status is one of OK, ERROR, UNSET, not {status!r}") from None
-    return Status(code, description if code is StatusCode.ERROR else None)
 
 
 def _warn_ended(call: str, name: str) -> None:
