@@ -27,7 +27,9 @@ FACES = {
         "shutdown",
         "start_span",
         "stats",
+        "tags",
         "trace",
+        "wrap",
     },
     "tollway.tracing.testing": {"Captured", "CountingIds", "SteppingClock", "capture"},
 }

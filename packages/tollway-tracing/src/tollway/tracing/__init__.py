@@ -6,6 +6,7 @@ What decorates and starts spans needs the API alone; the rest is imported when i
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._context import tags, wrap
 from ._decorator import trace
 from ._user import TracedSpan, current_span, start_span
 
@@ -38,7 +39,9 @@ __all__ = [
     "shutdown",
     "start_span",
     "stats",
+    "tags",
     "trace",
+    "wrap",
 ]
 
 _HOMES = {

@@ -122,11 +122,14 @@ def capture(
     sampler: keep everything, if not given. provider: more arguments of `TracerProvider`, such as
     `id_generator` and `clock`. The timer is off: call `captured.provider.tick()` where a test lets time pass.
     """
-    rest = {"resource": Resource({}), "timer": False, **provider}
-    made = TracerProvider(sampler or RatioSlowSampler(), shutdown_on_exit=False, **rest)
-    recorder = Recorder()
-    made.add_span_processor(recorder)
     before = otel._TRACER_PROVIDER
+    recorder = Recorder()
+    made = _provider(
+        sampler or RatioSlowSampler(),
+        recorder,
+        {"resource": Resource({}), "timer": False, **provider},
+        is_shared=set_global and before is None,
+    )
     if set_global:
         otel._TRACER_PROVIDER = made
     try:
@@ -135,3 +138,25 @@ def capture(
         if set_global:
             otel._TRACER_PROVIDER = before
         made.shutdown()
+        made._active_span_processor._span_processors = ()
+
+
+_shared: list[TracerProvider] = []
+
+
+def _provider(
+    sampler: Sampler, recorder: SpanProcessor, rest: dict[str, Any], *, is_shared: bool
+) -> TracerProvider:
+    """Return a provider with one processor.
+
+    The shared one serves one capture after the other: a tracer that a module got when it was imported is
+    bound to the first global provider for ever.
+    """
+    if is_shared and _shared:
+        _shared[0].adopt(sampler, rest.pop("resource"), [recorder], **rest)
+        return _shared[0]
+    made = TracerProvider(sampler, shutdown_on_exit=False, **rest)
+    made.adopt_processors([recorder])
+    if is_shared:
+        _shared.append(made)
+    return made

@@ -171,6 +171,7 @@ class TracerProvider(SDKTracerProvider):
                 "_span_limits",
                 "engine",
                 "_meter_provider",
+                "_disabled",
             ):
                 setattr(self, name, getattr(fresh, name))
             self._adopted = fresh._adopted
