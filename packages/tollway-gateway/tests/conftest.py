@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 
 from tollway.gateway.app import Gateway, create_app
 from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.server.http import HTTPProtocol
 from tollway.provider import (
     Answer,
     AnswerInfo,
@@ -184,7 +185,7 @@ def serving(app: Any) -> Iterator[tuple[str, Callable[[], None]]]:
     """Serve an ASGI application as the gateway is served; gives its URL, and what stops it."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, loop="uvloop", http="httptools", log_config=None, lifespan="on", timeout_graceful_shutdown=1
+        app, loop="uvloop", http=HTTPProtocol, log_config=None, lifespan="on", timeout_graceful_shutdown=1
     )
     server = _Server(config)
 

@@ -6,10 +6,8 @@ import contextlib
 import logging
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -21,10 +19,10 @@ from tollway.gateway.config.values import GatewayConfig
 from .access_log import AccessLog
 from .address import Listener, refused
 from .greeting import greeting
+from .http import HTTPProtocol
+from .signals import Signals
 
 _log = logging.getLogger(__name__)
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _KEEP_ALIVE_S = 75
 """How long an idle connection stays open: longer than in clients' pools, so that they close first."""
@@ -46,13 +44,28 @@ def serve(
     _log_to_stderr()
     # The control plane's instrumentation speaks the stable HTTP conventions, as the data plane does.
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
-    app: Any = _made(config)
-    if access_log:
-        app = AccessLog(app, _to_stdout)
-    server = _Server(
+    with Signals() as signals:
+        app: Any = _made(config)
+        if access_log:
+            app = AccessLog(app, _to_stdout)
+        server = _server(app, config, lambda: say(greeting(config, listener.url, _command())))
+        signals.tell = server.stop
+        if signals.count:  # while models were loaded
+            return
+        try:
+            uvloop.run(server.serve(sockets=[listener.socket]))
+        except OSError as error:
+            host, port = listener.socket.getsockname()[:2]
+            raise refused(host, port, error) from error
+        except SystemExit:  # Uvicorn's way to say that the lifespan failed; the log has it
+            raise StartError("the gateway does not start; the lines above say why") from None
+
+
+def _server(app: Any, config: GatewayConfig, started: Callable[[], None]) -> _Server:
+    return _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=HTTPProtocol,
             ws="none",
             lifespan="on",
             interface="asgi3",
@@ -63,15 +76,8 @@ def serve(
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=config.server.drain_timeout_s,  # type: ignore[arg-type]  # it takes fractions
         ),
-        lambda: say(greeting(config, listener.url, _command())),
+        started,
     )
-    try:
-        uvloop.run(server.serve(sockets=[listener.socket]))
-    except OSError as error:
-        host, port = listener.socket.getsockname()[:2]
-        raise refused(host, port, error) from error
-    except SystemExit:  # Uvicorn's way to say that the lifespan failed; the log has it
-        raise StartError("the gateway does not start; the lines above say why") from None
 
 
 def _made(config: GatewayConfig) -> Any:
@@ -83,7 +89,7 @@ def _made(config: GatewayConfig) -> Any:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's server with our signals: it ends with 0, and a second signal cuts off what still runs."""
+    """Uvicorn's server, stopped by us: it ends with 0, and a second signal cuts off what still runs."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -97,23 +103,16 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals while serving; none is raised again afterwards: a stop is a good end."""
-        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        """Leave signals to `Signals`."""
+        yield
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain at the first signal; at the second answer what runs with 503; at the third end."""
-        self._captured_signals.append(sig)
+    def stop(self, asked: int) -> None:
+        """Drain when first asked; the second time answer what runs with 503; the third time just end."""
         self.should_exit = True
-        if len(self._captured_signals) == 2:
+        self.force_exit = asked > 2
+        if asked == 2:
             for task in list(self.server_state.tasks):
                 task.get_loop().call_soon_threadsafe(task.cancel, "the server stops at once")
-        elif len(self._captured_signals) > 2:
-            self.force_exit = True
 
 
 def _command() -> str:
