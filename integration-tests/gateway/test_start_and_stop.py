@@ -7,10 +7,12 @@ import re
 import signal
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pytest
 
 from support.client import CallingProgram
 from support.processes import WAIT_S, Process
@@ -169,3 +171,18 @@ def test_the_access_log_is_json_lines(tmp_path: Path, upstream, program: Calling
     assert [("POST", 200), ("GET", 200)] == [(line["method"], line["status"]) for line in lines]
     assert calling.trace_id == lines[0]["trace_id"]
     assert "secret" not in process.output
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="tells what a process has loaded by /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_model_loads(tmp_path: Path, number: signal.Signals):
+    """Nothing can safely interrupt the load: it is waited for, and then the end is a good one."""
+    path = write({"endpoints": [endpoint("a", "local", "smollm2-135m-instruct")]}, tmp_path)
+    process = start(path, "--port", "0")
+    deadline = time.monotonic() + WAIT_S
+    while "xllamacpp" not in Path(f"/proc/{process.pid}/maps").read_text():
+        assert time.monotonic() < deadline
+    process.send_signal(number)
+    assert 0 == process.wait()
+    process.close()
+    assert "" == process.output

@@ -43,6 +43,11 @@ class Process:
         self._reader.start()
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    @property
     def output(self) -> str:
         """Everything printed so far."""
         with self._news:
