@@ -1,6 +1,7 @@
 """Threads, executors, forks and the end of the interpreter: nothing is lost, nothing comes twice."""
 
 import os
+import random
 import subprocess
 import sys
 import textwrap
@@ -52,6 +53,55 @@ def test_threads_under_one_root_lose_nothing(ends_early, fails):
         (40 * 161 if fails else 0) == len(captured.spans) == len({s.context.span_id for s in captured.spans})
     )
     assert 0 == captured.provider.held_spans
+
+
+def test_nothing_is_lost_or_doubled_whatever_happens_at_once():
+    """Threads end spans, some failed, some after their root, while the timer promotes and memory is short."""
+    clock = testing.SteppingClock()
+    sampler = RatioSlowSampler(0.3, 50, max_held_spans=200)
+    with testing.capture(sampler, set_global=False, clock=clock.clock()) as captured:
+        tracer = captured.provider.get_tracer("t")
+        stop = threading.Event()
+
+        def tick():
+            while not stop.is_set():
+                clock.step(1)
+                captured.provider.tick()
+
+        def work(seed):
+            rng = random.Random(seed)
+            open_spans = []
+            for _ in range(1500):
+                if open_spans and rng.random() < 0.5:
+                    span = open_spans.pop(rng.randrange(len(open_spans)))
+                    if rng.random() < 0.05:
+                        span.set_status("ERROR", "why")
+                    span.end()
+                else:
+                    parent = rng.choice(open_spans) if open_spans and rng.random() < 0.8 else None
+                    context = None if parent is None else set_span_in_context(parent)
+                    open_spans.append(tracer.start_span("s", context, force=rng.random() < 0.01))
+            for span in open_spans:
+                span.end()
+
+        ticking = threading.Thread(target=tick)
+        ticking.start()
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        try:
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(work, range(4)))
+        finally:
+            sys.setswitchinterval(before)
+            stop.set()
+            ticking.join()
+    counts = captured.provider.counts
+    assert counts.started == counts.kept_spans + sum(counts.dropped.values())
+    ids = [span.context.span_id for span in captured.spans]
+    assert counts.kept_spans == len(ids) == len(set(ids))
+    assert 0 == captured.provider.held_spans
+    assert all(counts.kept[why] for why in ("ratio", "slow", "error", "forced"))
+    assert all(span.context.trace_flags.sampled for span in captured.spans)
 
 
 def test_traces_of_many_threads_do_not_mix():

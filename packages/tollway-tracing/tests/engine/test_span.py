@@ -78,7 +78,13 @@ class TestAttributes:
         span.set_attribute("a", Broken())
         assert span.attributes["a"] is None
 
-    @pytest.mark.parametrize("key", ["", None, 7])
+    def test_a_key_that_is_no_text_becomes_its_text(self, tracer):
+        """As the SDK makes it of mappings."""
+        span = tracer.start_span("s", attributes={7: 1})
+        span.add_event("e", {7: 1})
+        assert {"7": 1} == span.attributes == span.events[0].attributes
+
+    @pytest.mark.parametrize("key", ["", None])
     def test_an_invalid_key_is_dropped_and_counted(self, tracer, key):
         span = tracer.start_span("s")
         span.set_attribute(key, 1)
@@ -149,6 +155,22 @@ class TestLinks:
         span.add_link(SpanContext(7, 8, False), {"b": 2})
         assert [5, 7] == [link.context.trace_id for link in span.links]
         assert [{"a": 1}, {"b": 2}] == [dict(link.attributes) for link in span.links]
+
+    def test_a_later_change_of_its_attributes_is_not_seen(self, tracer):
+        seen = {"a": [1]}
+        span = tracer.start_span("s", links=[Link(SpanContext(1, 2, is_remote=False), seen)])
+        seen["a"].append(2)
+        seen["b"] = 3
+        assert {"a": (1,)} == span.links[0].attributes
+
+    def test_one_that_leads_nowhere_takes_no_room(self):
+        """The limit counts what is kept."""
+        with limited(max_links=1) as captured:
+            tracer = captured.provider.get_tracer("t")
+            nowhere = Link(SpanContext(0, 0, is_remote=False))
+            span = tracer.start_span("s", links=[Link(SpanContext(1, 2, is_remote=False)), nowhere])
+            span.add_link(nowhere.context)
+        assert ([2], 0) == ([link.context.span_id for link in span.links], span.dropped_links)
 
     def test_one_that_leads_nowhere_and_says_nothing_is_left_out(self, tracer):
         span = tracer.start_span("s", links=[Link(SpanContext(0, 0, False))])

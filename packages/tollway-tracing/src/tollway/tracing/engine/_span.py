@@ -167,10 +167,13 @@ class Span(APISpan, ReadableSpan):
         if self._end_time is not None:
             _warn_ended("add_link", self._name)
             return
+        new = frozen_links([Link(context, attributes)])
+        if not new:
+            return
         links = self._raw_links
         if links is None:
             links = self._raw_links = []
-        links.append(Link(context, frozen_items(attributes) if attributes else None))
+        links += new
         if len(links) > self._tracer.max_links:
             del links[0]
             self.count_dropped(links=1)
@@ -326,15 +329,14 @@ class Span(APISpan, ReadableSpan):
 
     @property
     def links(self) -> Sequence[Link]:
-        """Links, clean; those that lead nowhere and say nothing are left out."""
+        """Links, clean and within the limits."""
         limits = self._tracer.limits
         found = []
         for link in self._raw_links or ():
-            if link.context.is_valid or link.attributes or link.context.trace_state:
-                items, dropped = cleaned(
-                    link.attributes or {}, limits.max_link_attributes, limits.max_attribute_length
-                )
-                found.append(_ReadLink(link.context, items, dropped))
+            items, dropped = cleaned(
+                link.attributes or {}, limits.max_link_attributes, limits.max_attribute_length
+            )
+            found.append(_ReadLink(link.context, items, dropped))
         return tuple(found)
 
     @property
@@ -394,6 +396,15 @@ class _ReadLink(Link):
     @property
     def dropped_attributes(self) -> int:
         return self._dropped
+
+
+def frozen_links(links: Sequence[Link]) -> list[Link]:
+    """Return copies that no later change reaches, without those that lead nowhere and say nothing."""
+    return [
+        Link(link.context, frozen_items(link.attributes) if link.attributes else None)
+        for link in links
+        if link and (link.context.is_valid or link.attributes or link.context.trace_state)
+    ]
 
 
 def exception_attributes(exception: BaseException, *, escaped: bool) -> dict[str, str]:

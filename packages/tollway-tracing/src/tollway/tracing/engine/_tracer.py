@@ -22,7 +22,7 @@ from tollway.tracing.sampling import NEVER, is_picked, threshold_for
 
 from ._engine import NO_STATE, Engine
 from ._local import HELD_FLAGS, KEPT_FLAGS, LocalTrace, MeteredTrace
-from ._span import Span
+from ._span import Span, frozen_links
 from ._values import frozen_items, heavy
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Tracer(SDKTracer):
             name,
             kind,
             frozen_items(attributes) if attributes else {},
-            list(links) if links else None,
+            frozen_links(links) if links else None,
             engine.monotonic_ns() + local.offset_ns if start_time is None else start_time,
             record_exception,
             set_status_on_exception,
@@ -156,10 +156,10 @@ class Tracer(SDKTracer):
                 span.count_dropped(attributes=_cut_items(own, int(self.max_attributes)))
             if local.held is not None and (heavy_bytes := heavy(own)):
                 local.weigh(heavy_bytes)
-        if links and len(links) > self.max_links:
-            assert span._raw_links is not None
-            surplus = len(links) - int(self.max_links)
-            del span._raw_links[:surplus]
+        own_links = span._raw_links
+        if own_links is not None and len(own_links) > self.max_links:
+            surplus = len(own_links) - int(self.max_links)
+            del own_links[:surplus]
             span.count_dropped(links=surplus)
         return span
 

@@ -60,9 +60,10 @@ def cleaned(
 ) -> tuple[dict[str, Any], int]:
     """Return frozen items with valid keys only, within the limits, and how many were dropped.
 
+    An empty key is invalid; one that is no text becomes its text, as with the SDK.
     max_count: items; max_length: characters of a text, or bytes; None is no limit.
     """
-    good = {key: value for key, value in items.items() if key and isinstance(key, str)}
+    good = {key if isinstance(key, str) else str(key): value for key, value in items.items() if key}
     if max_count is not None and len(good) > max_count:
         good = dict(list(good.items())[:max_count])
     if max_length is not None:
