@@ -17,8 +17,9 @@ PNG = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "
 CACHE = {"type": "ephemeral"}
 
 
-def body(*messages: Any, stream: bool = False, **payload: Any) -> Any:
-    config = with_defaults(AnthropicProvider.settings, {"anthropic_api_key": "k"})
+def body(*messages: Any, stream: bool = False, version: str = "2023-06-01", **payload: Any) -> Any:
+    given = {"anthropic_api_key": "k", "anthropic_version": version}
+    config = with_defaults(AnthropicProvider.settings, given)
     provider = AnthropicProvider(Target("e", Task.CHAT, "claude-1", config))
     payload = {"model": "e", "messages": list(messages or [HI]), **payload}
     return json.loads(provider.request(Call(Task.CHAT, payload, b"", stream)).body)
@@ -79,6 +80,11 @@ def test_how_to_sample() -> None:
     assert {"stop_sequences": ["END"]} == asked(stop="END")
     assert {"stop_sequences": ["A", "B"]} == asked(stop=["A", "B"])
     assert "temperature" == refused(temperature=2.1).param
+
+
+def test_the_newest_version_of_the_api_takes_no_sampling() -> None:
+    """It refuses these fields whatever their values, and clients send them by habit."""
+    assert {} == asked(temperature=1, top_p=1, top_k=3, version="2026-10-21")
 
 
 def test_the_user_is_named() -> None:

@@ -15,6 +15,10 @@ from ._anthropic_messages import turns_of
 _ANSWER_TOKENS = 8192
 """Tokens that are left for the answer when the caller sets a budget for thinking, but no maximum."""
 
+_NO_SAMPLING_SINCE = "2026-10-21"
+"""The version of the API that refuses `temperature`, `top_p` and `top_k`, whatever their values:
+https://platform.claude.com/docs/en/api/versioning."""
+
 _EFFORTS = {
     "minimal": "low",
     "low": "low",
@@ -27,8 +31,8 @@ _EFFORTS = {
 _TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
 
-def message_of(call: Call, model: str, default_max_tokens: int) -> dict[str, Any]:
-    """Return the body that asks what the caller asks.
+def message_of(call: Call, model: str, version: str, default_max_tokens: int) -> dict[str, Any]:
+    """Return the body that asks what the caller asks, in a version of the API.
 
     Raises:
         PayloadError: the Messages API has no way to say it.
@@ -40,7 +44,8 @@ def message_of(call: Call, model: str, default_max_tokens: int) -> dict[str, Any
         "model": model,
         "max_tokens": _max_tokens(payload, default_max_tokens),
         "messages": turns,
-        **_sampling(payload),
+        **_stops(payload),
+        **(_sampling(payload) if version < _NO_SAMPLING_SINCE else {}),
         **_tools(payload),
         **_thinking(payload),
     }
@@ -88,10 +93,14 @@ def _sampling(payload: dict[str, Any]) -> dict[str, Any]:
         if not number or not 0 <= temperature <= 2:
             raise PayloadError("temperature must be a number from 0 to 2", param="temperature")
         said["temperature"] = temperature / 2  # its range is 0 to 1 there
-    stop = payload.get("stop")
-    if stop:
-        said["stop_sequences"] = [stop] if isinstance(stop, str) else stop
     return said
+
+
+def _stops(payload: dict[str, Any]) -> dict[str, Any]:
+    stop = payload.get("stop")
+    if not stop:
+        return {}
+    return {"stop_sequences": [stop] if isinstance(stop, str) else stop}
 
 
 def _thinking(payload: dict[str, Any]) -> dict[str, Any]:

@@ -97,7 +97,12 @@ class AnthropicProvider(HTTPProvider):
 
     def request(self, call: Call) -> UpstreamRequest:
         """Say it in Anthropic's words; raise `PayloadError` when that cannot be done."""
-        body = message_of(call, self.target.model, self.target.config["anthropic_max_tokens"])
+        body = message_of(
+            call,
+            self.target.model,
+            self.target.config["anthropic_version"],
+            self.target.config["anthropic_max_tokens"],
+        )
         headers = (("content-type", "application/json"), *self.headers)
         return UpstreamRequest(self.url_of(call.task), headers, orjson.dumps(body))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from tollway.gateway.telemetry.propagation import inject
 from tollway.gateway.upstream import UpstreamClient, UpstreamStream
@@ -38,7 +39,7 @@ class HTTPRunner:
         """See `Runner.answer`."""
         request = self._provider.request(call)
         response = await self._client.send(request, self._connect_s, inject(attempt.context))
-        attempt.upstream_answered(response.headers.get("x-request-id"))
+        attempt.upstream_answered(_request_id(response.headers))
         if 200 <= response.status < 300:
             return self._provider.response(call, response)
         raise self._provider.error(response)
@@ -47,7 +48,7 @@ class HTTPRunner:
         """See `Runner.open`."""
         request = self._provider.request(call)
         stream = await self._client.open(request, self._connect_s, inject(attempt.context))
-        attempt.upstream_answered(stream.headers.get("x-request-id"))
+        attempt.upstream_answered(_request_id(stream.headers))
         if 200 <= stream.status < 300:
             return HTTPEvents(stream, self._provider.stream(call))
         raise self._provider.error(await _whole(stream))
@@ -101,6 +102,11 @@ class HTTPEvents:
             return self._decoder.feed(data)
         self._ended = True
         return self._decoder.end()
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    """Return what the upstream calls this request: OpenAI's header, or Anthropic's."""
+    return headers.get("x-request-id") or headers.get("request-id")
 
 
 async def _whole(stream: UpstreamStream) -> UpstreamResponse:
