@@ -1,6 +1,12 @@
 """Trace context between services: W3C Trace Context level 2, strict."""
 
-from ._headers import extract, extract_trace_context, inject, trace_context_headers
+from ._headers import (
+    extract,
+    extract_trace_context,
+    inject,
+    span_context_headers,
+    trace_context_headers,
+)
 from ._install import install
 from ._propagator import BaggagePropagator, TraceContextPropagator
 from ._tracestate import (
@@ -22,6 +28,7 @@ __all__ = [
     "install",
     "is_deferred",
     "random_value_of",
+    "span_context_headers",
     "threshold_of",
     "trace_context_headers",
     "with_deferred",

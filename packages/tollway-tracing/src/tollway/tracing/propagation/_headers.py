@@ -7,7 +7,13 @@ from typing import Any, TypeAlias
 
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
-from opentelemetry.trace import NonRecordingSpan, get_current_span, set_span_in_context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    TraceState,
+    get_current_span,
+    set_span_in_context,
+)
 
 from ._install import current
 from ._propagator import TRACEPARENT, TRACESTATE
@@ -17,6 +23,11 @@ Headers: TypeAlias = Any
 """A mapping, a headers object of a library, or a list of pairs; names and values are str or bytes."""
 
 _NO_PARENT = Context()
+
+_MAX_WRITTEN_STATES = 64
+
+_written_states: dict[int, tuple[TraceState, str]] = {}
+"""Headers of tracestates by identity: they never change, and nearly all traces that begin here share one of two."""
 
 
 class _ByName(Getter[Mapping[str, list[str]]]):
@@ -138,9 +149,19 @@ def extract_trace_context(headers: Iterable[tuple[bytes, bytes]]) -> Context:
 
 def trace_context_headers(context: Context | None = None) -> tuple[tuple[str, str], ...]:
     """Return the headers of the current span, and no baggage: for whom that is no concern."""
-    span = get_current_span(context).get_span_context()
+    return span_context_headers(get_current_span(context).get_span_context())
+
+
+def span_context_headers(span: SpanContext) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a span context, none of an invalid one."""
     if not span.is_valid:
         return ()
-    if not span.trace_state:
+    state = span.trace_state
+    if not state:
         return ((TRACEPARENT, write(span)),)
-    return (TRACEPARENT, write(span)), (TRACESTATE, span.trace_state.to_header())
+    known = _written_states.get(id(state))
+    if known is None:
+        if len(_written_states) >= _MAX_WRITTEN_STATES:
+            _written_states.clear()
+        known = _written_states[id(state)] = state, state.to_header()  # holding it keeps its id its own
+    return (TRACEPARENT, write(span)), (TRACESTATE, known[1])
