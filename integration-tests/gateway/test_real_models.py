@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import openai
 import pytest
 
 from support.client import CallingProgram, CallingSpan
@@ -24,6 +25,14 @@ def gateway(start_gateway, llm, mlflow):
                 endpoint("embedded-chat", "local", "smollm2-135m-instruct", CHAT),
                 endpoint("embedded-text", "local", "smollm2-135m-instruct", COMPLETIONS),
                 endpoint("mlflow-chat", "mlflow-model-serving", "m", CHAT, model_server_url=mlflow.texts),
+                endpoint(
+                    "mlflow-agent",
+                    "mlflow-model-serving",
+                    "m",
+                    CHAT,
+                    model_server_url=mlflow.texts,
+                    model_server_input="openai",
+                ),
                 endpoint(
                     "mlflow-text", "mlflow-model-serving", "m", COMPLETIONS, model_server_url=mlflow.texts
                 ),
@@ -123,6 +132,34 @@ def test_mlflow_chat(gateway: Gateway, program: CallingProgram):
         )
     assert "6 characters" == answer.choices[0].message.content
     assert_one_tree(gateway, calling, "mlflow-model-serving")
+
+
+def test_mlflow_streamed_chat(gateway: Gateway, program: CallingProgram):
+    """MLflow's protocol has no streams: the whole answer comes as one, and says why it stopped."""
+    with program.span() as calling:
+        events = list(
+            gateway.openai().chat.completions.create(
+                model="mlflow-chat",
+                messages=[{"role": "user", "content": "123456"}],
+                stream=True,
+                extra_headers=calling.headers,
+            )
+        )
+    assert "6 characters" == "".join(event.choices[0].delta.content or "" for event in events)
+    assert "stop" == events[-1].choices[0].finish_reason
+    assert_one_tree(gateway, calling, "mlflow-model-serving")
+
+
+def test_a_conversation_is_too_much_for_a_model_of_texts(gateway: Gateway):
+    """It is refused, and the way to serve conversations is told."""
+    with pytest.raises(openai.BadRequestError, match="model_server_input: openai"):
+        gateway.openai().chat.completions.create(model="mlflow-chat", messages=MESSAGES * 2)
+
+
+def test_mlflow_takes_a_whole_request(gateway: Gateway):
+    """With `model_server_input: openai` its server hands on all of it; this model reads its keys."""
+    answer = gateway.openai().chat.completions.create(model="mlflow-agent", messages=MESSAGES * 2)
+    assert "8 characters" == answer.choices[0].message.content
 
 
 def test_mlflow_completions(gateway: Gateway, program: CallingProgram):

@@ -146,6 +146,7 @@ OPENAI = {"choices": [{"message": {"role": "assistant", "content": "hi"}, "finis
         {"predictions": OPENAI},
         {"predictions": [OPENAI]},
         OPENAI,
+        ["hi"],
     ],
 )
 def test_an_answer_is_read_in_every_usual_shape(body: Any) -> None:

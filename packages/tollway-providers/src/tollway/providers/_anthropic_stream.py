@@ -66,8 +66,10 @@ class AnthropicStream:
         except orjson.JSONDecodeError:
             event = None
         kind = text_of(event, "type") if isinstance(event, dict) else ""
-        if not kind or kind == "error":
-            self.error = self._read_error(data) if isinstance(event, dict) else StreamError(_GARBAGE)
+        if kind == "error" or (isinstance(event, dict) and event.get("error")):
+            self.error = self._read_error(data)
+        elif not kind:
+            self.error = StreamError("the model's stream carried something that is no event")
         elif kind in _HANDLERS:  # others, `ping` among them, are to be passed over
             yield from _HANDLERS[kind](self, event)
 
@@ -147,8 +149,6 @@ class AnthropicStream:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return sse.event(orjson.dumps({**self._head, "choices": [choice]}))
 
-
-_GARBAGE = "the model's stream carried something that is not a JSON object"
 
 _HANDLERS: dict[str, Callable[[AnthropicStream, dict[str, Any]], Iterator[bytes]]] = {
     "message_start": AnthropicStream._message_start,

@@ -88,8 +88,8 @@ class MLflowModelServingProvider(HTTPProvider):
             body = orjson.loads(response.body)
         except orjson.JSONDecodeError as cause:
             raise ResponseError("the model server answered with something that is not JSON") from cause
-        if not isinstance(body, dict):
-            raise ResponseError("the model server answered with something that is not a JSON object")
+        if not isinstance(body, dict | list):
+            raise ResponseError("the model server answered with neither predictions nor an answer")
         try:
             return answer_from(
                 _prediction(body, call.task),
@@ -186,9 +186,9 @@ def _only_text(messages: Any) -> str:
     return "".join(map(str, texts))
 
 
-def _prediction(body: dict[str, Any], task: Task) -> Any:
-    """Return what the model predicted, as `answer_from` reads it."""
-    said = body.get("predictions", body)
+def _prediction(body: Any, task: Task) -> Any:
+    """Return what the model predicted, as `answer_from` reads it; a whole request is answered bare."""
+    said = body.get("predictions", body) if isinstance(body, dict) else body
     while isinstance(said, dict) and len(said) == 1 and isinstance(next(iter(said.values())), list):
         (key,) = said
         if key in ("choices", "data"):
