@@ -246,3 +246,54 @@ def test_the_timer_promotes_in_the_background(tmp_path):
         """,
         tmp_path,
     )
+
+
+def test_it_works_in_a_subinterpreter(tmp_path):
+    """Nothing that it imports, or keeps, belongs to the main interpreter."""
+    out = run_python(
+        """
+        try:
+            from _interpreters import create, exec as run  # Python 3.13
+        except ImportError:
+            from _xxsubinterpreters import create, run_string as run
+        lines = [
+            "from tollway import tracing",
+            "from tollway.tracing import testing",
+            "with testing.capture() as captured, tracing.start_span('s'): pass",
+            "print([span.name for span in captured.spans], flush=True)",
+        ]
+        run(create(), "\\n".join(lines))
+        """,
+        tmp_path,
+    )
+    assert "['s']" == out.strip()
+
+
+def test_what_runs_while_the_interpreter_ends_raises_nothing(tmp_path):
+    """Threads and generators that outlive the program, and spans that nobody ends."""
+    run_python(
+        """
+        import threading
+        from tollway import tracing
+        tracing.configure(store="traces", sampling_rate=0.5, slow_threshold_ms=1000)
+
+        @tracing.trace
+        def endless():
+            while True:
+                yield 1
+
+        generator = endless()
+        next(generator)
+        forgotten = tracing.start_span("forgotten").start()
+        works = threading.Event()
+
+        def work():
+            while True:
+                with tracing.start_span("thread"):
+                    works.set()
+
+        threading.Thread(target=work, daemon=True).start()
+        works.wait()
+        """,
+        tmp_path,
+    )
