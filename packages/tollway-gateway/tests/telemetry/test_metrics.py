@@ -25,7 +25,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 def test_answers_are_counted_and_timed():
     metrics = Metrics()
     for status, latency_s in ((200, 0.02), (200, 0.2), (502, 2)):
-        metrics.answered(WHO, "/v1", status, latency_s, None)
+        metrics.answered(WHO, "/v1", status, latency_s, 0.001, None)
     assert value(metrics, "gateway_requests_total", route="/v1", status="200") == 2
     assert value(metrics, "gateway_requests_total", route="/v1", status="502") == 1
     assert value(metrics, "gateway_latency_seconds_count", route="/v1") == 3
@@ -64,7 +64,7 @@ def test_number_of_codes_is_bounded():
 def test_exemplars_carry_trace_ids_in_openmetrics():
     """A slow bucket leads to a trace that is in it."""
     metrics = Metrics()
-    metrics.answered(WHO, "/v1", 200, 0.02, "0af7651916cd43dd8448eb211c80319c")
+    metrics.answered(WHO, "/v1", 200, 0.02, 0.001, "0af7651916cd43dd8448eb211c80319c")
     found = samples(metrics, OPENMETRICS)
     key = ("gateway_latency_seconds_bucket", *sorted({**NAMES, "route": "/v1", "le": "0.025"}.items()))
     assert found[key].exemplar.labels == {"trace_id": "0af7651916cd43dd8448eb211c80319c"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from .failure import Failure, Shape
 
@@ -23,15 +23,28 @@ _LAST_WORDS_S = 5.0
 """How long a caller that has stopped reading gets to take the error event of its stream."""
 
 
+class Known(Protocol):
+    """What an answer tells of its request."""
+
+    @property
+    def trace_id(self) -> str | None:
+        """In hex; None without a tracer."""
+
+    def timing(self) -> tuple[bytes, bytes]:
+        """Return the `Server-Timing` header."""
+
+
 class Reply:
     """One answer. It knows whether it has begun, and so in which form an error can still be told."""
 
-    def __init__(self, send: Send, shape: Shape, trace_id: str | None) -> None:
+    def __init__(self, send: Send, shape: Shape, known: Known) -> None:
         self._send = send
         self._shape = shape
+        self._known = known
         self._headers: list[tuple[bytes, bytes]] = []
-        if trace_id is not None:
-            self._headers += (b"x-tollway-trace-id", trace_id.encode()), (b"x-request-id", trace_id.encode())
+        if known.trace_id is not None:
+            trace_id = known.trace_id.encode()
+            self._headers += (b"x-tollway-trace-id", trace_id), (b"x-request-id", trace_id)
         self.status: int | None = None
 
     def add_headers(self, headers: Headers) -> None:
@@ -69,5 +82,5 @@ class Reply:
 
     async def _begin(self, status: int, *headers: tuple[bytes, bytes]) -> None:
         self.status = status
-        all_headers = [*headers, *self._headers]
+        all_headers = [*headers, *self._headers, self._known.timing()]
         await self._send({"type": "http.response.start", "status": status, "headers": all_headers})

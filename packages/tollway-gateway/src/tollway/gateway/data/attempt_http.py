@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from tollway.gateway.telemetry.propagation import inject
 from tollway.gateway.upstream import UpstreamClient, UpstreamStream
 from tollway.provider import (
     Answer,
@@ -38,8 +37,10 @@ class HTTPRunner:
     async def answer(self, call: Call, attempt: Attempt) -> Answer:
         """See `Runner.answer`."""
         request = self._provider.request(call)
-        response = await self._client.send(request, self._connect_s, inject(attempt.context))
-        attempt.upstream_answered(_request_id(response.headers))
+        answer = await self._client.send(request, self._connect_s, attempt.trace_headers())
+        attempt.waited(answer.waited_s)
+        attempt.upstream_answered(_request_id(answer.headers))
+        response = UpstreamResponse(answer.status, answer.headers, answer.body)
         if 200 <= response.status < 300:
             return self._provider.response(call, response)
         raise self._provider.error(response)
@@ -47,17 +48,20 @@ class HTTPRunner:
     async def open(self, call: Call, attempt: Attempt) -> HTTPEvents:
         """See `Runner.open`."""
         request = self._provider.request(call)
-        stream = await self._client.open(request, self._connect_s, inject(attempt.context))
+        stream = await self._client.open(request, self._connect_s, attempt.trace_headers())
         attempt.upstream_answered(_request_id(stream.headers))
         if 200 <= stream.status < 300:
-            return HTTPEvents(stream, self._provider.stream(call))
+            return HTTPEvents(stream, self._provider.stream(call), attempt)
+        attempt.waited(stream.waited_s)
         raise self._provider.error(await _whole(stream))
 
 
 class HTTPEvents:
     """The events of one upstream stream, decoded on their way; see `Events`."""
 
-    def __init__(self, stream: UpstreamStream, decoder: StreamDecoder) -> None:
+    def __init__(self, stream: UpstreamStream, decoder: StreamDecoder, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._told_s = 0.0
         self._stream = stream
         self._decoder = decoder
         self._ended = False
@@ -78,7 +82,13 @@ class HTTPEvents:
 
     async def close(self) -> None:
         """See `Events.close`."""
+        self._tell_waited()
         self._stream.close()
+
+    def _tell_waited(self) -> None:
+        waited_s = self._stream.waited_s
+        self._attempt.waited(waited_s - self._told_s)
+        self._told_s = waited_s
 
     async def _read(self) -> bytes:
         """Read on; what happens to the connection after the answer's end is no fault of the answer."""

@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, TypedDict, TypeVar
 
 import orjson
@@ -98,6 +99,7 @@ class _Work:
 
     def __init__(self, threads: Executor, attempt: Attempt) -> None:
         self._threads = threads
+        self._waited = attempt.waited
         self._otel_context = attempt.context
         self._context = contextvars.copy_context()
         self._context.run(otel_context.attach, attempt.context)
@@ -108,11 +110,20 @@ class _Work:
 
     async def in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Run a function in a thread."""
-        return await asyncio.wrap_future(self.submit(function, *arguments))
+        return await self.result_of(self.submit(function, *arguments))
+
+    async def result_of(self, future: Future[_T]) -> _T:
+        """Wait for a thread."""
+        began_s = perf_counter()
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            self._waited(perf_counter() - began_s)
 
     async def awaited(self, awaitable: Any) -> Any:
         """Await something of the provider's."""
         token = otel_context.attach(self._otel_context)
+        began_s = perf_counter()
         try:
             return await awaitable
         except (ProviderError, asyncio.CancelledError):
@@ -121,6 +132,7 @@ class _Work:
             raise PredictionError(_FAILED) from error
         finally:
             otel_context.detach(token)
+            self._waited(perf_counter() - began_s)
 
     def pieces(self, prediction: Any) -> _ThreadPieces | _AsyncPieces | None:
         """Return what a prediction yields, or None when it is an answer as it stands."""
@@ -152,7 +164,7 @@ class _ThreadPieces:
     async def next(self) -> Any:
         """Wait for the next piece, or `_END`."""
         self._pulling = self._work.submit(next, self._iterator, _END)
-        return await asyncio.wrap_future(self._pulling)
+        return await self._work.result_of(self._pulling)
 
     async def close(self) -> None:
         """Close the iterator, so that a generator's `finally` runs and its span ends.

@@ -13,12 +13,14 @@ from tollway.provider import Call, ProviderError, UpstreamTimeoutError
 from .admit import admit
 from .answer import Reply, Send
 from .attempt import Events
+from .exchange import exchange_of
 from .failure import INTERNAL, STOPPING, Failure, failure_of
 from .paths import Entrance
 from .record import AttemptRecord, Record, Recorder
 from .refusal import Refusal
 from .request import check_call, parse_object, read_body
 from .route import Endpoint
+from .timers import Timers
 from .watch import CallerGone, Receive, Watch
 
 _log = logging.getLogger(__name__)
@@ -32,11 +34,12 @@ class DataPlane:
     def __init__(self, recorder: Recorder, max_body_bytes: int) -> None:
         self._recorder = recorder
         self._max_body_bytes = max_body_bytes
+        self._timers: Timers | None = None
 
     async def serve(self, entrance: Entrance, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong is an answer too, and recorded."""
         record = self._recorder.open(entrance.route, scope)
-        reply = Reply(send, entrance.shape, record.trace_id)
+        reply = Reply(send, entrance.shape, record)
         try:
             await self._serve(entrance, scope, receive, reply, record)
         except CallerGone:
@@ -62,7 +65,10 @@ class DataPlane:
         endpoint = destination.choose()
         record.routed(endpoint)
         reply.add_headers(admit(endpoint, record))
-        with record.attempt(endpoint, call) as attempt, Watch(receive) as watch:
+        if self._timers is None:
+            self._timers = Timers()
+        watch = Watch(receive, self._timers, exchange_of(scope))
+        with record.attempt(endpoint, call) as attempt, watch:
             if call.stream:
                 await _stream(endpoint, call, attempt, watch, reply)
             else:

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import Any, Self
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
 from tollway.gateway.limits import Decision
-from tollway.gateway.telemetry import Labels, Metrics
+from tollway.gateway.telemetry import UNKNOWN, Metrics
 from tollway.gateway.telemetry.content import CapturedContent, Content, NoContent
-from tollway.gateway.telemetry.genai import OPERATIONS, answer_attributes, request_attributes
+from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
+from tollway.gateway.telemetry.propagation import inject
 from tollway.gateway.telemetry.server import start_server_span
 from tollway.provider import AnswerInfo, Call, ProviderError
 
+from .exchange import exchange_of
 from .route import Endpoint
 from .watch import CallerGone
 
 _log = logging.getLogger(__name__)
+
+_NO_CONTEXT = Context()
 
 CLIENT_CLOSED_REQUEST = 499
 """The status of a request whose caller hung up (nginx's word for it); nobody receives it."""
 
 
 class Recorder:
-    """Opens the record of each request. `clock_s` is monotonic and counts seconds."""
+    """Opens the record of each request. `clock_s` is monotonic and counts seconds.
+
+    Where it is the server's own clock, a request begins with its first byte, else when we are called.
+    """
 
     def __init__(
         self,
@@ -42,6 +50,7 @@ class Recorder:
         self.metrics = metrics
         self.tracer = tracer
         self.clock_s = clock_s
+        self.is_servers_clock = clock_s is time.perf_counter
         self.content: Callable[[], Content] = CapturedContent if capture_content else NoContent
         self.slow_s = slow_s
 
@@ -53,20 +62,21 @@ class Recorder:
 class Record:
     """What is known of one request so far."""
 
+    __slots__ = ("_labels", "_recorder", "_route", "_started_s", "_status", "span", "trace_id", "waited_s")
+
     def __init__(self, recorder: Recorder, route: str, scope: MutableMapping[str, Any]) -> None:
         self._recorder = recorder
         self._route = route
-        self._started_s = recorder.clock_s()
-        self._labels = Labels()
+        exchange = exchange_of(scope) if recorder.is_servers_clock else None
+        self._started_s = recorder.clock_s() if exchange is None else exchange.received_s
+        self._labels = UNKNOWN
         self._status = 500
+        self.waited_s = 0.0
         self.span = start_server_span(recorder.tracer, scope, route)
-        recorder.metrics.in_flight.inc()
-
-    @property
-    def trace_id(self) -> str | None:
-        """The trace's id in hex; None without a tracer."""
         context = self.span.get_span_context()
-        return f"{context.trace_id:032x}" if context.is_valid else None
+        self.trace_id = f"{context.trace_id:032x}" if context.is_valid else None
+        """In hex; None without a tracer."""
+        recorder.metrics.cells[recorder.metrics.in_flight] += 1
 
     def routed(self, endpoint: Endpoint) -> None:
         """Note whom the request is for."""
@@ -80,7 +90,18 @@ class Record:
 
     def attempt(self, endpoint: Endpoint, call: Call) -> AttemptRecord:
         """Begin an attempt: its CLIENT span."""
-        return AttemptRecord(self._recorder, self.span, endpoint, call)
+        return AttemptRecord(self._recorder, self, endpoint, call)
+
+    def timing(self) -> tuple[bytes, bytes]:
+        """Return the `Server-Timing` header: the wait for the model so far, and what we took beside it.
+
+        https://www.w3.org/TR/server-timing/, in milliseconds.
+        """
+        total_s = self._recorder.clock_s() - self._started_s
+        return (
+            b"server-timing",
+            b"upstream;dur=%.3f, gateway;dur=%.3f" % (self.waited_s * 1e3, (total_s - self.waited_s) * 1e3),
+        )
 
     def answered(self, status: int) -> None:
         """Note the answer's status."""
@@ -108,10 +129,12 @@ class Record:
     def close(self) -> None:
         """End the request: its span and its metrics. Telemetry never breaks its caller."""
         recorder = self._recorder
-        recorder.metrics.in_flight.dec()
+        metrics = recorder.metrics
+        metrics.cells[metrics.in_flight] -= 1
         latency_s = recorder.clock_s() - self._started_s
         exemplar = self.trace_id if self._kept(latency_s) else None
-        recorder.metrics.answered(self._labels, self._route, self._status, latency_s, exemplar)
+        overhead_s = max(0.0, latency_s - self.waited_s)
+        metrics.answered(self._labels, self._route, self._status, latency_s, overhead_s, exemplar)
         self.span.end()
 
     def _kept(self, latency_s: float) -> bool:
@@ -125,29 +148,48 @@ class Record:
 class AttemptRecord:
     """One attempt at one model; see `Attempt`. As a context manager it ends the span, whatever happens."""
 
-    def __init__(self, recorder: Recorder, parent: Span, endpoint: Endpoint, call: Call) -> None:
+    __slots__ = (
+        "_body",
+        "_content",
+        "_context",
+        "_info",
+        "_labels",
+        "_record",
+        "_recorder",
+        "_started_s",
+        "span",
+    )
+
+    def __init__(self, recorder: Recorder, record: Record, endpoint: Endpoint, call: Call) -> None:
         self._recorder = recorder
+        self._record = record
         self._labels = endpoint.labels
         self._started_s = recorder.clock_s()
         self._content = recorder.content()
         self._info: AnswerInfo | None = None
         self._body: bytes | None = None
-        operation = OPERATIONS[call.task]
+        self._context: Context | None = None
         self.span = recorder.tracer.start_span(
-            f"{operation} {endpoint.config.model.name}",
-            context=trace.set_span_in_context(parent, Context()),
+            endpoint.span_name,
+            context=trace.set_span_in_context(record.span, _NO_CONTEXT),
             kind=SpanKind.CLIENT,
-            attributes={
-                "gen_ai.operation.name": operation,
-                "gen_ai.provider.name": endpoint.provider_name,
-                "gen_ai.request.model": endpoint.config.model.name,
-                "tollway.endpoint": endpoint.name,
-                **_server_attributes(endpoint),
-                **request_attributes(call),
-                **self._content.asked(call),
-            },
+            attributes=endpoint.attributes | request_attributes(call) | self._content.asked(call),
         )
-        self.context = trace.set_span_in_context(self.span, Context())
+
+    @property
+    def context(self) -> Context:
+        """See `Attempt.context`."""
+        if self._context is None:
+            self._context = trace.set_span_in_context(self.span, _NO_CONTEXT)
+        return self._context
+
+    def trace_headers(self) -> tuple[tuple[str, str], ...]:
+        """See `Attempt.trace_headers`."""
+        return inject(self.span.get_span_context())
+
+    def waited(self, for_s: float) -> None:
+        """See `Attempt.waited`."""
+        self._record.waited_s += for_s
 
     def upstream_answered(self, request_id: str | None) -> None:
         """See `Attempt.upstream_answered`."""
@@ -199,10 +241,3 @@ class AttemptRecord:
         content = self._content.answered(self._body)
         if content:
             self.span.set_attributes(content)
-
-
-def _server_attributes(endpoint: Endpoint) -> dict[str, Any]:
-    if endpoint.server is None:
-        return {}
-    address, port = endpoint.server
-    return {"server.address": address, "server.port": port}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Protocol
+from typing import Any, Protocol
 
 from tollway.gateway.config.values import EndpointConfig, RouteConfig
 from tollway.gateway.limits import Limiter
@@ -27,10 +27,9 @@ class Endpoint:
     limiter: Limiter
     runner: Runner
     labels: Labels
-    provider_name: str
-    """`gen_ai.provider.name`."""
-    server: tuple[str, int] | None
-    """Address and port of the model's service; None when it runs in this process."""
+    span_name: str
+    attributes: dict[str, Any]
+    """What the span of every attempt says."""
 
     @property
     def name(self) -> str:

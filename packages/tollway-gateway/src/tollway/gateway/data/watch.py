@@ -1,8 +1,9 @@
 """What may interrupt a request while it waits: its caller hangs up, or a time limit passes.
 
 ASGI tells of a hang-up only to who awaits `receive()`, and the request's own task awaits the model. A task
-beside it would cost every request its creation and two switches. Instead the `receive()` coroutine is driven
-by hand: each future it waits for gets a callback that drives it on. Both kinds of interruption cancel the
+beside it would cost every request its creation and two switches. Our own server tells of it by a call. Of any
+other the `receive()` coroutine is driven by hand: each future it waits for gets a callback that drives it on.
+Both kinds of interruption cancel the
 request's task, and `__exit__` turns that cancellation into the reason for it.
 """
 
@@ -13,6 +14,9 @@ import logging
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from types import TracebackType
 from typing import Any, Self
+
+from .exchange import Exchange
+from .timers import Timer, Timers
 
 _log = logging.getLogger(__name__)
 
@@ -26,20 +30,41 @@ class CallerGone(Exception):  # noqa: N818 - it is news, not an error
 class Watch:
     """Interrupts the task that entered it, by raising the reason at the end of the `with` statement."""
 
-    def __init__(self, receive: Receive) -> None:
+    __slots__ = (
+        "_awaited",
+        "_deadline_s",
+        "_exchange",
+        "_late",
+        "_loop",
+        "_reason",
+        "_receive",
+        "_receiving",
+        "_task",
+        "_timer",
+        "_timers",
+    )
+
+    def __init__(
+        self, receive: Receive, timers: Timers | None = None, exchange: Exchange | None = None
+    ) -> None:
         self._receive = receive
-        self._loop = asyncio.get_running_loop()
+        self._exchange = exchange
+        self._timers = timers or Timers()
+        self._loop = self._timers.loop
         self._task: asyncio.Task[Any] | None = None
         self._reason: Exception | None = None
         self._receiving: Generator[Any, None, Any] | None = None
         self._awaited: asyncio.Future[Any] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._deadline_s = 0.0
         self._late: Callable[[], Exception] | None = None
 
     def __enter__(self) -> Self:
-        self._task = asyncio.current_task()
-        self._listen()
+        self._task = asyncio.current_task(self._loop)
+        if self._exchange is None:
+            self._listen()
+        else:
+            self._exchange.on_hang_up(self._gone)
         return self
 
     def __exit__(
@@ -62,10 +87,12 @@ class Watch:
         """
         self._late = late
         self._deadline_s = self._loop.time() + within_s
-        if self._timer is None or self._timer.when() > self._deadline_s:
-            self._set_timer()
+        if self._timer is None:
+            self._timer = self._timers.set(within_s, self._deadline_s, self._ring)
+        elif self._timer.when() > self._deadline_s:
+            self._set_anew()
 
-    def _set_timer(self) -> None:
+    def _set_anew(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(self._deadline_s, self._ring)
@@ -73,7 +100,7 @@ class Watch:
     def _ring(self) -> None:
         self._timer = None
         if self._loop.time() < self._deadline_s:
-            self._set_timer()
+            self._set_anew()
         elif self._late is not None:
             self._interrupt(self._late())
 
@@ -104,9 +131,12 @@ class Watch:
     def _heard(self, message: MutableMapping[str, Any]) -> None:
         self._receiving = None
         if message["type"] == "http.disconnect":
-            self._interrupt(CallerGone())
+            self._gone()
         else:
             self._listen()
+
+    def _gone(self) -> None:
+        self._interrupt(CallerGone())
 
     def _interrupt(self, reason: Exception) -> None:
         if self._reason is None and self._task is not None:
@@ -116,6 +146,9 @@ class Watch:
     def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._exchange is not None:
+            self._exchange.on_hang_up(None)
+            return
         if self._awaited is not None:
             self._awaited.remove_done_callback(self._drive)
         receiving, self._receiving = self._receiving, None

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig
 from tollway.gateway.limits import limiter_of
 from tollway.gateway.telemetry import Labels
+from tollway.gateway.telemetry.genai import endpoint_attributes, span_name
 from tollway.gateway.upstream import UpstreamClient
 from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, discovery, with_defaults
 
@@ -50,8 +51,14 @@ def _endpoint(config: EndpointConfig, provider: Provider, parts: Parts) -> Endpo
         limiter=limiter_of(config.name, config.limit, parts.clock_ns),
         runner=_runner(config, provider, parts),
         labels=Labels(config.name, provider_name, config.model.name),
-        provider_name=provider.telemetry_name or provider_name,
-        server=_server(provider),
+        span_name=span_name(config.endpoint_type, config.model.name),
+        attributes=endpoint_attributes(
+            config.name,
+            config.endpoint_type,
+            provider.telemetry_name or provider_name,
+            config.model.name,
+            _server(provider),
+        ),
     )
 
 

@@ -9,6 +9,7 @@ number of ticks for every rate, and `burst` calls at one instant are never denie
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,7 @@ class Bucket:
     full_at_ticks: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What became of one call: `remaining` whole tokens, and the waits in nanoseconds, rounded up.
 
     `wait_ns` is the time until the next call would be allowed (0 when it is now), `full_in_ns` the time until
@@ -56,9 +56,10 @@ def take(rate: Rate, bucket: Bucket, now_ns: int) -> Decision:
         full_at += interval
         bucket.full_at_ticks = full_at
     missing = full_at - now
+    wait = missing + interval - capacity
     return Decision(
-        allowed=allowed,
-        remaining=(capacity - missing) // interval,
-        wait_ns=max(0, -(-(missing + interval - capacity) // rate.calls)),
-        full_in_ns=-(-missing // rate.calls),
+        allowed,
+        (capacity - missing) // interval,
+        -(-wait // rate.calls) if wait > 0 else 0,
+        -(-missing // rate.calls),
     )

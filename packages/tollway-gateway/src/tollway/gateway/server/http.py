@@ -21,6 +21,8 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from tollway.gateway.data.exchange import EXTENSION
+
 _NO_BODY = frozenset({204, 304})
 
 _END_OF_CHUNKS = b"0\r\n\r\n"
@@ -150,7 +152,7 @@ class HTTPProtocol(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         exchange.received_s = self._received_s
-        scope["extensions"] = {"tollway": exchange}  # type: ignore[dict-item]  # not one of ASGI's own
+        scope["extensions"] = {EXTENSION: exchange}  # type: ignore[dict-item]  # not one of ASGI's own
         if before is None or before.response_complete:
             self._start_asgi_task(exchange, self.app)
         else:

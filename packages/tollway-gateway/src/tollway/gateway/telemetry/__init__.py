@@ -1,6 +1,6 @@
 """What is recorded of requests: spans by OpenTelemetry's conventions, and Prometheus metrics."""
 
-from .metrics import Labels, Metrics
+from .metrics import UNKNOWN, Labels, Metrics
 from .self_metrics import TracingCollector
 
-__all__ = ["Labels", "Metrics", "TracingCollector"]
+__all__ = ["UNKNOWN", "Labels", "Metrics", "TracingCollector"]

@@ -18,6 +18,26 @@ OPERATIONS: Mapping[Task, str] = {
 """`gen_ai.operation.name` of each endpoint type."""
 
 
+def span_name(task: Task, model: str) -> str:
+    """Return the name of the span of a call."""
+    return f"{OPERATIONS[task]} {model}"
+
+
+def endpoint_attributes(
+    endpoint: str, task: Task, provider: str, model: str, server: tuple[str, int] | None
+) -> dict[str, Any]:
+    """Return what is the same for every call of an endpoint; `server` is where its model's service is."""
+    attributes: dict[str, Any] = {
+        "gen_ai.operation.name": OPERATIONS[task],
+        "gen_ai.provider.name": provider,
+        "gen_ai.request.model": model,
+        "tollway.endpoint": endpoint,
+    }
+    if server is not None:
+        attributes["server.address"], attributes["server.port"] = server
+    return attributes
+
+
 def _number(value: Any) -> float | int | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
@@ -55,13 +75,17 @@ _PARAMETERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
 """Request key, attribute, and what makes a value fit: callers send anything."""
 
 
+_KEYS = frozenset(key for key, _, _ in _PARAMETERS)
+
+
 def request_attributes(call: Call) -> dict[str, Any]:
     """Return what a call asks for; a value of the wrong type is left out, for the model to refuse."""
     attributes: dict[str, Any] = {}
     payload = call.payload
-    for key, name, fit in _PARAMETERS:
-        if key in payload and (value := fit(payload[key])) is not None:
-            attributes[name] = value
+    if not _KEYS.isdisjoint(payload):  # else not one of them has to be looked for
+        for key, name, fit in _PARAMETERS:
+            if key in payload and (value := fit(payload[key])) is not None:
+                attributes[name] = value
     if call.stream:
         attributes["gen_ai.request.stream"] = True
     return attributes
@@ -77,11 +101,12 @@ def answer_attributes(info: AnswerInfo) -> dict[str, Any]:
     if info.finish_reasons:
         attributes["gen_ai.response.finish_reasons"] = info.finish_reasons
     if (usage := info.usage) is not None:
-        counts = {
-            "gen_ai.usage.input_tokens": usage.input_tokens,
-            "gen_ai.usage.output_tokens": usage.output_tokens,
-            "gen_ai.usage.cache_read.input_tokens": usage.cache_read_input_tokens,
-            "gen_ai.usage.reasoning.output_tokens": usage.reasoning_output_tokens,
-        }
-        attributes.update((name, count) for name, count in counts.items() if count is not None)
+        if usage.input_tokens is not None:
+            attributes["gen_ai.usage.input_tokens"] = usage.input_tokens
+        if usage.output_tokens is not None:
+            attributes["gen_ai.usage.output_tokens"] = usage.output_tokens
+        if usage.cache_read_input_tokens is not None:
+            attributes["gen_ai.usage.cache_read.input_tokens"] = usage.cache_read_input_tokens
+        if usage.reasoning_output_tokens is not None:
+            attributes["gen_ai.usage.reasoning.output_tokens"] = usage.reasoning_output_tokens
     return attributes

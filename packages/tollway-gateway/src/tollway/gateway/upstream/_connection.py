@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import perf_counter
 from typing import Any, cast
 
 import httptools
@@ -31,10 +32,12 @@ class Connection(asyncio.Protocol):
         self._error: UpstreamConnectionError | ResponseError | None = None
         self.closed = False
         self._idle_since_s = 0.0
+        self._woken_s = 0.0
         self._reset()
 
     def _reset(self) -> None:
         self.status = 0
+        self.waited_s = 0.0  # until bytes arrived, not until somebody was there to take them
         self._raw_headers: list[tuple[bytes, bytes]] = []
         self.headers = Fields(self._raw_headers)
         self._head_bytes = 0
@@ -105,13 +108,16 @@ class Connection(asyncio.Protocol):
         if self._error is not None:
             raise self._error
         self._waiter = self._loop.create_future()
+        began_s = perf_counter()
         try:
             await self._waiter
         finally:
             self._waiter = None
+            self.waited_s += self._woken_s - began_s if self._woken_s > began_s else perf_counter() - began_s
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
+            self._woken_s = perf_counter()
             self._waiter.set_result(None)
 
     def _fail(self, error: UpstreamConnectionError | ResponseError) -> None:

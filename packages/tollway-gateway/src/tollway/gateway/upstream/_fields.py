@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 
 class Fields(Mapping[str, str]):
@@ -19,6 +20,14 @@ class Fields(Mapping[str, str]):
         if not found:
             raise KeyError(key)
         return b", ".join(found).decode("latin-1")
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a field's value, or `default`; most answers lack what is looked for."""
+        wanted = key.encode("latin-1")
+        for name, _ in self._raw:
+            if name.lower() == wanted:
+                return self[key]
+        return default
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(name.lower().decode("latin-1") for name, _ in self._raw))

@@ -6,13 +6,15 @@ import os
 import ssl
 from collections.abc import Mapping
 from functools import cache
+from time import perf_counter
 
-from tollway.provider import UpstreamConnectionError, UpstreamRequest, UpstreamResponse
+from tollway.provider import UpstreamConnectionError, UpstreamRequest
 
 from ._connection import Connection
 from ._pool import MAX_OPEN, Pool
 from ._request import NO_FIELDS, Headers, Origin, Way, target_of
 from ._tunnel import proxy_of
+from .client import WholeAnswer
 
 _MAX_WAYS = 1024
 """Addresses whose ways are remembered; a provider that makes more of them makes us forget all at times."""
@@ -35,12 +37,12 @@ class HTTP1Client:
 
     async def send(
         self, request: UpstreamRequest, connect_s: float, fields: Headers = NO_FIELDS
-    ) -> UpstreamResponse:
+    ) -> WholeAnswer:
         """See `UpstreamClient.send`."""
         pool, connection = await self._exchange(request, connect_s, fields, whole=True)
-        response = UpstreamResponse(connection.status, connection.headers, connection.take())
+        answer = WholeAnswer(connection.status, connection.headers, connection.take(), connection.waited_s)
         pool.give_back(connection)
-        return response
+        return answer
 
     async def open(
         self, request: UpstreamRequest, connect_s: float, fields: Headers = NO_FIELDS
@@ -73,9 +75,12 @@ class HTTP1Client:
                     raise
             else:
                 return pool, connection
+        began_s = perf_counter()
         connection = await pool.connect(connect_s)
+        connected_s = perf_counter() - began_s
         try:
             await connection.ask(data, whole=whole)
+            connection.waited_s += connected_s
         except BaseException:
             pool.drop(connection)
             raise
@@ -102,10 +107,17 @@ class HTTP1Stream:
         self._connection: Connection | None = connection
         self.status = connection.status
         self.headers: Mapping[str, str] = connection.headers
+        self.waited_s = connection.waited_s
 
     async def read(self) -> bytes:
         """See `UpstreamStream.read`."""
-        return b"" if self._connection is None else await self._connection.read()
+        connection = self._connection
+        if connection is None:
+            return b""
+        try:
+            return await connection.read()
+        finally:
+            self.waited_s = connection.waited_s
 
     def close(self) -> None:
         """See `UpstreamStream.close`."""

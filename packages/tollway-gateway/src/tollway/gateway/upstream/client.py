@@ -8,11 +8,20 @@ addresses or keys in its message.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from tollway.provider import UpstreamRequest, UpstreamResponse
+from tollway.provider import UpstreamRequest
 
 Headers = tuple[tuple[str, str], ...]
+
+
+class WholeAnswer(NamedTuple):
+    """A whole HTTP answer, as `UpstreamResponse`; `waited_s` is how long it was waited for."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    waited_s: float
 
 
 class UpstreamStream(Protocol):
@@ -26,6 +35,10 @@ class UpstreamStream(Protocol):
     def headers(self) -> Mapping[str, str]:
         """Header fields; names in lower case, repeated fields joined by a comma."""
 
+    @property
+    def waited_s(self) -> float:
+        """Seconds that were waited for the upstream so far, connecting included."""
+
     async def read(self) -> bytes:
         """Wait for the next bytes, empty at the end; `UpstreamConnectionError` when it is cut off."""
 
@@ -36,9 +49,7 @@ class UpstreamStream(Protocol):
 class UpstreamClient(Protocol):
     """Sends requests over connections that it keeps."""
 
-    async def send(
-        self, request: UpstreamRequest, connect_s: float, fields: Headers = ()
-    ) -> UpstreamResponse:
+    async def send(self, request: UpstreamRequest, connect_s: float, fields: Headers = ()) -> WholeAnswer:
         """Send a request and wait for the whole answer, of any status.
 
         `fields` go with the request's own headers: what differs from one request to the next, such as

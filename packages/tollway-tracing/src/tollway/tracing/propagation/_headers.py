@@ -27,7 +27,7 @@ _NO_PARENT = Context()
 _MAX_WRITTEN_STATES = 64
 
 _written_states: dict[int, tuple[TraceState, str]] = {}
-"""Headers of tracestates by identity: they never change, and nearly all traces that begin here share one of two."""
+"""Headers of tracestates by identity: they never change, and nearly all traces that begin here share two."""
 
 
 class _ByName(Getter[Mapping[str, list[str]]]):
