@@ -32,7 +32,7 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 
-from tollway.tracing import TracerProvider
+from tollway.tracing import RatioSlowSampler, TracerProvider
 from tollway.tracing.testing import CountingIds
 
 PROVIDERS = [SDKTracerProvider, TracerProvider]
@@ -283,6 +283,37 @@ def test_the_sdks_own_metrics_count_our_spans(monkeypatch):
         open_span.end()
     assert found[0]
     assert found[0] == found[1]
+
+
+def test_the_sdks_own_metrics_count_where_our_sampler_decides(monkeypatch):
+    """What is held is recorded only; what an unsampled caller asks for is dropped."""
+    monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
+    reader = InMemoryMetricReader()
+    provider = TracerProvider(
+        RatioSlowSampler(0.0),
+        shutdown_on_exit=False,
+        timer=False,
+        meter_provider=MeterProvider([reader], shutdown_on_exit=False),
+    )
+    tracer = provider.get_tracer("t")
+    with tracer.start_as_current_span("held"):
+        tracer.start_span("child").end()
+    still_open = tracer.start_span("forced", force=True)
+    caller = trace.NonRecordingSpan(trace.SpanContext(7, 5, is_remote=True))
+    tracer.start_span("s", trace.set_span_in_context(caller)).end()
+    found = {
+        (name, *(value for _, value in attributes)): value
+        for (name, attributes), value in points(reader).items()
+    }
+    assert {
+        ("otel.sdk.span.started", "none", "RECORD_ONLY"): 1,
+        ("otel.sdk.span.started", "local", "RECORD_ONLY"): 1,
+        ("otel.sdk.span.started", "none", "RECORD_AND_SAMPLE"): 1,
+        ("otel.sdk.span.started", "remote", "DROP"): 1,
+        ("otel.sdk.span.live", "RECORD_ONLY"): 0,
+        ("otel.sdk.span.live", "RECORD_AND_SAMPLE"): 1,
+    } == found
+    still_open.end()
 
 
 def points(reader):

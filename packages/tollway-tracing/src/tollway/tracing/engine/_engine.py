@@ -51,7 +51,9 @@ class Engine:
         clock: Clock,
         *,
         with_timer: bool = True,
+        meter: SpanProcessor | None = None,
     ) -> None:
+        self._meter = () if meter is None else (meter,)
         self.multi = multi
         self.wall_ns = clock.wall_ns
         self.monotonic_ns = clock.monotonic_ns
@@ -99,8 +101,9 @@ class Engine:
         known = self._span_processors()
         if known is not self._processors:
             self._processors = known
-            self.starting = tuple(p for p in known if _listens(p, "on_start"))
-            self.ending = tuple(p for p in known if _listens(p, "_on_ending"))
+            told = (*self._meter, *known)
+            self.starting = tuple(p for p in told if _listens(p, "on_start"))
+            self.ending = tuple(p for p in told if _listens(p, "_on_ending"))
 
     def hand_over(self, other: Engine) -> None:
         """Pass what still ends here to the processors of another engine."""

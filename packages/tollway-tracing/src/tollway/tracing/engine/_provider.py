@@ -8,9 +8,13 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+from opentelemetry.metrics import get_meter_provider
+from opentelemetry.sdk.environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED
+from opentelemetry.sdk.environment_variables._internal import parse_boolean_environment_variable
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
+from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics, create_tracer_metrics
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
@@ -24,6 +28,7 @@ from ._clock import Clock
 from ._counts import Counts
 from ._engine import Engine
 from ._ids import RandomIds
+from ._meter import Meter
 from ._tracer import Tracer
 
 
@@ -58,11 +63,13 @@ class TracerProvider(SDKTracerProvider):
             span_limits,
             **rest,
         )
+        own = self.sampler if isinstance(self.sampler, RatioSlowSampler) else None
         self.engine = Engine(
             self._active_span_processor,
-            self.sampler if isinstance(self.sampler, RatioSlowSampler) else None,
+            own,
             clock or Clock(),
             with_timer=timer,
+            meter=None if own is None else self._meter(),
         )
         self._adopted: list[SpanProcessor] = []
         self._ends_at_exit = shutdown_on_exit
@@ -111,6 +118,14 @@ class TracerProvider(SDKTracerProvider):
         )
         tracer.bind(self.engine)
         return tracer
+
+    def _meter(self) -> Meter | None:
+        """Return what counts for the SDK's own metrics, where the environment asks for them."""
+        metrics = create_tracer_metrics(
+            self._meter_provider or get_meter_provider(),
+            parse_boolean_environment_variable(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED),
+        )
+        return None if isinstance(metrics, NoOpTracerMetrics) else Meter(metrics)
 
     @property
     def counts(self) -> Counts:

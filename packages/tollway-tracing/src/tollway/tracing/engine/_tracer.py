@@ -188,6 +188,7 @@ class Tracer(SDKTracer):
         if local is None:
             assert parent_context is not None
             self.engine.counts.dropped["parent"] += 1
+            self._tracer_metrics.start_span(parent_context, Decision.DROP)
             trace_id, _, _, flags, state, _ = parent_context
             # A span id of its own, as the specification wants of spans that record nothing too.
             return NonRecordingSpan(SpanContext(trace_id, self.new_span_id(), False, flags, state))
