@@ -21,7 +21,7 @@ from opentelemetry.trace import Span as APISpan
 from tollway.tracing._json import to_json_text
 from tollway.tracing._runtime import INPUTS, OUTPUTS, status_of
 
-from ._values import HEAVY_CHARACTERS, PLAIN, cleaned, frozen, frozen_items, text_of, weight
+from ._values import HEAVY_CHARACTERS, PLAIN, cleaned, frozen, frozen_items, heavy, text_of, weight
 
 if TYPE_CHECKING:
     from ._local import LocalTrace
@@ -115,8 +115,15 @@ class Span(APISpan, ReadableSpan):
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
-        for key, value in attributes.items():
-            self.set_attribute(key, value)
+        own = self._own_attributes
+        if self._end_time is not None or len(own) + len(attributes) > self._tracer.max_attributes:
+            for key, value in attributes.items():
+                self.set_attribute(key, value)
+            return
+        items = frozen_items(attributes)
+        own.update(items)
+        if heavy_bytes := heavy(items):
+            self._local.weigh(heavy_bytes)
 
     def add_event(
         self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None

@@ -28,6 +28,8 @@ def frozen(value: Any, inside: tuple[int, ...] = ()) -> Any:
     """
     if type(value) in PLAIN or isinstance(value, (bytes, str, bool, int, float)):
         return value
+    if type(value) is tuple and PLAIN.issuperset(map(type, value)):
+        return value
     if len(inside) < MAX_DEPTH and id(value) not in inside:
         if isinstance(value, Mapping):
             path = (*inside, id(value))
@@ -95,8 +97,12 @@ def weight(value: Any) -> int:
 
 def heavy(items: Mapping[str, Any]) -> int:
     """Return the weight of those frozen values that are worth counting."""
-    return sum(
-        weight(value)
-        for value in items.values()
-        if type(value) not in PLAIN or (type(value) is str and len(value) > HEAVY_CHARACTERS)
-    )
+    total = 0
+    for value in items.values():  # for every span: nothing is called for a short text or a number
+        kind = type(value)
+        if kind is str:
+            if len(value) > HEAVY_CHARACTERS:
+                total += len(value)
+        elif kind not in PLAIN:
+            total += weight(value)
+    return total
