@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import set_span_in_context
 
-from tollway.tracing import RatioSlowSampler, testing
+from tollway.tracing import RatioSlowSampler, TracerProvider, testing
 from tollway.tracing.store import FileStore
 
 
@@ -297,3 +298,38 @@ def test_what_runs_while_the_interpreter_ends_raises_nothing(tmp_path):
         """,
         tmp_path,
     )
+
+
+def test_a_new_setup_amid_running_threads_loses_nothing():
+    """Every span goes to the processors of before or after, or is counted as dropped."""
+    recorders = [testing.Recorder()]
+    provider = TracerProvider(RatioSlowSampler(), Resource({}), shutdown_on_exit=False)
+    provider.adopt_processors(recorders)
+    tracer, engines = provider.get_tracer("t"), [provider.engine]
+    stop = threading.Event()
+
+    def work():
+        made = 0
+        while not stop.is_set():
+            with tracer.start_as_current_span("root"):
+                tracer.start_span("child").end()
+            made += 2
+        return made
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            running = [pool.submit(work) for _ in range(4)]
+            for number in range(40):
+                recorders.append(testing.Recorder())
+                provider.adopt(RatioSlowSampler(1.0 if number % 2 else 0.5), Resource({}), recorders[-1:])
+                engines.append(provider.engine)
+            stop.set()
+            made = sum(future.result() for future in running)
+    finally:
+        stop.set()
+        sys.setswitchinterval(before)
+    ids = [span.context.span_id for recorder in recorders for span in recorder.spans]
+    assert made == len(set(ids)) + sum(sum(engine.counts.dropped.values()) for engine in engines)
+    assert len(ids) == len(set(ids))
