@@ -9,6 +9,7 @@ import orjson
 from . import sse
 from ._openai_errors import error_of_event, load, words_of
 from ._openai_info import choice_index, choices_of, finish_reason, info_of, usage_of, wants_usage
+from ._openai_refrain import Refrain
 from ._secrets import Redactor
 from ._values import Answer, AnswerInfo, Call, Task, UpstreamResponse
 from .errors import ProviderError, ResponseError, StreamError
@@ -57,7 +58,17 @@ class OpenAIStream:
     closed in good order; then `[DONE]` is added.
     """
 
-    __slots__ = ("_finishes", "_hide_usage", "_parser", "_redact", "_wanted", "complete", "error", "info")
+    __slots__ = (
+        "_finishes",
+        "_hide_usage",
+        "_parser",
+        "_redact",
+        "_refrain",
+        "_wanted",
+        "complete",
+        "error",
+        "info",
+    )
 
     def __init__(self, call: Call, redact: Redactor) -> None:
         self.info = AnswerInfo()
@@ -68,9 +79,12 @@ class OpenAIStream:
         self._hide_usage = not wants_usage(call.payload)
         self._wanted = _answers_wanted(call.payload)
         self._finishes: dict[int, str | None] = {}
+        self._refrain = Refrain()
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes as they came, return the events that are now whole (perhaps none)."""
+        if self._refrain.covers(data) and self._parser.is_empty and not self.complete and self.error is None:
+            return data
         try:
             return self._pass_on(self._parser.feed(data))
         except sse.EventTooLargeError as error:
@@ -93,12 +107,15 @@ class OpenAIStream:
         for event in events:
             if self.complete or self.error is not None:
                 break
-            if event.data is None or self._look_at(event.data, event.name):
+            if self._look_at(event):
                 passed.append(event.raw)
         return b"".join(passed)
 
-    def _look_at(self, data: bytes, name: bytes) -> bool:
+    def _look_at(self, event: sse.Event) -> bool:
         """Learn what an event says, and whether the caller is to see it."""
+        data = event.data
+        if data is None:
+            return True
         if data.strip() == _DONE:
             self.complete = True
             return True
@@ -106,10 +123,11 @@ class OpenAIStream:
         if not isinstance(chunk, dict):
             self.error = StreamError("the model's stream carried something that is not a JSON object")
             return False
-        if chunk.get("error") or name == b"error":
+        if chunk.get("error") or event.name == b"error":
             self.error = error_of_event(chunk, self._redact)
             return False
         self._learn(chunk)
+        self._refrain.learn(event.raw, chunk)
         usage_only = isinstance(chunk.get("usage"), dict) and not choices_of(chunk)
         return not (usage_only and self._hide_usage)
 

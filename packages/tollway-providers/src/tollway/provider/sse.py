@@ -55,6 +55,11 @@ class Parser:
         self._scanned = 0
         self._started = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no event is under way."""
+        return self._started and not self._buffer
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that are now whole.
 
