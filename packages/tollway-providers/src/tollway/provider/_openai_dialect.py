@@ -19,6 +19,9 @@ PATHS = {Task.CHAT: "/chat/completions", Task.COMPLETIONS: "/completions", Task.
 
 _DONE = b"[DONE]"
 
+_SHORT = 16 * 1024
+"""Bytes of an event under way that are looked at again with what comes; a longer one stays in the parser."""
+
 
 def body_of(call: Call, model: str) -> bytes:
     """Return the caller's body, made out to `model`; of a stream the usage is asked for in any case.
@@ -83,13 +86,26 @@ class OpenAIStream:
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes as they came, return the events that are now whole (perhaps none)."""
-        if self._refrain.covers(data) and self._parser.is_empty and not self.complete and self.error is None:
-            return data
+        if self.complete or self.error is not None:
+            return b""
+        if 0 < self._parser.held <= _SHORT:
+            data = self._parser.take_back() + data
+        passed = []
+        at = 0
         try:
-            return self._pass_on(self._parser.feed(data))
+            while at < len(data) and not self.complete and self.error is None:
+                if (known := self._refrain.follow(data, at)) > at:
+                    passed.append(data[at:known])
+                    at = known
+                    continue
+                # One event at a time, so that those which follow can be known by it.
+                end = data.find(b"\n\n", at) + 2
+                piece = data[at:end] if end > 1 else data[at:]
+                passed.append(self._pass_on(self._parser.feed(piece)))
+                at += len(piece)
         except sse.EventTooLargeError as error:
             self.error = StreamError(f"the model's stream carried {error}")
-            return b""
+        return b"".join(passed)
 
     def end(self) -> bytes:
         """Take the end of the upstream's bytes; sets `error` unless the answer is complete."""

@@ -14,13 +14,11 @@ class Refrain:
     recognised is as good JSON as the event that was parsed, and says nothing new.
     """
 
-    __slots__ = ("_after", "_before", "_quotes", "_turn")
+    __slots__ = ("_after", "_before")
 
     def __init__(self) -> None:
         self._before = b""
         self._after = b""
-        self._turn = b""
-        self._quotes = 0
 
     def learn(self, raw: bytes, chunk: dict[str, Any]) -> None:
         """Take an event of one choice that goes on; forget the one before if this cannot be learnt from."""
@@ -34,20 +32,25 @@ class Refrain:
             self._before = b""
             return
         self._before, self._after = before + b'"', b'"' + after
-        self._turn = self._after + self._before
-        self._quotes = raw.count(b'"')
 
-    def covers(self, data: bytes) -> bool:
-        """Say whether these are whole events, all of them like the one that was learnt."""
-        if not (self._before and data.startswith(self._before) and data.endswith(self._after)):
-            return False
-        events, odd = divmod(data.count(b"\n"), 2)
-        return (
-            not odd
-            and data.count(self._turn) == events - 1
-            and data.count(b'"') == events * self._quotes
-            and b"\\" not in data
-        )
+    def follow(self, data: bytes, start: int = 0) -> int:
+        """Return where the first event at or after `start` begins that is not like the one learnt, or not whole."""
+        before, after = self._before, self._after
+        if not before:
+            return start
+        find, text, tail = data.find, len(before), len(after)
+        while (end := find(b"\n\n", start) + 2) > 1:
+            if not (data.startswith(before, start) and data.endswith(after, start + text, end)):
+                break
+            to = end - tail
+            if (
+                find(b'"', start + text, to) >= 0
+                or find(b"\\", start + text, to) >= 0
+                or find(b"\n", start, to) >= 0
+            ):
+                break
+            start = end
+        return start
 
 
 def _text_of(chunk: dict[str, Any]) -> bytes:

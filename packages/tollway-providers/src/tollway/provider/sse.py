@@ -56,9 +56,16 @@ class Parser:
         self._started = False
 
     @property
-    def is_empty(self) -> bool:
-        """Whether no event is under way."""
-        return self._started and not self._buffer
+    def held(self) -> int:
+        """Bytes of the event under way."""
+        return len(self._buffer)
+
+    def take_back(self) -> bytes:
+        """Return the bytes of the event under way, as if they had never come."""
+        taken = bytes(self._buffer)
+        self._buffer.clear()
+        self._scanned = 0
+        return taken
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that are now whole.
