@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import random
@@ -40,6 +41,9 @@ _THREADS = 32
 """Plain `predict` calls that run at the same time; more of them wait."""
 
 _CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+_GC_ALLOCATIONS = 10_000
+"""Objects after which Python looks for cycles: its own 700 are those of a few dozen requests in flight."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -178,6 +182,10 @@ class Lifetime:
                 otlp_headers=None if settings.otlp is None else settings.otlp.headers,
             )
             self._recorder.tracer = trace.get_tracer(_TRACER_NAME)
+        # What was made so far stays: the collector need not look at it again, nor stop requests for it.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GC_ALLOCATIONS)
         self._ready = True
 
     async def _stop(self) -> None:

@@ -34,7 +34,7 @@ class Refrain:
         self._before, self._after = before + b'"', b'"' + after
 
     def follow(self, data: bytes, start: int = 0) -> int:
-        """Return where the first event at or after `start` begins that is not like the one learnt, or not whole."""
+        """Return where, from `start` on, the first event is that is not like the one learnt, or not whole."""
         before, after = self._before, self._after
         if not before:
             return start

@@ -80,7 +80,7 @@ class DataPlane:
 async def _ask(endpoint: Endpoint, call: Call, attempt: AttemptRecord, watch: Watch) -> bytes:
     """Get a whole answer within `total`; nothing shorter can be told from a model at work."""
     total_s = endpoint.config.timeout.total_s
-    watch.expect(total_s, _late(f"the model did not answer within {total_s:g} s"))
+    watch.expect(total_s, lambda: UpstreamTimeoutError(f"the model did not answer within {total_s:g} s"))
     answer = await endpoint.runner.answer(call, attempt)
     attempt.answered(answer.info, answer.body)
     return answer.body

@@ -146,6 +146,7 @@ class Watch:
     def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None  # it holds this: no cycle is left for Python's collector
         if self._exchange is not None:
             self._exchange.on_hang_up(None)
             return

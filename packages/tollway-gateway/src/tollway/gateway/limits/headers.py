@@ -22,9 +22,9 @@ def limit_headers(name: str, rate: Rate, decision: Decision) -> tuple[tuple[byte
     """Return what changes from call to call; waits are rounded up, so who waits that long is served."""
     remaining = decision.remaining
     headers = (
-        (b"ratelimit", f'"{name}";r={remaining};t={_seconds_up(decision.full_in_ns)}'.encode()),
-        (b"x-ratelimit-limit-requests", str(rate.burst).encode()),
-        (b"x-ratelimit-remaining-requests", str(remaining).encode()),
+        (b"ratelimit", b'"%b";r=%d;t=%d' % (name.encode(), remaining, _seconds_up(decision.full_in_ns))),
+        (b"x-ratelimit-limit-requests", b"%d" % rate.burst),
+        (b"x-ratelimit-remaining-requests", b"%d" % remaining),
         (b"x-ratelimit-reset-requests", duration(decision.full_in_ns).encode()),
     )
     if decision.allowed:

@@ -48,6 +48,14 @@ class Exchange(RequestResponseCycle):
         if self._gone is not None and self.disconnected:
             self._gone()
 
+    async def run_asgi(self, app: Any) -> None:
+        """Run the application."""
+        try:
+            await super().run_asgi(app)
+        finally:
+            # The scope holds this, and this the scope: no cycle is left for Python's collector.
+            self.scope["extensions"].pop(EXTENSION, None)
+
     async def send(self, message: Any) -> None:
         """Take one of ASGI's `http.response.*` messages."""
         if self.flow.write_paused and not self.disconnected:

@@ -185,6 +185,7 @@ class LocalTrace:
         held, self.held = self.held, None
         if held is not None:
             self._forget(held, why)
+        self.root = None  # which holds this: no cycle is left for Python's collector, nor warm memory in it
 
     def _forget(self, held: list[Span], why: str) -> int:
         count = 0
