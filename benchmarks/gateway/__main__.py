@@ -61,30 +61,30 @@ def mock() -> Iterator[Where]:
 @contextmanager
 def running(peer: Peer, where: Where) -> Iterator[Running]:
     """Run a gateway on its own core until the block ends."""
-    with scratch() as folder:
-        launch = peer.launch(where, Path(folder))
-        log = Path(folder) / "log"
-        began_s = time.perf_counter()
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                ["taskset", "-c", str(GATEWAY_CPU), *launch.command],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **launch.environ},
-                cwd=folder,
-            )
+    folder = scratch()
+    launch = peer.launch(where, folder)
+    log = folder / "log"
+    began_s = time.perf_counter()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["taskset", "-c", str(GATEWAY_CPU), *launch.command],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **launch.environ},
+            cwd=folder,
+        )
+    try:
+        base = wait_for(process, launch, folder)
+        yield Running(process.pid, base, launch, time.perf_counter() - began_s)
+    except Exception:
+        print(log.read_text(errors="replace")[-2000:], file=sys.stderr)
+        raise
+    finally:
+        process.terminate()
         try:
-            base = wait_for(process, launch, Path(folder))
-            yield Running(process.pid, base, launch, time.perf_counter() - began_s)
-        except Exception:
-            print(log.read_text(errors="replace")[-2000:], file=sys.stderr)
-            raise
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def wait_for(process: subprocess.Popen[bytes], launch: Launch, folder: Path) -> str:

@@ -252,6 +252,13 @@ def upstream() -> Iterator[Callable[..., Upstream]]:
 
 
 @pytest.fixture
+def served() -> Iterator[Callable[[Any], int]]:
+    """Serves bare ASGI applications as the gateway is served; gives the port."""
+    with ExitStack() as stack:
+        yield lambda app: int(stack.enter_context(serving(app))[0].rpartition(":")[2])
+
+
+@pytest.fixture
 def gateway() -> Iterator[Callable[..., Running]]:
     """Starts gateways on configs given as plain values."""
     with ExitStack() as stack:

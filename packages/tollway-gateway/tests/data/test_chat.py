@@ -277,3 +277,21 @@ def test_connections_to_the_upstream_are_kept(plain):
     for streamed in (True, False, True, False):
         gateway.client.post("/endpoints/chat/invocations", json={**CHAT, "stream": streamed})
     assert server.connections == 1
+
+
+def test_what_we_add_is_told_apart_from_the_models_time(plain):
+    """`Server-Timing` and `gateway_overhead_seconds` leave out what was waited for the upstream."""
+    gateway, _ = plain(lambda exchange: (threading.Event().wait(0.2), exchange.answer(COMPLETION)))
+    answer = gateway.client.post("/v1/chat/completions", json={**CHAT, "model": "chat"})
+    upstream_ms, gateway_ms = (
+        float(part.partition("dur=")[2]) for part in answer.headers["server-timing"].split(", ")
+    )
+    labels = {"endpoint": "chat", "route": "/v1/chat/completions"}
+    seen = [
+        sample.value
+        for family in gateway.app.metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "gateway_overhead_seconds_sum" and labels.items() <= sample.labels.items()
+    ]
+    assert upstream_ms > 190 > gateway_ms >= 0
+    assert 0 < seen[0] < 0.19

@@ -175,8 +175,8 @@ class Metrics:
         self.cells[at[1]] += usage.output_tokens or 0
 
     def lagged(self, lag_s: float) -> None:
-        """Note how late the event loop was."""
-        self.cells[self._lag] = lag_s
+        """Note how late the event loop was; what was worse is forgotten by and by, for who scrapes seldom."""
+        self.cells[self._lag] = max(lag_s, self.cells[self._lag] * 0.95)
 
     def code_label(self, code: str) -> str:
         """Return the code, or `other` when it is not one word or one too many."""
