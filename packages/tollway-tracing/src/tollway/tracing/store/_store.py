@@ -112,8 +112,11 @@ class FileStore:
         day = self._day_for(summary)
         path = self.layout.trace_file(day, trace_id)
         data = b"".join(line for _, line in lines)
+        # Of several rows the one stamped last is true. So the stamp is older than the file, which another
+        # process may append to at once, and in `_grown` younger than our line and older than our look.
+        made_ns = self._now_ns()
         if self._create(path, data):
-            return Entry(Row(summary, self._now_ns(), day))
+            return Entry(Row(summary, made_ns, day))
         _files.append(path, data)
         return self._grown(path, day)
 
@@ -141,9 +144,10 @@ class FileStore:
 
     def _grown(self, path: str, day: str) -> Entry:
         """Return the row of a trace with more than one line, and what it was before each of them."""
+        looked_ns = self._now_ns()
         parts = self._summaries(_files.read(path))
         stages = [merged(parts[:count]) for count in range(1, len(parts) + 1)]
-        return Entry(Row(stages[-1], self._now_ns(), day), tuple(stages[:-1]))
+        return Entry(Row(stages[-1], looked_ns, day), tuple(stages[:-1]))
 
     # --- reading ---
 
