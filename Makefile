@@ -40,8 +40,11 @@ check: $(VENV)/dev.stamp  ## lint, format, types, and what must not be in the tr
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python .ci/clean_tree.py
 
-bench: $(VENV)/dev.stamp  ## list the benchmarks; each is one command (benchmarks/README.md)
-	@sed -n '/^|/p' benchmarks/README.md
+bench: $(VENV)/dev.stamp  ## measure spans and gateway, with the peers that are there (five minutes)
+	@command -v nginx >/dev/null && command -v wrk >/dev/null || { echo "needs nginx and wrk (Debian: apt-get install nginx-light wrk)"; exit 1; }
+	@$(PIP) $(PINNED) pyreqwest
+	$(VENV)/bin/python benchmarks/spans --rounds 2 --traces 3000
+	$(VENV)/bin/python benchmarks/gateway --rounds 2 --seconds 2 $(ARGS)
 
 format: $(VENV)/dev.stamp  ## put the code into its one format
 	$(VENV)/bin/ruff check --fix .

@@ -1,6 +1,7 @@
 """What a gateway adds: requests a second, CPU, latency, streamed events, memory and start, beside its peers.
 
     python benchmarks/gateway [--install] [--rounds 5] [--seconds 4] [--only NAME ...] [--no-streams]
+    python benchmarks/gateway --soak MINUTES [--rate 500] [--picture soak.svg]
 
 One pinned core for the gateway, load and mock upstream on the other. Rounds interleave the peers, so that a
 drift of the machine's speed meets all of them; medians are printed, and ratios to `bare`, the least that a
@@ -26,6 +27,7 @@ from pathlib import Path
 import uvloop
 from load import Asked, cpu_s, read_streams, rss_mib, wrk
 from peers import STREAMS, WHOLE, Launch, Peer, Where, scratch
+from soak import picture, soak
 
 HERE = Path(__file__).parent
 LOAD_CPU, GATEWAY_CPU = 0, 1
@@ -200,6 +202,17 @@ STREAM_COLUMNS = {
 }
 
 
+def soak_ours(seconds: float, rate: float, path: Path) -> None:
+    """Watch our own memory under a steady load, print what was seen, and draw it."""
+    ours = next(peer for peer in WHOLE if peer.name == "tollway")
+    with mock() as where, running(ours, where) as gateway:
+        asked = Asked(gateway.base + gateway.launch.path, gateway.launch.headers, gateway.launch.model)
+        soaked = uvloop.run(soak(asked, gateway.pid, rate, seconds))
+    picture(soaked, path)
+    print(f"{soaked.good:,} answers of 200, {soaked.bad:,} others; RSS {soaked.rss_mib[0]:.1f} MiB at first,")
+    print(f"{soaked.rss_mib[-1]:.1f} at last; {soaked.slope_mib_an_hour():+.1f} MiB an hour; see {path}")
+
+
 def main() -> None:
     """Read the command line and run."""
     names = [peer.name for peer in WHOLE]
@@ -212,8 +225,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=names, default=names)
     parser.add_argument("--no-streams", action="store_true")
     parser.add_argument("--no-whole", action="store_true")
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="only watch our memory for so long")
+    parser.add_argument("--rate", type=float, default=500, help="requests a second of a soak")
+    parser.add_argument("--picture", type=Path, default=Path("soak.svg"), help="where a soak's picture goes")
     args = parser.parse_args()
     os.sched_setaffinity(0, {LOAD_CPU})
+    if args.soak:
+        soak_ours(args.soak * 60, args.rate, args.picture)
+        return
     for peer in WHOLE:
         if args.install and peer.name in args.only and not peer.is_there():
             peer.install()

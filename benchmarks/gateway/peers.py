@@ -276,7 +276,8 @@ STREAMS = (
 """Who is measured on streams."""
 
 
-_SCRATCH = tempfile.TemporaryDirectory(prefix="bench-")
+CACHE.mkdir(parents=True, exist_ok=True)
+_SCRATCH = tempfile.TemporaryDirectory(prefix="bench-", dir=CACHE)
 
 
 def scratch() -> Path:
