@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import gateway, providers, traces
+from . import gateway, providers, traces, tracing
 
 app = typer.Typer(
     name="tollway",
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(providers.app, name="providers")
 app.add_typer(traces.app, name="traces")
+app.add_typer(tracing.app, name="tracing")
 
 
 def _version(asked: bool) -> None:

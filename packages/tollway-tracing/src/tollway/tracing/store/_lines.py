@@ -63,8 +63,13 @@ def summary_of(line: bytes) -> Summary:
 
 def spans_of(line: bytes) -> list[SpanView]:
     """Return the spans of a line. Raises ValueError for a line that is not OTLP `TracesData`."""
+    return spans_of_object(orjson.loads(line))
+
+
+def spans_of_object(item: Mapping[str, Any]) -> list[SpanView]:
+    """Return the spans of OTLP `TracesData` as JSON reads it. Raises ValueError for anything else."""
     try:
-        return list(_spans(orjson.loads(line)))
+        return list(_spans(item))
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError("not OTLP TracesData") from error
 

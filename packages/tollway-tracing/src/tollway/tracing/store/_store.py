@@ -187,13 +187,13 @@ class FileStore:
         found, and `progress` is told how far they are. Raises ValueError for a status or order that is none.
         """
         query = RowQuery(
-            status=_status(status),
+            status=checked_status(status),
             min_duration_ns=0 if min_duration_ms is None else round(min_duration_ms * NS_PER_MS),
             max_duration_ns=FOREVER_NS if max_duration_ms is None else round(max_duration_ms * NS_PER_MS),
             since_ns=0 if since is None else _ns(since),
             until_ns=FOREVER_NS if until is None else _ns(until) + 999,
             name=name,
-            order_by=_order(order_by),
+            order_by=checked_order(order_by),
         )
         content = ContentQuery(dict(attribute or {}), session, user, text)
         if not content:
@@ -253,13 +253,15 @@ def _ns(moment: datetime) -> int:
     return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
-def _status(status: str | None) -> str | None:
+def checked_status(status: str | None) -> str | None:
+    """Return a status in capitals. Raises ValueError for one that is none."""
     if status is None or status.upper() in STATUSES:
         return status and status.upper()
     raise ValueError(f"status is one of {', '.join(STATUSES)}, not {status!r}")
 
 
-def _order(order_by: OrderBy) -> OrderBy:
+def checked_order(order_by: OrderBy) -> OrderBy:
+    """Return the order. Raises ValueError for one that is none."""
     if order_by in ORDERS:
         return order_by
     raise ValueError(f"order_by is one of {', '.join(ORDERS)}, not {order_by!r}")
