@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def running(peer: Peer, where: Where) -> Iterator[Running]:
             stderr=subprocess.STDOUT,
             env={**os.environ, **launch.environ},
             cwd=folder,
+            start_new_session=True,
         )
     try:
         base = wait_for(process, launch, folder)
@@ -82,11 +84,13 @@ def running(peer: Peer, where: Where) -> Iterator[Running]:
         print(log.read_text(errors="replace")[-2000:], file=sys.stderr)
         raise
     finally:
-        process.terminate()
-        try:
+        # The whole group: some gateways leave the servers that they started.
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)
 
 
 def wait_for(process: subprocess.Popen[bytes], launch: Launch, folder: Path) -> str:

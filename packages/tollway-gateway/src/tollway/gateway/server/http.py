@@ -23,6 +23,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from tollway.gateway.data.exchange import EXTENSION
 
+_SERVERS_OWN = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+
 _NO_BODY = frozenset({204, 304})
 
 _END_OF_CHUNKS = b"0\r\n\r\n"
@@ -75,23 +77,29 @@ class Exchange(RequestResponseCycle):
     def _head_of(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
         headers = [*self.default_headers, *headers]
         for name, value in headers:
-            if name == b"content-length" and self.chunked_encoding is None:
-                self.chunked_encoding = False
-                self.expected_content_length = int(value)
-            elif name == b"transfer-encoding" and value.lower() == b"chunked":
-                self.chunked_encoding = True
-                self.expected_content_length = 0
-            elif name == b"connection" and b"close" in value.lower():
-                self.keep_alive = False
+            if name in _SERVERS_OWN:
+                self._heed(name, value)
         if not self.keep_alive and not any(name == b"connection" for name, _ in headers):
             headers.append((b"connection", b"close"))
         if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in _NO_BODY:
             self.chunked_encoding = True
             headers.append((b"transfer-encoding", b"chunked"))
-        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or b"\0" in lines:
+        head = b"\r\n".join((STATUS_LINE[status][:-2], *map(b": ".join, headers), b"\r\n"))
+        breaks = len(headers) + 2
+        if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
             raise RuntimeError("a header of the answer has a line break in it")
-        return STATUS_LINE[status] + lines + b"\r\n"
+        return head
+
+    def _heed(self, name: bytes, value: bytes) -> None:
+        """Follow a header that is about the connection."""
+        if name == b"content-length" and self.chunked_encoding is None:
+            self.chunked_encoding = False
+            self.expected_content_length = int(value)
+        elif name == b"transfer-encoding" and value.lower() == b"chunked":
+            self.chunked_encoding = True
+            self.expected_content_length = 0
+        elif name == b"connection" and b"close" in value.lower():
+            self.keep_alive = False
 
     def _body(self, body: bytes, more: bool) -> None:
         head, self._head = self._head, b""
