@@ -148,6 +148,12 @@ TOOL = {"name": "weather", "input_schema": {"type": "object"}}
         {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "other"}},
         {"tools": [TOOL], "tool_choice": "auto"},
         {"thinking": {"type": "enabled", "budget_tokens": 2048}},
+        {"thinking": {"type": "adaptive"}, "tools": [TOOL], "tool_choice": {"type": "any"}},
+        {
+            "thinking": {"type": "adaptive"},
+            "extra_body": {"temperature": 0.5},
+            "extra_headers": {"anthropic-version": "2023-06-01"},
+        },
         {"extra_body": {"temperature": 0.5}},
         {"extra_body": {"temperature": 1.5}, "extra_headers": {"anthropic-version": "2023-06-01"}},
         {"extra_headers": {"anthropic-version": "2020-01-01"}},
@@ -267,7 +273,21 @@ def test_a_tools_round_trip(gateway: Gateway, stub: Any, streamed: bool):
 PNG = "data:image/png;base64,iVBORw0KGgo="
 
 
-def test_everything_that_can_be_asked_is_of_the_apis_types(gateway: Gateway, stub: Any):
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"reasoning_effort": "high"},
+        {"extra_body": {"cache_control": {"type": "ephemeral"}}},
+        {
+            "tool_choice": "auto",
+            "temperature": 1,
+            "extra_body": {"top_k": 5, "thinking": {"type": "enabled", "budget_tokens": 1024}},
+        },
+        {"tool_choice": "auto", "temperature": 1, "reasoning_effort": "high"},
+    ],
+    ids=["effort-and-forced-tool", "cache", "budget", "effort"],
+)
+def test_everything_that_can_be_asked_is_of_the_apis_types(gateway: Gateway, stub: Any, more: dict[str, Any]):
     """Images, files, cache marks, structured output, sampling: the strict stub refuses none of it."""
     asked = stub(hello)
     parts = [
@@ -277,24 +297,24 @@ def test_everything_that_can_be_asked_is_of_the_apis_types(gateway: Gateway, stu
         {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}},
     ]
     schema = {"type": "object", "properties": {"what": {"type": "string"}}, "additionalProperties": False}
-    gateway.openai().chat.completions.create(
-        model="claude",
-        messages=[{"role": "user", "content": parts}, {"role": "system", "content": "Be brief."}],
-        max_completion_tokens=4096,
-        top_p=0.5,
-        seed=1,
-        frequency_penalty=0.5,
-        tools=[WEATHER],
-        tool_choice={"type": "function", "function": {"name": "weather"}},
-        parallel_tool_calls=False,
-        response_format={"type": "json_schema", "json_schema": {"name": "what", "schema": schema}},
-        extra_body={"top_k": 5, "thinking": {"type": "enabled", "budget_tokens": 1024}},
-    )
+    asking: dict[str, Any] = {
+        "model": "claude",
+        "messages": [{"role": "user", "content": parts}, {"role": "system", "content": "Be brief."}],
+        "max_completion_tokens": 4096,
+        "top_p": 0.5,
+        "seed": 1,
+        "frequency_penalty": 0.5,
+        "tools": [WEATHER],
+        "tool_choice": {"type": "function", "function": {"name": "weather"}},
+        "parallel_tool_calls": False,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "what", "schema": schema}},
+        "extra_body": {"top_k": 5},
+    }
+    gateway.openai().chat.completions.create(**{**asking, **more})
     body = asked.next_request()
     assert ["text", "image", "image", "document"] == [b["type"] for b in body["messages"][0]["content"]]
-    assert {"format": {"type": "json_schema", "schema": schema}} == body["output_config"]
-    choice = {"type": "tool", "name": "weather", "disable_parallel_tool_use": True}
-    assert choice == body["tool_choice"]
+    assert {"type": "json_schema", "schema": schema} == body["output_config"]["format"]
+    assert body["tool_choice"]["disable_parallel_tool_use"] is True
 
 
 def test_the_newest_version_of_the_api_can_be_spoken(gateway: Gateway, stub: Any):

@@ -183,6 +183,11 @@ def _thinking(body: dict[str, Any]) -> None:
     if config.get("type") == "enabled":
         fits = 1024 <= config["budget_tokens"] < body["max_tokens"]
         _refuse(not fits, "thinking.budget_tokens: at least 1024, and less than max_tokens")
+    if config.get("type") in ("enabled", "adaptive"):
+        own = body.get("temperature", 1) == 1 and body.get("top_p", 1) >= 0.95 and "top_k" not in body
+        _refuse(not own, "thinking: takes no temperature but 1, no top_p below 0.95, and no top_k")
+        forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
+        _refuse(forced, "thinking: may not be enabled when tool_choice forces tool use")
     for block in [block for message in body["messages"] for block in _blocks(message)]:
         forged = block["type"] == "thinking" and sign(block["thinking"]) != block["signature"]
         _refuse(forged, "messages: invalid signature in thinking block")

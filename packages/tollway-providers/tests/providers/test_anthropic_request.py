@@ -82,6 +82,27 @@ def test_how_to_sample() -> None:
     assert "temperature" == refused(temperature=2.1).param
 
 
+@pytest.mark.parametrize(
+    "thinking",
+    [{"reasoning_effort": "low"}, {"thinking": {"type": "adaptive"}}, {"thinking": {"type": "enabled"}}],
+)
+def test_a_model_that_thinks_takes_no_sampling(thinking: dict[str, Any]) -> None:
+    """The API takes no other temperature than its own with thinking, and clients send theirs by habit."""
+    said = asked(temperature=1, top_p=0.5, top_k=3, **thinking)
+
+    assert set() == {"temperature", "top_p", "top_k"} & set(said)
+    assert "temperature" == refused(temperature=3, **thinking).param
+    assert 0.5 == asked(temperature=1, thinking={"type": "disabled"})["temperature"]
+
+
+def test_a_forced_tool_leaves_no_thinking_but_an_effort() -> None:
+    """The API refuses both at once; the tool makes the answer, the effort only steers."""
+    said = asked(tools=[tool()], tool_choice="required", reasoning_effort="high", temperature=1)
+
+    assert "thinking" not in said
+    assert ({"effort": "high"}, 0.5) == (said["output_config"], said["temperature"])
+
+
 def test_the_newest_version_of_the_api_takes_no_sampling() -> None:
     """It refuses these fields whatever their values, and clients send them by habit."""
     assert {} == asked(temperature=1, top_p=1, top_k=3, version="2026-10-21")
@@ -171,6 +192,17 @@ def test_neighbours_of_one_role_are_one_turn() -> None:
 def test_blank_text_is_left_out() -> None:
     """The API refuses it."""
     assert [SAID_HI] == turns({"role": "user", "content": " "}, HI, {"role": "assistant", "content": ""})
+
+
+def test_a_conversation_may_be_marked_for_the_cache_as_a_whole() -> None:
+    assert {"cache_control": CACHE} == asked(cache_control=CACHE)
+
+
+def test_an_image_by_its_common_name_is_a_jpeg() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:image/jpg;base64,AAAA"}}
+    ((block,),) = [turn["content"] for turn in turns({"role": "user", "content": [part]})]
+
+    assert "image/jpeg" == block["source"]["media_type"]
 
 
 def test_images_and_files_are_blocks() -> None:

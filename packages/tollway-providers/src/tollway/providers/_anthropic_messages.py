@@ -16,6 +16,7 @@ Block: TypeAlias = dict[str, Any]
 """A content block of the Messages API."""
 
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
+_ALIASES = {"image/jpg": "image/jpeg"}  # registered nowhere, and much written
 _PDF = "application/pdf"
 
 
@@ -168,6 +169,7 @@ def _image(part: dict[str, Any], where: str) -> list[Block]:
     if isinstance(url, str) and url.startswith(("https://", "http://")):
         return [{"type": "image", "source": {"type": "url", "url": url}}]
     media_type, data = _data_of(url, place)
+    media_type = _ALIASES.get(media_type, media_type)
     if media_type not in _IMAGES:
         raise PayloadError(f"an image must be one of {', '.join(_IMAGES)}", param=place)
     return [{"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}]

@@ -30,6 +30,9 @@ _EFFORTS = {
 
 _TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
+_FORCED = ("any", "tool")
+"""Choices that leave the model none but to call."""
+
 
 def message_of(call: Call, model: str, version: str, default_max_tokens: int) -> dict[str, Any]:
     """Return the body that asks what the caller asks, in a version of the API.
@@ -40,14 +43,16 @@ def message_of(call: Call, model: str, version: str, default_max_tokens: int) ->
     payload = call.payload
     _refuse(payload)
     system, turns = turns_of(payload.get("messages"))
+    tools = _tools(payload)
+    thinking = _thinking(payload, forced=tools.get("tool_choice", {}).get("type") in _FORCED)
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": _max_tokens(payload, default_max_tokens),
         "messages": turns,
         **_stops(payload),
-        **(_sampling(payload) if version < _NO_SAMPLING_SINCE else {}),
-        **_tools(payload),
-        **_thinking(payload),
+        **(_sampling(payload, thinks=_is_on(thinking)) if version < _NO_SAMPLING_SINCE else {}),
+        **tools,
+        **thinking,
     }
     if system:
         body["system"] = system
@@ -57,6 +62,8 @@ def message_of(call: Call, model: str, version: str, default_max_tokens: int) ->
     user = payload.get("user") or payload.get("safety_identifier")
     if user:
         body["metadata"] = {"user_id": user}
+    if payload.get("cache_control"):
+        body["cache_control"] = payload["cache_control"]
     if call.stream:
         body["stream"] = True
     return body
@@ -85,7 +92,10 @@ def _max_tokens(payload: dict[str, Any], default: int) -> Any:
     return budget + _ANSWER_TOKENS if isinstance(budget, int) and budget >= default else default
 
 
-def _sampling(payload: dict[str, Any]) -> dict[str, Any]:
+def _sampling(payload: dict[str, Any], *, thinks: bool) -> dict[str, Any]:
+    """Return how to sample; a model that thinks takes no say in it:
+    https://platform.claude.com/docs/en/build-with-claude/extended-thinking.
+    """
     said = {key: payload[key] for key in ("top_p", "top_k") if payload.get(key) is not None}
     temperature = payload.get("temperature")
     if temperature is not None:
@@ -93,7 +103,7 @@ def _sampling(payload: dict[str, Any]) -> dict[str, Any]:
         if not number or not 0 <= temperature <= 2:
             raise PayloadError("temperature must be a number from 0 to 2", param="temperature")
         said["temperature"] = temperature / 2  # its range is 0 to 1 there
-    return said
+    return {} if thinks else said
 
 
 def _stops(payload: dict[str, Any]) -> dict[str, Any]:
@@ -103,14 +113,22 @@ def _stops(payload: dict[str, Any]) -> dict[str, Any]:
     return {"stop_sequences": [stop] if isinstance(stop, str) else stop}
 
 
-def _thinking(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return how to think: in Anthropic's own words, or as OpenAI's `reasoning_effort` wants it."""
+def _thinking(payload: dict[str, Any], *, forced: bool) -> dict[str, Any]:
+    """Return how to think: in Anthropic's own words, or as OpenAI's `reasoning_effort` wants it.
+
+    Where a tool is `forced`, the API refuses thinking. An effort only steers, and then says how hard to try.
+    """
     if payload.get("thinking") is not None:
         return {"thinking": payload["thinking"]}
     effort = payload.get("reasoning_effort")
-    if effort is None:
+    if effort is None or forced:
         return {}
     return {"thinking": {"type": "disabled" if effort == "none" else "adaptive"}}
+
+
+def _is_on(thinking: dict[str, Any]) -> bool:
+    said = thinking.get("thinking")
+    return isinstance(said, dict) and said.get("type") != "disabled"
 
 
 def _effort(payload: dict[str, Any]) -> dict[str, Any]:
