@@ -1,0 +1,119 @@
+"""The real collector and Jaeger, built from pinned Go modules once and kept outside the tree.
+
+A build is named by the hash of its manifests, so a changed version is a new build and an old one is found
+again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MANIFESTS = Path(__file__).parent.parent / "infra" / "manifests"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tollway-tests"
+
+JAEGER = "github.com/jaegertracing/jaeger"
+BUILDER = "go.opentelemetry.io/collector/cmd/builder"
+
+WITHOUT_GO = "the collector and Jaeger are built with Go, which is not installed"
+
+
+def go() -> str | None:
+    """Return the Go command; None where there is none."""
+    return shutil.which("go")
+
+
+def collector() -> Path:
+    """Return the collector's binary, building it if need be."""
+    return _built("collector", _manifest("collector.yaml") + _versions()["builder"], _build_collector)
+
+
+def jaeger() -> Path:
+    """Return Jaeger's binary, building it if need be."""
+    return _built("jaeger", _versions()["jaeger"], _build_jaeger)
+
+
+def _manifest(name: str) -> str:
+    return (MANIFESTS / name).read_text()
+
+
+def _versions() -> dict[str, str]:
+    versions: dict[str, str] = json.loads(_manifest("versions.json"))
+    return versions
+
+
+def _built(name: str, inputs: str, build: object) -> Path:
+    assert callable(build)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    binary = CACHE / f"{name}-{hashlib.sha256(inputs.encode()).hexdigest()[:16]}"
+    with _locked(binary.with_suffix(".lock")):
+        if not binary.exists():
+            with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=CACHE) as folder:
+                made = build(Path(folder))
+                os.replace(made, binary)
+    return binary
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process build at a time."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str | Path], folder: Path, **environ: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "CGO_ENABLED": "0", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (
+        f"{' '.join(map(str, command))}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    )
+    return done.stdout
+
+
+def _build_collector(folder: Path) -> Path:
+    """Build the builder, and with it the collector that the manifest describes."""
+    _run(["go", "install", f"{BUILDER}@{_versions()['builder']}"], folder, GOBIN=str(folder))
+    manifest = folder / "collector.yaml"
+    manifest.write_text(
+        _manifest("collector.yaml").replace("dist:\n", f"dist:\n  output_path: {folder}/build\n", 1)
+    )
+    _run([folder / "builder", "--config", manifest], folder)
+    return folder / "build" / "otelcol"
+
+
+def _build_jaeger(folder: Path) -> Path:
+    """Build Jaeger in a module of our own that has Jaeger's own requirements and checksums.
+
+    `go install` of the command does not work: what a module proxy answers for the longer path keeps Go from
+    trying the shorter one.
+    """
+    version = _versions()["jaeger"]
+    told = json.loads(_run(["go", "mod", "download", "-json", f"{JAEGER}@{version}"], folder))
+    source = Path(told["Dir"])
+    requirements = (source / "go.mod").read_text()
+    own = re.sub(r"^module .*$", "module tollway.test/jaeger", requirements, count=1, flags=re.MULTILINE)
+    (folder / "go.mod").write_text(f"{own}\nrequire {JAEGER} {version}\n")
+    shutil.copyfile(source / "go.sum", folder / "go.sum")
+    _run(["go", "build", "-mod=mod", "-o", folder / "jaeger", f"{JAEGER}/cmd/jaeger"], folder)
+    return folder / "jaeger"
+
+
+if __name__ == "__main__":
+    print(collector())
+    print(jaeger())
