@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +18,27 @@ _ID_PREFIX = re.compile(r"[0-9a-f]{1,32}")
 _SHOWN = 5
 
 
-def reader_of(store: Path) -> TraceReader:
-    """Return the reader that the options choose."""
-    return store_of(store)
+def reader_of(store: Path, jaeger: str | None = None) -> TraceReader:
+    """Return the reader that the options choose: a Jaeger, where one is named, else a store."""
+    if jaeger is None:
+        return store_of(store)
+    from tollway.tracing.jaeger import JaegerReader
+
+    try:
+        return JaegerReader(jaeger)
+    except ValueError as error:
+        fail(str(error), BAD_INPUT)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """End with a word, not with a traceback, where Jaeger does not answer."""
+    from tollway.tracing.jaeger import JaegerError
+
+    try:
+        yield
+    except JaegerError as error:
+        fail(str(error))
 
 
 def store_of(store: Path) -> FileStore:
@@ -39,7 +59,8 @@ def found(reader: TraceReader, prefix: str) -> Trace:
     if len(ids) > 1:
         shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
         fail(f"{len(ids)} traces begin with {prefix}: {shown}")
-    trace = reader.get(ids[0]) if ids else None
+    with answering():
+        trace = reader.get(ids[0]) if ids else None
     if trace is None:
         fail(f"there is no trace {prefix} in {reader!r}")
     return trace

@@ -11,7 +11,7 @@ import typer
 
 from . import arguments
 from .failing import BAD_INPUT, FAILED, fail
-from .reading import found, reader_of, store_of
+from .reading import answering, found, reader_of, store_of
 
 if TYPE_CHECKING:
     from tollway.tracing.analysis import ErrorGroup, Stats
@@ -38,6 +38,10 @@ class Order(StrEnum):
 
 
 StorePath = Annotated[Path, typer.Option("--store", help="The folder of the traces.")]
+JaegerURL = Annotated[
+    str | None,
+    typer.Option("--jaeger", metavar="URL", help="Read from a Jaeger 2, by the URL of its page, instead."),
+]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 StatusFilter = Annotated[Status | None, typer.Option("--status", case_sensitive=False, show_default=False)]
 MinDuration = Annotated[
@@ -71,6 +75,7 @@ TextFilter = Annotated[
 @app.command("list")
 def list_traces(  # noqa: PLR0913, PLR0917 - an option each
     store: StorePath = Path("traces"),
+    jaeger: JaegerURL = None,
     status: StatusFilter = None,
     min_duration: MinDuration = None,
     max_duration: MaxDuration = None,
@@ -88,6 +93,7 @@ def list_traces(  # noqa: PLR0913, PLR0917 - an option each
     """List traces, the newest first."""
     traces = _search(
         store,
+        jaeger,
         status=status,
         min_duration_ms=min_duration,
         max_duration_ms=max_duration,
@@ -106,7 +112,7 @@ def list_traces(  # noqa: PLR0913, PLR0917 - an option each
     if as_json:
         output.print_json([objects.summary(trace) for trace in traces])
     elif not traces:
-        typer.echo(f"No traces in {store} match.", err=True)
+        typer.echo(f"No traces in {jaeger or store} match.", err=True)
     else:
         shown = _ID_BEGINNING if output.is_narrow() else 32
         columns = ("trace id", "started", "duration", "status", "spans", "kept", "name")
@@ -119,13 +125,14 @@ def list_traces(  # noqa: PLR0913, PLR0917 - an option each
 def show(
     trace_id: Annotated[str, typer.Argument(help="The trace's id, or the beginning of it.")],
     store: StorePath = Path("traces"),
+    jaeger: JaegerURL = None,
     attributes: Annotated[
         bool, typer.Option("--attributes", "-a", help="Print inputs, outputs and attributes too.")
     ] = False,
     as_json: AsJSON = False,
 ) -> None:
     """Print one trace as a tree of its spans."""
-    trace = found(reader_of(store), trace_id)
+    trace = found(reader_of(store, jaeger), trace_id)
     from . import objects, output
 
     if as_json:
@@ -139,6 +146,7 @@ def show(
 @app.command()
 def stats(  # noqa: PLR0913, PLR0917 - an option each
     store: StorePath = Path("traces"),
+    jaeger: JaegerURL = None,
     status: StatusFilter = None,
     since: Since = None,
     until: Until = None,
@@ -154,6 +162,7 @@ def stats(  # noqa: PLR0913, PLR0917 - an option each
 
     traces = _search(
         store,
+        jaeger,
         status=status,
         since=since,
         until=until,
@@ -168,7 +177,7 @@ def stats(  # noqa: PLR0913, PLR0917 - an option each
     if as_json:
         _print_stats_json(summed, errors)
     elif not traces:
-        typer.echo(f"No traces in {store} match.", err=True)
+        typer.echo(f"No traces in {jaeger or store} match.", err=True)
     else:
         _print_stats(summed, errors, limited=len(traces) == limit)
 
@@ -231,12 +240,12 @@ def prune(
     typer.echo(f"{removed.traces} traces removed, {removed.bytes} bytes.")
 
 
-def _search(store: Path, **filters: Any) -> list[Trace]:
+def _search(store: Path, jaeger: str | None, **filters: Any) -> list[Trace]:
     """Search, with a bar while files have to be opened."""
-    reader = reader_of(store)
+    reader = reader_of(store, jaeger)
     from .output import bar
 
-    with bar("traces searched") as progress:
+    with answering(), bar("traces searched") as progress:
         return reader.search(**filters, progress=progress)
 
 
