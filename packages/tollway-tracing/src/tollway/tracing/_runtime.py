@@ -26,16 +26,24 @@ _RUNTIME = otel_context._RUNTIME_CONTEXT
 
 get_current: Callable[[], Context]
 attach: Callable[[Context], Token[Context]]
+detach: Callable[[Token[Context]], None]
 
 # The usual runtime context is one ContextVar: read and set directly, else through the API.
 if type(_RUNTIME) is ContextVarsRuntimeContext:
     get_current = _RUNTIME._current_context.get
     attach = _RUNTIME._current_context.set
+    _reset = _RUNTIME._current_context.reset
+
+    def detach(token: Token[Context]) -> None:
+        """Make the context current that was so before; where that cannot be, the API says why."""
+        try:
+            _reset(token)
+        except ValueError:
+            otel_context.detach(token)
 else:
     get_current = otel_context.get_current
     attach = otel_context.attach
-
-detach = otel_context.detach
+    detach = otel_context.detach
 
 
 def with_current(span: Span) -> Context:

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace import Span as APISpan
 
-from tollway.tracing._runtime import SPAN_KEY, attach, detach, get_current, with_current
+from tollway.tracing._runtime import SPAN_KEY, attach, detach, get_current
 from tollway.tracing.propagation import is_deferred, with_threshold
 from tollway.tracing.sampling import NEVER, is_picked, threshold_for
 
@@ -317,7 +317,7 @@ class CurrentSpan:
 
     def __enter__(self) -> APISpan:
         self._span = span = self._tracer.start_span(*self._arguments)
-        self._token = attach(with_current(span))
+        self._token = attach(Context(get_current(), **{SPAN_KEY: span}))  # `with_current`, a call less
         return span
 
     def __exit__(
