@@ -14,7 +14,7 @@ FROM python:3.13.9-slim-trixie
 RUN useradd --create-home --home-dir /srv/tollway --uid 10001 tollway
 COPY --from=build /opt/tollway /opt/tollway
 COPY examples/gateway-config.yaml /etc/tollway/gateway-config.yaml
-USER tollway
+USER 10001
 WORKDIR /srv/tollway
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["/opt/tollway/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/ready', timeout=2)"]
