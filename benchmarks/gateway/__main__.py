@@ -62,8 +62,8 @@ def mock() -> Iterator[Where]:
 
 
 @contextmanager
-def running(peer: Peer, where: Where) -> Iterator[Running]:
-    """Run a gateway on its own core until the block ends."""
+def running(peer: Peer, where: Where, *, stream: bool = False) -> Iterator[Running]:
+    """Run a gateway on its own core until the block ends; it is up when it answers a request of that kind."""
     folder = scratch()
     launch = peer.launch(where, folder)
     log = folder / "log"
@@ -78,7 +78,7 @@ def running(peer: Peer, where: Where) -> Iterator[Running]:
             start_new_session=True,
         )
     try:
-        base = wait_for(process, launch, folder)
+        base = wait_for(process, launch, folder, stream)
         yield Running(process.pid, base, launch, time.perf_counter() - began_s)
     except Exception:
         print(log.read_text(errors="replace")[-2000:], file=sys.stderr)
@@ -93,17 +93,18 @@ def running(peer: Peer, where: Where) -> Iterator[Running]:
         process.wait(20)
 
 
-def wait_for(process: subprocess.Popen[bytes], launch: Launch, folder: Path) -> str:
+def wait_for(process: subprocess.Popen[bytes], launch: Launch, folder: Path, stream: bool) -> str:
     """Return the base URL once a request is answered with 200."""
     deadline = time.monotonic() + START_WITHIN_S
     base = f"http://127.0.0.1:{launch.port}" if launch.port else ""
     told = folder / "base-url"
+    model = launch.stream_model if stream else launch.model
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"ended with {process.returncode}")
         if not base and told.exists() and told.read_text():
             base = told.read_text().split("/openai", 1)[0]
-        if base and answers(Asked(base + launch.path, launch.headers, launch.model)):
+        if base and answers(Asked(base + launch.path, launch.headers, model, stream)):
             return base
         time.sleep(0.01)
     raise RuntimeError(f"did not answer within {START_WITHIN_S} s")
@@ -142,7 +143,7 @@ def measure_whole(peer: Peer, where: Where, seconds: int) -> dict[str, float]:
 
 def measure_streams(peer: Peer, where: Where, seconds: int) -> dict[str, float]:
     """Measure one peer once on streams."""
-    with running(peer, where) as gateway:
+    with running(peer, where, stream=True) as gateway:
         launch = gateway.launch
         asked = Asked(gateway.base + launch.path, launch.headers, launch.stream_model, stream=True)
         uvloop.run(read_streams(asked, OPEN_STREAMS, 0.5))  # warm
