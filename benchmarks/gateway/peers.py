@@ -263,7 +263,7 @@ STREAMS = (
     Peer("nginx", nginx_streams),
     *(peer for peer in WHOLE if peer.name in ("tensorzero", "mlflow", "litellm")),
 )
-"""Who is measured on streams. Not Portkey: 1.15.2 fails on all of them with Node 20 (TypeError: immutable)."""
+"""Who is measured on streams. Not Portkey: 1.15.2 fails on all with Node 20 (TypeError: immutable)."""
 
 
 _MEMORY = Path("/dev/shm")
