@@ -3,6 +3,7 @@
 import os
 import random
 import weakref
+from functools import partial
 
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
@@ -20,6 +21,8 @@ class RandomIds(IdGenerator):
 
         os.register_at_fork(after_in_child=seed_anew)
         self.getrandbits = self._random.getrandbits
+        self.span_bits = partial(self._random.getrandbits, 64)
+        """64 random bits without a Python frame: 0, which is no id, once in 2**64."""
 
     def generate_span_id(self) -> int:
         """Return 64 random bits, never 0."""

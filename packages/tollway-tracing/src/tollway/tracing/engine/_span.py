@@ -146,7 +146,7 @@ class Span(APISpan, ReadableSpan):
                 elif kind not in PLAIN:
                     items[key] = frozen(value)
                     local.weigh(weight(items[key]))
-        time_ns = local.now_ns() if timestamp is None else timestamp
+        time_ns = local.engine.monotonic_ns() + local.offset_ns if timestamp is None else timestamp
         events = self._raw_events
         if events is None:
             self._raw_events = events = [name, items, time_ns]
@@ -247,7 +247,7 @@ class Span(APISpan, ReadableSpan):
         if type(parent) is Span and parent._end_time is not None:
             # Work that starts its successor for ever (a timer, a queue) must not keep its whole past alive.
             self._parent_span = parent.get_span_context()
-        if self._status.status_code is StatusCode.ERROR:
+        if self._status is not UNSET and self._status.status_code is StatusCode.ERROR:
             local.failed = True
         local.ended(self)
 

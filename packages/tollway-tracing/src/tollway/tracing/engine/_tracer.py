@@ -18,9 +18,10 @@ from opentelemetry.trace import Span as APISpan
 
 from tollway.tracing._runtime import SPAN_KEY, attach, detach, get_current
 from tollway.tracing.propagation import is_deferred, with_threshold
-from tollway.tracing.sampling import NEVER, is_picked, threshold_for
+from tollway.tracing.sampling import ALL, NEVER, threshold_for
 
 from ._engine import NO_STATE, Engine
+from ._ids import RandomIds
 from ._local import HELD_FLAGS, KEPT_FLAGS, LocalTrace, MeteredTrace
 from ._span import Span, frozen_links
 from ._values import frozen_items, heavy
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 INTERNAL = SpanKind.INTERNAL
+LOW_56_BITS = ALL - 1
 
 
 class Tracer(SDKTracer):
@@ -48,7 +50,9 @@ class Tracer(SDKTracer):
         self.max_events = _or_endless(limits.max_events)
         self.cuts_values = not (limits.max_span_attribute_length is limits.max_attribute_length is None)
         self.max_links = _or_endless(limits.max_links)
-        self.new_span_id = self.id_generator.generate_span_id
+        ids = self.id_generator
+        self.new_span_id = ids.generate_span_id
+        self.span_bits = ids.span_bits if type(ids) is RandomIds else ids.generate_span_id
 
     def start_span(  # noqa: PLR0913, PLR0917 - the API's signature
         self,
@@ -79,17 +83,33 @@ class Tracer(SDKTracer):
             if engine.sampler is not None:
                 if not self._tracer_config.is_enabled:
                     return NonRecordingSpan(parent.get_span_context())
-                span = self._make(
-                    local,
-                    parent,
-                    name,
-                    kind,
-                    attributes,
-                    links,
-                    start_time,
-                    record_exception,
-                    set_status_on_exception,
-                )
+                if attributes or links:
+                    span = self._make(
+                        local,
+                        parent,
+                        name,
+                        kind,
+                        attributes,
+                        links,
+                        start_time,
+                        record_exception,
+                        set_status_on_exception,
+                    )
+                else:  # what `_make` does with neither, a call less
+                    engine.counts.started += 1
+                    span = Span(
+                        self,
+                        local,
+                        self.span_bits() or self.new_span_id(),
+                        parent,
+                        name,
+                        kind,
+                        {},
+                        None,
+                        engine.monotonic_ns() + local.offset_ns if start_time is None else start_time,
+                        record_exception,
+                        set_status_on_exception,
+                    )
                 if force and local.held is not None:
                     local.promote("forced")
                 if engine.starting:
@@ -252,7 +272,7 @@ class Tracer(SDKTracer):
                 threshold = sampler.threshold
             else:
                 state = with_threshold(NO_STATE, threshold) if threshold < NEVER else NO_STATE
-            picked = is_picked(trace_id, None, threshold)
+            picked = (trace_id & LOW_56_BITS) >= threshold  # `is_picked`, a call less
             if threshold == 0:
                 reason = "ratio"
             else:
