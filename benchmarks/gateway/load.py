@@ -138,6 +138,8 @@ class Reader(asyncio.Protocol):
         self._ask()
 
     def _ask(self) -> None:
+        if self._transport.is_closing():  # the time is up
+            return
         self._first, self._tail = True, b""
         self._asked_s = time.perf_counter()
         self._transport.write(self._request)
