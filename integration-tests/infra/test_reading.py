@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -170,6 +171,17 @@ def test_words_that_are_none_are_refused(reader: TraceReader):
 def test_a_jaeger_that_is_not_there_is_an_error_with_its_url():
     with pytest.raises(JaegerError, match=r"http://127\.0\.0\.1:1"):
         JaegerReader("http://127.0.0.1:1").get("0" * 32)
+
+
+def test_jaegers_upload_takes_a_line_of_a_trace_file(made: dict[str, str], folder: Path, jaeger: Jaeger):
+    """What its page does with a file that is dropped on it: each line is transformed, and is the trace."""
+    (path,) = folder.glob(f"*/{made['failed']}.json")
+    (line,) = path.read_bytes().splitlines()
+    request = urllib.request.Request(f"{jaeger.query_url}/api/transform", line, method="POST")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        (trace,) = json.load(answer)["data"]
+    assert made["failed"] == trace["traceID"]
+    assert {"failed", "child"} == {span["operationName"] for span in trace["spans"]}
 
 
 def tollway(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
