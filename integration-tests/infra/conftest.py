@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,7 @@ def jaeger() -> Iterator[Jaeger]:
         pytest.skip(go_binaries.WITHOUT_GO)
     started = Jaeger.start()
     yield started
+    started.process.stop(signal.SIGKILL)  # it would wait for its clients, and has nothing to save
     started.process.close()
 
 
