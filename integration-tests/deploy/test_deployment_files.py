@@ -17,7 +17,7 @@ import yaml
 from compose_spec import ComposeSpecification
 
 from support import go_binaries
-from support.serving import endpoint
+from support.serving import TOLLWAY, endpoint, environment, write
 
 ROOT = Path(__file__).parent.parent.parent
 KUBERNETES = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
@@ -103,6 +103,25 @@ def test_the_routers_of_kubernetes_run_the_tested_configuration():
     assert ["dns", "static"] == [next(iter(resolver)) for resolver in found_by]
     services = {one["metadata"]["name"]: one["spec"] for one in resources() if one["kind"] == "Service"}
     assert "None" == services[found_by[0]["dns"]["hostname"]]["clusterIP"]
+
+
+def test_the_gateways_of_kubernetes_write_nothing_where_they_may_not(tmp_path: Path):
+    """Their configuration loads, and has no trace files: the root file system is read-only."""
+    (manifest,) = (
+        one["data"]["gateway-config.yaml"]
+        for one in resources()
+        if one["kind"] == "ConfigMap" and "gateway-config.yaml" in one["data"]
+    )
+    path = write(manifest, tmp_path)
+    succeeds(*TOLLWAY, "gateway", "check", "--config-path", path, env=environment(OPENAI_API_KEY="k"))
+    assert yaml.safe_load(manifest)["tracing"]["store"] is None
+
+
+def test_a_volume_of_the_compose_file_belongs_to_who_writes_there():
+    """Docker gives a new volume the owner of the image's folder, and root where there is none."""
+    (volume,) = compose()["services"]["gateway"]["volumes"]
+    folder = volume.split(":")[1]
+    assert re.search(rf"install --directory --owner tollway {folder}\b", (ROOT / "Dockerfile").read_text())
 
 
 def test_every_probe_service_and_budget_finds_its_pods():
