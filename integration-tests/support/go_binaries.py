@@ -72,10 +72,12 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _run(command: list[str | Path], folder: Path, **environ: str) -> str:
+    # Distributions keep their Go at its version; its own default fetches the one that a module asks for.
+    newer = {"GOTOOLCHAIN": "auto"}
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "CGO_ENABLED": "0", **environ},
+        env={**newer, **os.environ, "CGO_ENABLED": "0", **environ},
         capture_output=True,
         text=True,
         check=False,
