@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
 from support import traced
 from support.backends import Collector, Jaeger
 from support.client import CallingProgram
-from support.serving import endpoint
+from support.serving import Gateway, endpoint
+from support.upstream import Exchange, Upstream
+
+Asked: TypeAlias = tuple[int, dict[str, Any], dict[str, Any]]
+"""The answer's status, the SERVER span and the CLIENT span."""
 
 PROGRAM = """
 tracing.configure(service_name=sys.argv[1])
@@ -51,37 +56,73 @@ def test_a_trace_arrives_by_every_protocol(jaeger: Jaeger, collector: Collector,
     assert {"event": "cache_miss", "key": "user_123"} == {f["key"]: f["value"] for f in event["fields"]}
 
 
-def test_one_chat_through_the_gateway_is_one_tree(
-    jaeger: Jaeger, collector: Collector, start_gateway, upstream, program: CallingProgram
-):
-    """The SERVER span hangs under the caller's, the CLIENT span under it, with the model's attributes."""
-    service = upstream()
-    gateway = start_gateway(
+@pytest.fixture(scope="module", params=["http/json", "http/protobuf", "grpc"])
+def gateway(request: pytest.FixtureRequest, collector: Collector, start_gateway, failing) -> Gateway:
+    """A gateway that exports by each protocol; its model fails when it is asked to."""
+    url = collector.grpc_url if request.param == "grpc" else collector.http_url
+    base = f"{failing.url}/v1"
+    return start_gateway(
         {
-            "endpoints": [
-                endpoint("a", "openai", "m", openai_api_key="k", openai_api_base=f"{service.url}/v1")
-            ],
-            "tracing": {"otlp": {"endpoint": collector.http_url}, "service_name": "the-gateway"},
-        }
+            "endpoints": [endpoint("a", "openai", "m", openai_api_key="k", openai_api_base=base)],
+            "tracing": {"otlp": {"endpoint": url}, "service_name": "the-gateway"},
+        },
+        OTEL_EXPORTER_OTLP_PROTOCOL=request.param,
     )
+
+
+@pytest.fixture(scope="module")
+def failing() -> Iterator[Upstream]:
+    """A model that answers, and fails when it is asked to."""
+
+    def script(exchange: Exchange) -> None:
+        if b"fail" in exchange.body:
+            exchange.answer({"error": {"message": "out of order", "type": "server_error"}}, 503)
+        else:
+            exchange.answer()
+
+    started = Upstream(script)
+    yield started
+    started.close()
+
+
+def asked(gateway: Gateway, program: CallingProgram, jaeger: Jaeger, words: str) -> Asked:
+    """Ask by a calling program, and return what Jaeger has of it."""
     with program.span() as calling:
-        messages = [{"role": "user", "content": "?"}]
+        messages = [{"role": "user", "content": words}]
         answer = gateway.client.post(
             "/endpoints/a/invocations", json={"messages": messages}, headers=calling.headers
         )
-    assert 200 == answer.status_code
     trace = jaeger.wait_for(calling.trace_id, 2)
     by_kind = {tags(span)["span.kind"]: span for span in trace["spans"]}
     server, client = by_kind["server"], by_kind["client"]
     assert [calling.span_id] == [reference["spanID"] for reference in server["references"]]
     assert [server["spanID"]] == [reference["spanID"] for reference in client["references"]]
     assert {"the-gateway"} == {process["serviceName"] for process in trace["processes"].values()}
+    return answer.status_code, server, client
+
+
+def test_one_chat_through_the_gateway_is_one_tree(gateway: Gateway, program: CallingProgram, jaeger: Jaeger):
+    """The SERVER span hangs under the caller's, the CLIENT span under it, with the model's attributes."""
+    status, _, client = asked(gateway, program, jaeger, "?")
+    assert 200 == status
     assert ("chat m", "chat", "openai", "m") == (
         client["operationName"],
         tags(client)["gen_ai.operation.name"],
         tags(client)["gen_ai.provider.name"],
         tags(client)["gen_ai.request.model"],
     )
+
+
+def test_a_failed_chat_has_its_status_and_its_exception(
+    gateway: Gateway, program: CallingProgram, jaeger: Jaeger
+):
+    """Both spans are errors, and the CLIENT span says which."""
+    status, server, client = asked(gateway, program, jaeger, "fail")
+    assert 503 == status
+    assert ["ERROR", "ERROR"] == [tags(span)["otel.status_code"] for span in (server, client)]
+    assert "out of order" in tags(client)["otel.status_description"]
+    (event,) = client["logs"]
+    assert "exception" == {field["key"]: field["value"] for field in event["fields"]}["event"]
 
 
 def test_nothing_is_missing_after_ten_thousand_traces(jaeger: Jaeger, collector: Collector):
