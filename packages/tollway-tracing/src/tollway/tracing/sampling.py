@@ -7,7 +7,7 @@ tells T. https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-s
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
@@ -124,13 +124,3 @@ class RatioSlowSampler(Sampler):
 
     def __repr__(self) -> str:
         return self.get_description()
-
-    def to_settings(self) -> dict[str, Any]:
-        """Return the policy as keyword arguments of this class."""
-        return {
-            "sampling_rate": self.sampling_rate,
-            "slow_threshold_ms": self.slow_threshold_ms,
-            "mode": self.mode,
-            "max_held_spans": self.max_held_spans,
-            "max_held_bytes": self.max_held_bytes,
-        }

@@ -214,7 +214,7 @@ class Tracer(SDKTracer):
             return NonRecordingSpan(SpanContext(trace_id, self.new_span_id(), False, flags, state))
         span = local.root = self._make(local, parent_context, name, *rest)
         if local.held is not None:
-            self.engine.watch(local)
+            local.engine.watch(local)  # not the tracer's: a new setup may have come in between
         if self.engine.starting:
             self.engine.tell_start(span, context)
         return span
