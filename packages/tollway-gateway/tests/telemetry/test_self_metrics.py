@@ -1,15 +1,20 @@
 """`/metrics` tells what became of traces and spans."""
 
-from prometheus_client import CollectorRegistry, generate_latest
+import subprocess
+import sys
+from pathlib import Path
 
+from prometheus_client import generate_latest
+
+from tollway.gateway.telemetry import Metrics
 from tollway.gateway.telemetry.self_metrics import TracingCollector
 from tollway.tracing import Stats
 
 
-def exposed(now: Stats) -> list[str]:
-    registry = CollectorRegistry()
-    registry.register(TracingCollector(lambda: now))
-    return generate_latest(registry).decode().splitlines()
+def exposed(now: Stats, *place: str | int) -> list[str]:
+    metrics = Metrics(*place)
+    metrics.registry.register(TracingCollector(metrics, lambda: now))
+    return generate_latest(metrics.registry).decode().splitlines()
 
 
 def test_reasons_are_labels():
@@ -43,7 +48,30 @@ def test_every_number_is_told():
 def test_numbers_are_those_of_the_scrape():
     """They are read anew each time."""
     now = [Stats(started_spans=1)]
-    registry = CollectorRegistry()
-    registry.register(TracingCollector(lambda: now[0]))
+    metrics = Metrics()
+    metrics.registry.register(TracingCollector(metrics, lambda: now[0]))
     now[0] = Stats(started_spans=2)
-    assert b"gateway_spans_started_total 2.0" in generate_latest(registry)
+    assert b"gateway_spans_started_total 2.0" in generate_latest(metrics.registry)
+
+
+WORKER = """
+import sys
+from tollway.gateway.telemetry import Metrics
+from tollway.gateway.telemetry.self_metrics import TracingCollector
+from tollway.tracing import Stats
+numbers = [Stats(started_spans=n, held_spans=n, kept_traces={"slow": n}) for n in (3, 5)]
+collector = TracingCollector(Metrics(sys.argv[1], 1), lambda: numbers.pop(0))
+collector.publish()
+collector.publish()
+"""
+
+
+def test_numbers_are_those_of_all_workers(tmp_path: Path):
+    """What two workers published, one in the place of the other, is added up; what they held is gone."""
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", WORKER, tmp_path], check=True)
+    lines = exposed(Stats(started_spans=1, held_spans=1, kept_traces={"error": 1}), str(tmp_path), 0)
+    assert "gateway_spans_started_total 11.0" in lines
+    assert 'gateway_traces_kept_total{reason="slow"} 10.0' in lines
+    assert 'gateway_traces_kept_total{reason="error"} 1.0' in lines
+    assert "gateway_spans_held 1.0" in lines

@@ -58,6 +58,14 @@ ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What the workers of one gateway have in common: a folder; and which of them this one is."""
+
+    folder: str
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """Where time and chance come from; tests bring their own. The first two clocks are monotonic."""
 
@@ -76,11 +84,13 @@ def create_app(
     tracer_provider: TracerProvider | None = None,
     environ: Mapping[str, str] = os.environ,
     sources: Sources | None = None,
+    share: Share | None = None,
 ) -> Gateway:
     """Build the gateway of a config; what is wrong with a provider is raised here.
 
     `providers` (by endpoint name) stand in for those that the config names. With a `tracer_provider` the
-    spans go there, and tracing is left as it is.
+    spans go there, and tracing is left as it is. With a `share` its limits and metrics are those of all
+    workers.
 
     Raises:
         PluginError: a provider that the config names is not installed, or does not import.
@@ -91,8 +101,9 @@ def create_app(
     client = HTTP1Client(environ)
     parts = Parts(client, Surroundings(threads, sources.new_id, sources.now_s), sources.clock_ns)
     destinations = destinations_of(wire(config, made, parts), config.routes, sources.random)
-    metrics = Metrics()
-    metrics.registry.register(TracingCollector())
+    metrics = Metrics() if share is None else Metrics(share.folder, share.worker)
+    tracing_numbers = TracingCollector(metrics)
+    metrics.registry.register(tracing_numbers)
     recorder = Recorder(
         metrics,
         trace.get_tracer(_TRACER_NAME, tracer_provider=tracer_provider),
@@ -101,6 +112,8 @@ def create_app(
         slow_s=None if config.tracing.slow_threshold_ms is None else config.tracing.slow_threshold_ms / 1000,
     )
     lifetime = Lifetime(config, made, client, threads, recorder, tracer_provider)
+    if share is not None:
+        lifetime.publish = tracing_numbers.publish
     if control is None:
         from tollway.gateway.control import create_control_app
 
@@ -155,6 +168,8 @@ class Lifetime:
         self._own_tracing = tracer_provider is None
         self._ready = False
         self._lag_timer: asyncio.TimerHandle | None = None
+        self.publish: Callable[[], None] | None = None
+        """Lets other workers see this one's numbers of tracing: a few times a second, and at the end."""
 
     def is_ready(self) -> bool:
         """Say whether requests are to be sent here."""
@@ -204,6 +219,8 @@ class Lifetime:
         def look() -> None:
             self._recorder.metrics.lagged(max(0.0, loop.time() - due_s))
             self._look_at_lag(loop)
+            if self.publish is not None:
+                self.publish()
 
         self._lag_timer = loop.call_at(due_s, look)
 
@@ -213,6 +230,8 @@ class Lifetime:
         if self._lag_timer is not None:
             self._lag_timer.cancel()
         async with AsyncExitStack() as stack:
+            if self.publish is not None:
+                stack.callback(self.publish)
             if self._own_tracing:
                 from tollway import tracing
 

@@ -6,58 +6,86 @@ nothing is locked; whoever is asked for the metrics reads all sheets. One worker
 
 from __future__ import annotations
 
+import fcntl
 import json
 import mmap
 import os
-import struct
 import weakref
 from collections.abc import Hashable, Iterator, MutableSequence
 from pathlib import Path
+from typing import BinaryIO
 
 _MAX_CELLS = 1 << 20
 """Numbers of one sheet. Only memory that was written to is really taken."""
 
 _CELL_BYTES = 8
 
+_SPARE = 512
+"""Cells at the end, nobody's: they take a row of numbers that finds no room."""
+
 Key = tuple[Hashable, ...]
 
 
 class Sheet:
-    """The numbers of one process; `cells[at(key)] += 1` counts.
+    """The numbers of one worker; `cells[at(key)] += 1` counts.
 
-    In a `folder` they lie in a file that others can read, `<pid>.cells`, and beside it `<pid>.keys` says what
-    they are: a JSON line for each key, in the order of their cells.
+    In a `folder` they lie in a file that others can read, `<worker>.cells`, and beside it `<worker>.keys`
+    says what they are: a JSON line for each key, in the order of their cells. A worker that takes the place
+    of one that died goes on where that one stopped. The file is locked for as long as its worker lives.
     """
 
-    def __init__(self, folder: str | None = None) -> None:
+    def __init__(self, folder: str | None = None, worker: int = 0) -> None:
         self._first: dict[Key, tuple[int, int]] = {}
         self._used = 1  # the first cell takes what finds no room
-        self._keys = None
-        memory: mmap.mmap
-        if folder is None:
-            memory = mmap.mmap(-1, _MAX_CELLS * _CELL_BYTES)
-        else:
-            path = Path(folder)
-            self._keys = (path / f"{os.getpid()}.keys").open("ab", buffering=0)
-            weakref.finalize(self, self._keys.close)
-            with (path / f"{os.getpid()}.cells").open("w+b") as file:
-                file.truncate(_MAX_CELLS * _CELL_BYTES)
-                memory = mmap.mmap(file.fileno(), _MAX_CELLS * _CELL_BYTES)
+        self._path = None if folder is None else Path(folder) / f"{worker}.cells"
+        self._keys: BinaryIO | None = None
+        memory = self._private() if self._path is None else self._shared(self._path)
         self.cells: MutableSequence[float] = memoryview(memory).cast("d")  # type: ignore[assignment]
+
+    def _private(self) -> mmap.mmap:
+        return mmap.mmap(-1, _MAX_CELLS * _CELL_BYTES)
+
+    def _shared(self, path: Path) -> mmap.mmap:
+        # Kept open: the lock of a process ends when it closes the file.
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        weakref.finalize(self, os.close, self._file)
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        os.truncate(self._file, _MAX_CELLS * _CELL_BYTES)
+        os.pwrite(self._file, bytes(_CELL_BYTES), 0)
+        os.pwrite(self._file, bytes(_SPARE * _CELL_BYTES), (_MAX_CELLS - _SPARE) * _CELL_BYTES)
+        self._keys = path.with_suffix(".keys").open("a+b", buffering=0)
+        weakref.finalize(self, self._keys.close)
+        lines = _whole_lines(path.with_suffix(".keys").read_bytes())
+        self._keys.truncate(sum(len(line) + 1 for line in lines))
+        for line in lines:
+            first, count, *key = json.loads(line)
+            self._first[tuple(key)] = first, count
+            self._used = first + count
+        return mmap.mmap(self._file, _MAX_CELLS * _CELL_BYTES)
 
     def at(self, key: Key, count: int = 1) -> int:
         """Return the index of a key's first cell, of `count` in a row; they begin as zeros."""
         known = self._first.get(key)
         if known is not None:
             return known[0]
-        if self._used + count > _MAX_CELLS:
+        if self._used + count > _MAX_CELLS - _SPARE or not self._claim(self._used, count, key):
             return 0 if count == 1 else _MAX_CELLS - count
         first = self._used
         self._used += count
         self._first[key] = first, count
-        if self._keys is not None:
-            self._keys.write(json.dumps([first, count, *key]).encode() + b"\n")
         return first
+
+    def _claim(self, first: int, count: int, key: Key) -> bool:
+        """Say to others what the next cells are; False when there is no room for them on a full disk."""
+        if self._keys is None:
+            return True
+        try:
+            # Written once, so that a later addition never meets a page for which there is no room (SIGBUS).
+            os.pwrite(self._file, bytes(count * _CELL_BYTES), first * _CELL_BYTES)
+            self._keys.write(json.dumps([first, count, *key]).encode() + b"\n")
+        except OSError:
+            return False
+        return True
 
     def find(self, key: Key) -> int | None:
         """Return the index of a key's first cell; None for a key that was never asked for."""
@@ -69,19 +97,36 @@ class Sheet:
         for key, (first, count) in list(self._first.items()):
             yield key, list(self.cells[first : first + count])
 
+    def rows_of_others(self) -> Iterator[tuple[bool, Key, list[float]]]:
+        """Yield whether its worker lives, key and numbers of every other sheet in the folder."""
+        if self._path is None:
+            return
+        for path in self._path.parent.glob("*.cells"):
+            if path != self._path:
+                yield from _rows(path)
 
-def rows_of_others(folder: str) -> Iterator[tuple[int, Key, list[float]]]:
-    """Yield process id, key and numbers of every sheet in a folder but this process's own."""
-    own = os.getpid()
-    for keys in Path(folder).glob("*.keys"):
-        if keys.stem == str(own):
-            continue
-        try:
-            lines = keys.read_bytes().split(b"\n")[:-1]  # what comes after the last line end is being written
-            with keys.with_suffix(".cells").open("rb") as file:
+
+def _rows(path: Path) -> Iterator[tuple[bool, Key, list[float]]]:
+    try:
+        lines = _whole_lines(path.with_suffix(".keys").read_bytes())
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+            lives = _is_locked(file)
+            with memoryview(memory) as view, view.cast("d") as cells:
                 for line in lines:
                     first, count, *key = json.loads(line)
-                    file.seek(first * _CELL_BYTES)
-                    yield int(keys.stem), tuple(key), list(struct.unpack(f"{count}d", file.read(count * 8)))
-        except (OSError, ValueError):  # a worker that ends takes its sheet along
-            continue
+                    yield lives, tuple(key), list(cells[first : first + count])
+    except (OSError, ValueError):  # a worker is about to begin its sheet, or the folder is being removed
+        return
+
+
+def _whole_lines(text: bytes) -> list[bytes]:
+    """Return the lines that are complete: what comes after the last line end is being written."""
+    return text.split(b"\n")[:-1]
+
+
+def _is_locked(file: BinaryIO) -> bool:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False

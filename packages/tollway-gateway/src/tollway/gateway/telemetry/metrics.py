@@ -6,7 +6,6 @@ families and its exposition, exemplars included, are made when somebody scrapes.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from bisect import bisect_left
@@ -24,7 +23,7 @@ from prometheus_client.utils import floatToGoString
 
 from tollway.provider import Usage
 
-from .cells import Key, Sheet, rows_of_others
+from .cells import Key, Sheet
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 
@@ -96,7 +95,9 @@ _LAG = _Family(
     (),
 )
 
-_COUNTERS = (_REQUESTS, _ERRORS, _TOKENS, _DENIALS)
+_REPLACED = _Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
+
+_COUNTERS = (_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _REPLACED)
 _HISTOGRAMS = (_LATENCY, _OVERHEAD, _FIRST_TOKEN)
 
 
@@ -110,14 +111,16 @@ class _Counted:
 
 
 class Metrics:
-    """The metrics of one application; of all workers, when they share a `folder`."""
+    """The metrics of one application; of all workers, each with its number, when they share a `folder`."""
 
-    def __init__(self, folder: str | None = None) -> None:
-        self._sheet = Sheet(folder)
-        self._folder = folder
+    def __init__(self, folder: str | None = None, worker: int = 0) -> None:
+        self._sheet = Sheet(folder, worker)
         self.cells = self._sheet.cells
-        self.in_flight = self._sheet.at((_IN_FLIGHT.name,))
-        self._lag = self._sheet.at((_LAG.name,))
+        self._gauges: set[str] = set()
+        follows = self._sheet.find((_REPLACED.name,)) is not None
+        self.cells[self._at(_REPLACED)] += follows
+        self.in_flight = self.gauge(_IN_FLIGHT.name)
+        self._lag = self.gauge(_LAG.name)
         self._codes: set[str] = set()
         self._counted: dict[tuple[Labels, str, int], _Counted] = {}
         self._tokens: dict[Labels, tuple[int, int]] = {}
@@ -196,14 +199,23 @@ class Metrics:
         first = self._sheet.find(key)
         return None if first is None else self._exemplars.get(first + bucket)
 
+    def gauge(self, name: str) -> int:
+        """Return the cell of a number that is of this moment: it begins as zero, and ends with its worker."""
+        self._gauges.add(name)
+        at = self._sheet.at((name,))
+        self.cells[at] = 0
+        return at
+
+    def counter(self, name: str, *values: str) -> int:
+        """Return the cell of a number that only grows; a worker before this one may have begun it."""
+        return self._sheet.at((name, *values))
+
     def totals(self) -> dict[Key, list[float]]:
         """Return the numbers of all workers: sums, but of the lag the largest."""
         totals = dict(self._sheet.rows())
-        if self._folder is None:
-            return totals
-        for pid, key, numbers in rows_of_others(self._folder):
+        for lives, key, numbers in self._sheet.rows_of_others():
             known = totals.get(key)
-            if key == (_IN_FLIGHT.name,) and not _runs(pid):
+            if key[0] in self._gauges and not lives:
                 continue
             if known is None:
                 totals[key] = numbers
@@ -268,11 +280,3 @@ def _rows(totals: dict[Key, list[float]], family: _Family) -> Iterable[tuple[tup
     for key, numbers in totals.items():
         if key[0] == family.name:
             yield tuple(map(str, key[1:])), numbers
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True

@@ -1,6 +1,6 @@
 """What became of traces and spans, on `/metrics` beside the requests they tell of.
 
-The numbers are those of `tollway.tracing.stats`, read when somebody scrapes.
+The numbers are those of `tollway.tracing.stats`. Each worker copies its own to where all can read them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from tollway.tracing import Stats, stats
+
+from .metrics import Metrics
 
 _BY_REASON: tuple[tuple[str, str, Callable[[Stats], Mapping[str, int]]], ...] = (
     ("gateway_traces_kept", "Traces kept, by the reason for it.", lambda now: now.kept_traces),
@@ -33,26 +35,49 @@ _GAUGES: tuple[tuple[str, str, Callable[[Stats], int]], ...] = (
     ("gateway_spans_queued", "Spans on their way to files and collectors.", lambda now: now.queued_spans),
 )
 
+_NONE = (0.0,)
+
 
 class TracingCollector(Collector):
-    """Gives tracing's numbers to a Prometheus registry."""
+    """Gives tracing's numbers to the registry of `metrics`: those of all workers, as each published them."""
 
-    def __init__(self, read: Callable[[], Stats] = stats) -> None:
+    def __init__(self, metrics: Metrics, read: Callable[[], Stats] = stats) -> None:
+        self._metrics = metrics
         self._read = read
+        self._counted_before: dict[int, float] = {}
+        """By cell: what the workers had counted whose place this one took."""
+        self._gauges = {name: metrics.gauge(name) for name, _, _ in _GAUGES}
+
+    def publish(self) -> None:
+        """Copy this worker's numbers to where all workers read them."""
+        now = self._read()
+        for name, _, by_reason in _BY_REASON:
+            for reason, number in by_reason(now).items():
+                self._count(self._metrics.counter(name, reason), number)
+        for name, _, number_of in _COUNTERS:
+            self._count(self._metrics.counter(name), number_of(now))
+        for name, _, number_of in _GAUGES:
+            self._metrics.cells[self._gauges[name]] = number_of(now)
 
     def collect(self) -> Iterable[Metric]:
-        """Yield every number as it is now."""
-        now = self._read()
-        for name, text, by_reason in _BY_REASON:
+        """Yield every number: this worker's as it is now, the others' as they published it last."""
+        self.publish()
+        totals = self._metrics.totals()
+        for name, text, _ in _BY_REASON:
             family = CounterMetricFamily(name, text, labels=["reason"])
-            for reason, number in by_reason(now).items():
-                family.add_metric([reason], number)
+            for key, numbers in totals.items():
+                if key[0] == name:
+                    family.add_metric([str(key[1])], numbers[0])
             yield family
-        for name, text, number_of in _COUNTERS:
-            yield CounterMetricFamily(name, text, value=number_of(now))
-        for name, text, number_of in _GAUGES:
-            yield GaugeMetricFamily(name, text, value=number_of(now))
+        for name, text, _ in _COUNTERS:
+            yield CounterMetricFamily(name, text, value=totals.get((name,), _NONE)[0])
+        for name, text, _ in _GAUGES:
+            yield GaugeMetricFamily(name, text, value=totals.get((name,), _NONE)[0])
 
     def describe(self) -> Iterable[Metric]:
         """Yield nothing: registering reads no numbers."""
         return ()
+
+    def _count(self, cell: int, number: int) -> None:
+        cells = self._metrics.cells
+        cells[cell] = self._counted_before.setdefault(cell, cells[cell]) + number
