@@ -21,11 +21,12 @@ from .route import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What endpoints share; `clock_ns` is monotonic."""
+    """What endpoints share; `clock_ns` is monotonic, `folder` (None for one worker) that of all workers."""
 
     client: UpstreamClient
     surroundings: Surroundings
     clock_ns: Callable[[], int]
+    folder: str | None = None
 
 
 def providers_of(config: GatewayConfig) -> dict[str, Provider]:
@@ -48,7 +49,7 @@ def _endpoint(config: EndpointConfig, provider: Provider, parts: Parts) -> Endpo
     provider_name = discovery.normalise(config.model.provider)
     return Endpoint(
         config=config,
-        limiter=limiter_of(config.name, config.limit, parts.clock_ns),
+        limiter=limiter_of(config.name, config.limit, parts.clock_ns, parts.folder),
         runner=_runner(config, provider, parts),
         labels=Labels(config.name, provider_name, config.model.name),
         span_name=span_name(config.endpoint_type, config.model.name),

@@ -2,7 +2,8 @@
 
 from .bucket import Bucket, Decision, Rate, take
 from .headers import limit_headers
-from .limiter import Limiter, NoLimit, TokenBucketLimiter, limiter_of
+from .limiter import Limiter, NoLimit, SharedLimiter, TokenBucketLimiter, limiter_of
+from .shared import SharedBucket
 
 __all__ = [
     "Bucket",
@@ -10,6 +11,8 @@ __all__ = [
     "Limiter",
     "NoLimit",
     "Rate",
+    "SharedBucket",
+    "SharedLimiter",
     "TokenBucketLimiter",
     "limit_headers",
     "limiter_of",

@@ -29,7 +29,7 @@ class Rate:
 class Bucket:
     """The state of one bucket; a new one is full."""
 
-    full_at_ticks: int | None = None
+    full_at_ticks: int = 0
 
 
 class Decision(NamedTuple):
@@ -46,11 +46,14 @@ class Decision(NamedTuple):
 
 
 def take(rate: Rate, bucket: Bucket, now_ns: int) -> Decision:
-    """Take one token at `now_ns` of a clock that never goes back; a denied call takes nothing."""
+    """Take one token at `now_ns` of a clock that begins at 0 or later and never goes back.
+
+    A denied call takes nothing.
+    """
     interval = rate.period_ns  # one token, in ticks
     capacity = interval * rate.burst
     now = now_ns * rate.calls
-    full_at = now if bucket.full_at_ticks is None else max(now, bucket.full_at_ticks)
+    full_at = max(now, bucket.full_at_ticks)
     allowed = full_at + interval - now <= capacity
     if allowed:
         full_at += interval

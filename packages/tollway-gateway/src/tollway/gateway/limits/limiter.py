@@ -9,6 +9,7 @@ from tollway.gateway.config.values import LimitConfig
 
 from .bucket import Bucket, Decision, Rate, take
 from .headers import limit_headers, policy_header
+from .shared import SharedBucket
 
 Header = tuple[bytes, bytes]
 
@@ -44,9 +45,29 @@ class TokenBucketLimiter:
         return decision, (self._policy, *limit_headers(self._name, self._rate, decision))
 
 
-def limiter_of(name: str, limit: LimitConfig | None, clock_ns: Callable[[], int]) -> Limiter:
-    """Return the limiter of an endpoint as its config says."""
+class SharedLimiter:
+    """One bucket of all workers that share a folder, for every path that reaches the endpoint."""
+
+    def __init__(self, name: str, rate: Rate, clock_ns: Callable[[], int], folder: str) -> None:
+        self._rate = rate
+        self._bucket = SharedBucket(folder, name, rate)
+        self._clock_ns = clock_ns
+        self._policy = policy_header(name, rate)
+        self._name = name
+
+    def admit(self) -> tuple[Decision, tuple[Header, ...]]:
+        """Take one token."""
+        decision = self._bucket.take(self._clock_ns)
+        return decision, (self._policy, *limit_headers(self._name, self._rate, decision))
+
+
+def limiter_of(
+    name: str, limit: LimitConfig | None, clock_ns: Callable[[], int], folder: str | None = None
+) -> Limiter:
+    """Return the limiter of an endpoint as its config says; with a `folder`, one that workers share."""
     if limit is None:
         return NoLimit()
     rate = Rate(limit.calls, max(1, round(limit.renewal_period_s * 1e9)), limit.burst)
+    if folder is not None:
+        return SharedLimiter(name, rate, clock_ns, folder)
     return TokenBucketLimiter(name, rate, clock_ns)
