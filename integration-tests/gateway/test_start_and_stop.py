@@ -6,9 +6,12 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -164,13 +167,63 @@ def test_the_access_log_is_json_lines(tmp_path: Path, upstream, program: Calling
     ):
         client.post("/endpoints/a/invocations?key=secret", json={**REQUEST, "stream": False})
         client.get("/health")
-    process.wait_for(r'"path":"/health"')
-    assert 0 == process.stop()
+    assert 0 == process.stop()  # the end writes what still waits
     process.close()
     lines = [json.loads(line) for line in process.output.splitlines() if line.startswith("{")]
     assert [("POST", 200), ("GET", 200)] == [(line["method"], line["status"]) for line in lines]
     assert calling.trace_id == lines[0]["trace_id"]
     assert "secret" not in process.output
+
+
+@contextmanager
+def logging_to_a_pipe(
+    tmp_path: Path, service: Upstream
+) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """Run a gateway whose standard output is read up to its greeting, and then by the test alone."""
+    command = [*TOLLWAY, "gateway", "start", "--config-path", write(config(service), tmp_path), "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--access-log"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            url = next(
+                filter(None, (re.search(r"listens on (http://\S+)", line) for line in process.stdout))
+            )[1]
+            while "Ctrl-C" not in process.stdout.readline():
+                pass
+            with httpx.Client(base_url=url, trust_env=False) as client:
+                yield process, client
+        finally:
+            process.kill()
+
+
+def test_a_reader_that_pauses_holds_up_no_request_and_misses_none(tmp_path: Path, upstream):
+    """A pipe holds some 300 lines; at the end it is waited for."""
+    with logging_to_a_pipe(tmp_path, upstream()) as (process, client):
+        assert {200} == {client.get("/health").status_code for _ in range(500)}
+        process.terminate()
+        said, _ = process.communicate(timeout=WAIT_S)
+    assert 500 == sum(json.loads(line)["status"] == 200 for line in said.splitlines())
+    assert 0 == process.returncode
+
+
+def test_a_reader_that_is_gone_breaks_no_request(tmp_path: Path, upstream):
+    """The gateway's own log says that lines are missing, and how many."""
+    with logging_to_a_pipe(tmp_path, upstream()) as (process, client):
+        assert process.stdout is not None
+        process.stdout.close()
+        assert {200} == {client.get("/health").status_code for _ in range(3)}
+        process.terminate()
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert 0 == process.wait(WAIT_S)
+    assert "the access log cannot be written, lines are missing: [Errno 32] Broken pipe" in said
+    assert "the access log ends without its last 3 lines" in said
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="tells what a process has loaded by /proc")

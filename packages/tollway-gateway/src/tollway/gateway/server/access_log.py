@@ -1,10 +1,14 @@
-"""One line of JSON on standard output for every request; a layer that is there only when it is asked for."""
+"""One line of JSON for every request; a layer that is there only when it is asked for.
+
+A request pays for a few values in a queue. Lines are made of them later, by `log_writer`'s thread.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -16,9 +20,16 @@ ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _TRACE_ID = b"x-tollway-trace-id"
 
+_PATH_CHARACTERS = 500
+"""What is logged of a path: a line stays shorter than 4 KiB, however its characters must be written."""
+
+
+Answered = tuple[float, float, str | None, str, str, int | None, int, bytes | None]
+"""What is logged of a request: time_s, took_s, client, method, path, status, bytes, trace id."""
+
 
 class AccessLog:
-    """Writes of every request what was asked, how it was answered, and how long that took.
+    """Tells `put` of every request what was asked, how it was answered, and how long that took.
 
     The query is left out: callers put keys there.
     """
@@ -26,41 +37,32 @@ class AccessLog:
     def __init__(
         self,
         app: ASGIApp,
-        write: Callable[[bytes], object],
+        put: Callable[[Answered], object],
         *,
         now_s: Callable[[], float] = time.time,
         clock_s: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
-        self._write = write
+        self._put = put
         self._now_s = now_s
         self._clock_s = clock_s
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve, and write the line once the answer is out."""
+        """Serve, and tell of it once the answer is out."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started_s, time_s = self._clock_s(), self._now_s()
+        time_s, started_s = self._now_s(), self._clock_s()
         seen = _Seen(send)
         try:
             await self._app(scope, receive, seen)
         finally:
-            self._write(self._line(scope, seen, time_s, self._clock_s() - started_s))
-
-    def _line(self, scope: Message, seen: _Seen, time_s: float, took_s: float) -> bytes:
-        client = scope.get("client")
-        line = {
-            "time": datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds"),
-            "client": client[0] if client else None,
-            "method": scope["method"],
-            "path": scope["path"],
-            "status": seen.status,
-            "bytes": seen.bytes,
-            "duration_ms": round(took_s * 1000, 3),
-            "trace_id": seen.trace_id,
-        }
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+            took_s = self._clock_s() - started_s
+            client, path = scope.get("client"), scope["path"]
+            if len(path) > _PATH_CHARACTERS:
+                path = path[: _PATH_CHARACTERS - 1] + "…"
+            host = client[0] if client else None
+            self._put((time_s, took_s, host, scope["method"], path, seen.status, seen.bytes, seen.trace_id))
 
 
 class _Seen:
@@ -72,14 +74,53 @@ class _Seen:
         self._send = send
         self.status: int | None = None
         self.bytes = 0
-        self.trace_id: str | None = None
+        self.trace_id: bytes | None = None
 
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.body":
+            self.bytes += len(message.get("body", b""))
+        elif message["type"] == "http.response.start":
             self.status = message["status"]
             for name, value in message.get("headers", ()):
                 if name == _TRACE_ID:
-                    self.trace_id = value.decode("latin-1")
-        else:
-            self.bytes += len(message.get("body", b""))
-        await self._send(message)
+                    self.trace_id = value
+                    break
+        return self._send(message)
+
+
+def lines_of(requests: Sequence[Answered]) -> bytes:
+    """Return a line of JSON for each.
+
+    One call encodes all of them, at a third of the price of a call for each. What then stands between two
+    lines is never inside of one: a quote there has a backslash before it, or ends a string, and no name
+    follows that.
+    """
+    lines = [
+        {
+            "time": _time(time_s),
+            "client": client,
+            "method": method,
+            "path": path,
+            "status": status,
+            "bytes": sent_bytes,
+            "duration_ms": round(took_s * 1000, 3),
+            "trace_id": None if trace_id is None else trace_id.decode("latin-1"),
+        }
+        for time_s, took_s, client, method, path, status, sent_bytes, trace_id in requests
+    ]
+    return orjson.dumps(lines)[1:-1].replace(b'},{"time":', b'}\n{"time":') + b"\n"
+
+
+def missing_line(lines: int, now_s: Callable[[], float] = time.time) -> bytes:
+    """Return the line that tells how many are missing before it."""
+    return orjson.dumps({"time": _time(now_s()), "missing_lines": lines}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _time(time_s: float) -> str:
+    second = int(time_s)
+    return f"{_second(second)}.{int((time_s - second) * 1000):03d}+00:00"
+
+
+@lru_cache(maxsize=4)
+def _second(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -16,10 +16,11 @@ import uvloop
 from tollway.gateway.app import create_app
 from tollway.gateway.config.values import GatewayConfig
 
-from .access_log import AccessLog
+from .access_log import AccessLog, lines_of, missing_line
 from .address import Listener, refused
 from .greeting import greeting
 from .http import HTTPProtocol
+from .log_writer import Descriptor, LogWriter
 from .signals import Signals
 
 _log = logging.getLogger(__name__)
@@ -44,10 +45,11 @@ def serve(
     _log_to_stderr()
     # The control plane's instrumentation speaks the stable HTTP conventions, as the data plane does.
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
-    with Signals() as signals:
+    with Signals() as signals, contextlib.ExitStack() as at_end:
         app: Any = _made(config)
         if access_log:
-            app = AccessLog(app, _to_stdout)
+            writer = LogWriter(Descriptor(sys.stdout.fileno()), lines_of, missing_line)
+            app = AccessLog(app, at_end.enter_context(writer).put)
         server = _server(app, config, lambda: say(greeting(config, listener.url, _command())))
         signals.tell = server.stop
         if signals.count:  # while models were loaded
@@ -128,8 +130,3 @@ def _log_to_stderr() -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("tollway").setLevel(logging.INFO)
-
-
-def _to_stdout(line: bytes) -> None:
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
