@@ -24,6 +24,9 @@ def start(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port to listen on; 0 chooses a free one.")
     ] = 8000,
+    workers: Annotated[
+        int, typer.Option(min=1, max=1024, help="Processes that serve: one uses one core.")
+    ] = 1,
     insecure_no_auth: Annotated[
         bool,
         typer.Option("--insecure-no-auth", help="Listen beyond this machine, though nobody has to sign in."),
@@ -44,7 +47,10 @@ def start(
         )
     try:
         listener = server.listen(host, port)
-        server.serve(config, listener, typer.echo, access_log=access_log)
+        if workers == 1:
+            server.serve(config, listener, typer.echo, access_log=access_log)
+        else:
+            server.serve_by_workers(config, listener, typer.echo, workers=workers, access_log=access_log)
     except (server.AddressError, server.StartError) as error:
         fail(str(error))
 

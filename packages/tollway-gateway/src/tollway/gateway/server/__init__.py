@@ -2,5 +2,6 @@
 
 from .address import AddressError, Listener, is_loopback, listen
 from .run import StartError, serve
+from .workers import serve_by_workers
 
-__all__ = ["AddressError", "Listener", "StartError", "is_loopback", "listen", "serve"]
+__all__ = ["AddressError", "Listener", "StartError", "is_loopback", "listen", "serve", "serve_by_workers"]

@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import os
 import socket
+import sys
 from dataclasses import dataclass
 
 _REASONS = {
@@ -13,6 +14,9 @@ _REASONS = {
     errno.EACCES: "needs rights that this user has not: choose a port above 1023 with --port",
     errno.EADDRNOTAVAIL: "is no address of this machine",
 }
+
+SPREADS = sys.platform == "linux"
+"""Whether the kernel spreads connections over several sockets of one address."""
 
 
 class AddressError(Exception):
@@ -56,6 +60,33 @@ def listen(host: str, port: int) -> Listener:
         raise refused(host, port, error) from None
     bound.setblocking(False)
     return Listener(bound, _url(*bound.getsockname()[:2]))
+
+
+def spread(listener: Listener, count: int) -> list[socket.socket]:
+    """Return a socket for each of `count` processes that serve the same address, in place of the listener's.
+
+    On Linux each has a queue of its own, over which the kernel spreads connections evenly (SO_REUSEPORT).
+    Elsewhere that option does not spread, and all get the same socket. Raises AddressError.
+    """
+    if not SPREADS:
+        return [listener.socket] * count
+    first = listener.socket
+    address = first.getsockname()
+    # Only now: with it from the start, another gateway's port would be no port in use.
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sockets = []
+    for _ in range(count):
+        bound = socket.socket(first.family, first.type)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            bound.bind(address)
+        except OSError as error:
+            raise refused(address[0], address[1], error) from None
+        bound.setblocking(False)
+        sockets.append(bound)
+    first.close()
+    return sockets
 
 
 def refused(host: str, port: int, error: OSError) -> AddressError:

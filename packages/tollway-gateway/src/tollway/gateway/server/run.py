@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from tollway.gateway.app import create_app
+from tollway.gateway.app import Share, create_app
 from tollway.gateway.config.values import GatewayConfig
 
 from .access_log import AccessLog, lines_of, missing_line
@@ -42,29 +43,50 @@ def serve(
         StartError: a provider cannot be made, or tracing not be set up.
         AddressError: another process began to listen there a moment ago.
     """
+    set_up_process()
+
+    def greet() -> None:
+        say(greeting(config, listener.url, command()))
+
+    with Signals() as signals, prepared(config, greet, access_log=access_log) as server:
+        signals.tell = server.stop
+        if not signals.count:  # while models were loaded
+            run(server, listener.socket)
+
+
+def set_up_process() -> None:
+    """Set what is one for a whole process: its log, and which conventions the control plane's spans speak."""
     _log_to_stderr()
     # The control plane's instrumentation speaks the stable HTTP conventions, as the data plane does.
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
-    with Signals() as signals, contextlib.ExitStack() as at_end:
-        app: Any = _made(config)
+
+
+@contextlib.contextmanager
+def prepared(
+    config: GatewayConfig, started: Callable[[], None], *, share: Share | None = None, access_log: bool
+) -> Iterator[Server]:
+    """Give a server with everything loaded, which calls `started` once it listens. Raises StartError."""
+    with contextlib.ExitStack() as at_end:
+        app: Any = _made(config, share)
         if access_log:
             writer = LogWriter(Descriptor(sys.stdout.fileno()), lines_of, missing_line)
             app = AccessLog(app, at_end.enter_context(writer).put)
-        server = _server(app, config, lambda: say(greeting(config, listener.url, _command())))
-        signals.tell = server.stop
-        if signals.count:  # while models were loaded
-            return
-        try:
-            uvloop.run(server.serve(sockets=[listener.socket]))
-        except OSError as error:
-            host, port = listener.socket.getsockname()[:2]
-            raise refused(host, port, error) from error
-        except SystemExit:  # Uvicorn's way to say that the lifespan failed; the log has it
-            raise StartError("the gateway does not start; the lines above say why") from None
+        yield _server(app, config, started)
 
 
-def _server(app: Any, config: GatewayConfig, started: Callable[[], None]) -> _Server:
-    return _Server(
+def run(server: Server, listening: socket.socket) -> None:
+    """Serve until the server is told to stop. Raises StartError and AddressError."""
+    try:
+        uvloop.run(server.serve(sockets=[listening]))
+    except OSError as error:
+        host, port = listening.getsockname()[:2]
+        raise refused(host, port, error) from error
+    except SystemExit:  # Uvicorn's way to say that the lifespan failed; the log has it
+        raise StartError("the gateway does not start; the lines above say why") from None
+
+
+def _server(app: Any, config: GatewayConfig, started: Callable[[], None]) -> Server:
+    return Server(
         uvicorn.Config(
             app,
             http=HTTPProtocol,
@@ -82,15 +104,15 @@ def _server(app: Any, config: GatewayConfig, started: Callable[[], None]) -> _Se
     )
 
 
-def _made(config: GatewayConfig) -> Any:
+def _made(config: GatewayConfig, share: Share | None) -> Any:
     try:
-        return create_app(config)
+        return create_app(config, share=share)
     except Exception as error:  # a plugin's constructor may fail in any way it likes
         _log.debug("a provider could not be made", exc_info=True)
         raise StartError(f"a provider cannot be made: {error}") from error
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Uvicorn's server, stopped by us: it ends with 0, and a second signal cuts off what still runs."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
@@ -117,7 +139,7 @@ class _Server(uvicorn.Server):
                 task.get_loop().call_soon_threadsafe(task.cancel, "the server stops at once")
 
 
-def _command() -> str:
+def command() -> str:
     """Return how `tollway` is called here: by its name if the shell finds that, else by its path."""
     script = sys.argv[0]
     if shutil.which("tollway") or os.path.basename(script) != "tollway":
