@@ -53,6 +53,13 @@ def test_example_with_sampling_loads():
     assert (0.2, 1000.0) == (config.tracing.sampling_rate, config.tracing.slow_threshold_ms)
 
 
+def test_where_limits_are_can_be_said(tmp_path: Path):
+    """`shared` is what they are anyway."""
+    path = tmp_path / "shared.yaml"
+    path.write_text(GOOD + "limits: {storage: Shared}\n")
+    assert "shared" == load(path, KEY).limits.storage
+
+
 def test_what_make_run_serves_loads():
     assert ["assistant", "writer"] == [
         one.name for one in load(EXAMPLES / "gateway-config.yaml", {}).endpoints
@@ -102,6 +109,8 @@ def test_a_problem_is_one_line_that_editors_jump_to(tmp_path):
         ),
         (GOOD + "server: 3\n", 8, "server", "must be a mapping", ""),
         (GOOD + "auth: {}\n", 8, "auth", "not there yet", "remove"),
+        (GOOD + "limits: {storage: redis://h}\n", 8, "limits.storage", "not there yet", "write shared"),
+        (GOOD + "limits: {storage: local}\n", 8, "limits.storage", "'local' is not one of shared", ""),
         ("endpoints: {}\n", 1, "endpoints", "must be a list", "- "),
         ("endpoints: []\n", 1, "endpoints", "no endpoints", "add one"),
         ("endpoints:\n", 1, "endpoints", "is empty", ""),

@@ -143,14 +143,23 @@ def _server(at: At) -> dict[str, Any]:
     return _renamed(fields(at, table), drain_timeout="drain_timeout_s")
 
 
+def _storage(at: At) -> str:
+    if isinstance(value := at.scalar(), str) and value.startswith(("redis://", "rediss://")):
+        raise Wrong(
+            "limits that several machines share are not there yet", "write shared: this machine's workers"
+        )
+    return scalars.choice(["shared"])(at)
+
+
 _TOP = {
     "endpoints": Field(_endpoints, required=True),
     "routes": Field(lambda at: each(at, _route)),
     "tracing": Field(_tracing),
     "server": Field(_server),
+    "limits": Field(lambda at: fields(at, {"storage": Field(_storage)})),
 }
 
-_TOP_NOT_YET = {"auth": "keys of callers are", "limits": "limits that several processes share are"}
+_TOP_NOT_YET = {"auth": "keys of callers are"}
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> GatewayConfig:

@@ -93,6 +93,12 @@ class ServerConfig(_Value):
     drain_timeout_s: Annotated[float, Field(ge=0)] = 30.0
 
 
+class LimitsConfig(_Value):
+    """Where the buckets of all limits are: `shared` by all workers on this machine."""
+
+    storage: Literal["shared"] = "shared"
+
+
 class GatewayConfig(_Value):
     """A whole configuration; names of endpoints and routes are unique together."""
 
@@ -100,3 +106,4 @@ class GatewayConfig(_Value):
     routes: tuple[RouteConfig, ...] = ()
     tracing: TracingConfig = TracingConfig()
     server: ServerConfig = ServerConfig()
+    limits: LimitsConfig = LimitsConfig()
