@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,16 @@ def write(config: Config, folder: Path) -> Path:
 class Gateway:
     """A running `tollway gateway start` in a folder of its own."""
 
-    def __init__(self, config: Config, folder: Path, **variables: str) -> None:
+    def __init__(
+        self, config: Config, folder: Path, *, options: Sequence[str] = (), **variables: str
+    ) -> None:
         self.folder = folder
         self.traces = folder / "traces"
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         path = write(config, folder)
         self.process = Process(
-            [*TOLLWAY, "gateway", "start", "--config-path", path, "--port", str(port)],
+            [*TOLLWAY, "gateway", "start", "--config-path", path, "--port", str(port), *options],
             cwd=folder,
             env=environment(**variables),
         )
