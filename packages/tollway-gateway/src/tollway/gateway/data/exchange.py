@@ -1,4 +1,4 @@
-"""What our own server tells of a request beside ASGI's messages; any other server tells nothing."""
+"""What our own server offers for a request beside ASGI's messages; any other server offers nothing."""
 
 from __future__ import annotations
 
@@ -17,11 +17,29 @@ class Exchange(Protocol):
     received_s: float
     """When the request's first byte was there, by `time.perf_counter`."""
 
+    status: int | None
+    """The answer's status; None before it has begun."""
+
+    body_bytes: int
+    """Bytes of the answer's body so far."""
+
+    trace_id: str | None
+    """In hex; the data plane notes it here for who writes a log."""
+
     def on_hang_up(self, gone: Callable[[], None] | None) -> None:
         """Have this called when the caller hangs up; None for no more."""
 
+    async def respond(self, status: int, fields: bytes, body: bytes) -> None:
+        r"""Answer whole, what two of ASGI's messages say: `fields` are header lines, each ended by `\r\n`.
+
+        `content-length` and what is about the connection are added.
+        """
+
+    def when_sent(self, call: Callable[[], None]) -> None:
+        """Have this called once what was answered so far is with the system, or never can be."""
+
 
 def exchange_of(scope: Mapping[str, Any]) -> Exchange | None:
-    """Return what the server tells of a request."""
+    """Return what the server offers for a request."""
     exchange: Exchange | None = scope.get("extensions", _NONE).get(EXTENSION)
     return exchange

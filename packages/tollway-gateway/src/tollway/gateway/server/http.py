@@ -1,18 +1,18 @@
 """Uvicorn's HTTP protocol, with what each request paid twice taken out.
 
 It stays Uvicorn's: parsing, flow control, pipelining, `100-continue`, the end of an application that fails.
-Different is (figures in docs/decisions/0070):
+Different is (figures in docs/decisions/0070 and 0080):
 
-* an answer's head leaves together with the first bytes of its body, in one write;
+* an answer's head leaves together with the first bytes of its body, and with the answers to others that are
+  ready in the same round of the event loop;
 * headers are checked for line breaks all at once;
 * the keep-alive timer is one a connection, not one a request;
-* an application may read when the first byte came, and be called when the caller hangs up, without awaiting
-  `receive()`: the scope's extension `tollway` is the `Exchange`.
+* the scope's extension `tollway` is the `Exchange`: an application may read there when the first byte came,
+  be called when the caller hangs up without awaiting `receive()`, and answer whole in one call.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,6 +22,9 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from tollway.gateway.data.exchange import EXTENSION
+from tollway.gateway.outbox import Outbox, outbox_of
+
+from .flag import Flag
 
 _SERVERS_OWN = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
@@ -29,12 +32,18 @@ _NO_BODY = frozenset({204, 304})
 
 _END_OF_CHUNKS = b"0\r\n\r\n"
 
+_CLOSE = b"connection: close\r\n"
+
 
 class Exchange(RequestResponseCycle):
     """One request and its answer."""
 
     received_s: float
-    """When its first byte was there, by `time.perf_counter`."""
+    protocol: HTTPProtocol
+
+    status: int | None = None
+    body_bytes = 0
+    trace_id: str | None = None
 
     _head = b""
     _gone: Callable[[], None] | None = None
@@ -50,13 +59,50 @@ class Exchange(RequestResponseCycle):
         if self._gone is not None and self.disconnected:
             self._gone()
 
+    def when_sent(self, call: Callable[[], None]) -> None:
+        """Have this called when what was answered so far is written."""
+        self.protocol.when_written(call)
+
+    async def respond(self, status: int, fields: bytes, body: bytes) -> None:
+        """Answer whole. The lines of `fields` are the caller's care: nothing in them is looked at."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if self.response_started:
+            raise RuntimeError("the answer has begun already")
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self.status = status
+        data = b"%b%b%bcontent-length: %d\r\n%b\r\n%b" % (
+            STATUS_LINE[status],
+            self.protocol.default_lines(),
+            fields,
+            len(body),
+            b"" if self.keep_alive else _CLOSE,
+            b"" if self.scope["method"] == "HEAD" else body,
+        )
+        self.body_bytes = len(body)
+        self.protocol.write(data)
+        self._complete()
+
     async def run_asgi(self, app: Any) -> None:
         """Run the application."""
+        outbox = self.protocol.outbox
+        outbox.requests += 1
         try:
             await super().run_asgi(app)
         finally:
+            outbox.requests -= 1
             # The scope holds this, and this the scope: no cycle is left for Python's collector.
             self.scope["extensions"].pop(EXTENSION, None)
+
+    async def receive(self) -> Any:
+        """Wait for one of ASGI's messages."""
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.waiting_for_100_continue = False
+        return await super().receive()
 
     async def send(self, message: Any) -> None:
         """Take one of ASGI's `http.response.*` messages."""
@@ -70,6 +116,7 @@ class Exchange(RequestResponseCycle):
         elif kind == "http.response.start" and not self.response_started:
             self.response_started = True
             self.waiting_for_100_continue = False
+            self.status = message["status"]
             self._head = self._head_of(message["status"], message.get("headers", ()))
         else:
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
@@ -103,6 +150,7 @@ class Exchange(RequestResponseCycle):
 
     def _body(self, body: bytes, more: bool) -> None:
         head, self._head = self._head, b""
+        self.body_bytes += len(body)
         if self.scope["method"] == "HEAD":
             self.expected_content_length = 0
             data = head
@@ -116,17 +164,17 @@ class Exchange(RequestResponseCycle):
                 raise RuntimeError("the answer is longer than its content-length")
             data = head + body
         if data:
-            self.transport.write(data)
+            self.protocol.write(data)
         if not more:
+            if self.expected_content_length != 0:
+                raise RuntimeError("the answer is shorter than its content-length")
             self._complete()
 
     def _complete(self) -> None:
-        if self.expected_content_length != 0:
-            raise RuntimeError("the answer is shorter than its content-length")
         self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:
-            self.transport.close()
+            self.protocol.close()
         self.on_response()
 
 
@@ -135,6 +183,72 @@ class HTTPProtocol(HttpToolsProtocol):
 
     _received_s = 0.0
     _idle_since_s: float | None = None
+    outbox: Outbox
+    _default_headers: Sequence[tuple[bytes, bytes]] = ()
+    _default_lines = b""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._unwritten: list[bytes] = []
+        self._closes = False
+
+    # Out
+
+    def connection_made(self, transport: Any) -> None:
+        """Remember where to write."""
+        super().connection_made(transport)
+        self.outbox = outbox_of(self.loop)
+
+    def write(self, data: bytes) -> None:
+        """Write, at the end of this round of the event loop."""
+        self._unwritten.append(data)
+        if len(self._unwritten) == 1:
+            self.outbox.post(self)
+
+    def close(self) -> None:
+        """Hang up, after what is still to be written."""
+        if self._unwritten:
+            self._closes = True
+        else:
+            self.transport.close()
+
+    def when_written(self, call: Callable[[], None]) -> None:
+        """Have this called when what there is to be written is written."""
+        if self._unwritten:
+            self.outbox.afterwards(call)
+        else:
+            call()
+
+    def leave(self) -> None:
+        """Write."""
+        data, self._unwritten = self._unwritten, []
+        transport = self.transport
+        if data and not transport.is_closing():
+            transport.write(data[0] if len(data) == 1 else b"".join(data))
+            if self._closes:
+                transport.close()
+
+    def default_lines(self) -> bytes:
+        """Return the server's own headers (its date) as lines."""
+        headers = self.server_state.default_headers
+        if headers is not self._default_headers:
+            self._default_headers = headers
+            self._default_lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+        return self._default_lines
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, after the answers to what was."""
+        self.leave()
+        super().send_400_response(msg)
+
+    def shutdown(self) -> None:
+        """Hang up once there is nothing more to answer."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.close()
+        else:
+            self.cycle.keep_alive = False
+
+    # In
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -162,11 +276,12 @@ class HTTPProtocol(HttpToolsProtocol):
             access_logger=self.access_logger,
             access_log=False,
             default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
+            message_event=Flag(self.loop),  # type: ignore[arg-type]  # all of asyncio.Event that is used
             expect_100_continue=self.expect_100_continue,
             keep_alive=http_version != "1.0" and parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
+        exchange.protocol = self
         exchange.received_s = self._received_s
         scope["extensions"] = {EXTENSION: exchange}  # type: ignore[dict-item]  # not one of ASGI's own
         if before is None or before.response_complete:
@@ -178,7 +293,7 @@ class HTTPProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Start the next request that is already there, or wait for one."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        if self._closes or self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self.pipeline:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import httptools
 
+from tollway.gateway.outbox import outbox_of
 from tollway.provider import ResponseError, UpstreamConnectionError
 
 from ._fields import Fields
@@ -26,6 +27,9 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._outbox = outbox_of(loop)
+        self._unwritten = b""
+        self._written_s = 0.0
         self._parser: Any = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -58,10 +62,17 @@ class Connection(asyncio.Protocol):
         self._reset()
         self.complete = False
         self._unbounded = whole
-        assert self._transport is not None
-        self._transport.write(data)
+        self._unwritten = data
+        self._outbox.post(self)
         while not (self.complete if whole else self.head_complete):
             await self._wait()
+
+    def leave(self) -> None:
+        """Write the request: the wait for its answer begins here."""
+        data, self._unwritten = self._unwritten, b""
+        self._written_s = perf_counter()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
 
     async def read(self) -> bytes:
         """Wait for bytes of the body; empty at its end."""
@@ -113,6 +124,7 @@ class Connection(asyncio.Protocol):
             await self._waiter
         finally:
             self._waiter = None
+            began_s = max(began_s, self._written_s)
             self.waited_s += self._woken_s - began_s if self._woken_s > began_s else perf_counter() - began_s
 
     def _wake(self) -> None:
