@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 import pytest
 
 from tollway.gateway.server import AddressError, is_loopback, listen
+from tollway.gateway.server.address import SPREADS, spread
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost", "LOCALHOST"])
@@ -44,3 +46,57 @@ def test_a_port_in_use_is_told_with_the_mend():
 def test_a_host_that_is_not_here(host: str, said: str):
     with pytest.raises(AddressError, match=said):
         listen(host, 0)
+
+
+def connections(port: int, number: int) -> list[socket.socket]:
+    return [socket.create_connection(("127.0.0.1", port)) for _ in range(number)]
+
+
+def accepted(listening: socket.socket) -> int:
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+            count += 1
+    return count
+
+
+linux = pytest.mark.skipif(not SPREADS, reason="only Linux spreads connections over sockets")
+
+
+@linux
+def test_connections_are_spread_over_all_sockets():
+    """And where one is shut while its process is away, the others get them, until it listens again."""
+    listener = listen("127.0.0.1", 0)
+    port = listener.socket.getsockname()[1]
+    with spread(listener, 2) as sockets, contextlib.ExitStack() as stack:
+        for one in sockets:
+            one.listen(200)
+        for clients in connections(port, 100):
+            stack.enter_context(clients)
+        counts = [accepted(one) for one in sockets]
+        assert 100 == sum(counts)
+        assert all(counts)
+        sockets[0].shutdown(socket.SHUT_RD)
+        for clients in connections(port, 50):
+            stack.enter_context(clients)
+        assert 50 == accepted(sockets[1])
+        sockets[0].listen(200)
+        for clients in connections(port, 50):
+            stack.enter_context(clients)
+        assert 0 < accepted(sockets[0]) < 50
+
+
+@linux
+def test_a_port_is_not_shared_with_another_gateway():
+    """Neither when the first listens, nor while it still loads its models."""
+    listener = listen("127.0.0.1", 0)
+    port = listener.socket.getsockname()[1]
+    with spread(listener, 2) as sockets:
+        second = listen("127.0.0.1", port)  # nobody listens yet
+        with pytest.raises(AddressError, match="is in use"), spread(second, 2):
+            pass
+        for one in sockets:
+            one.listen(1)
+        with pytest.raises(AddressError, match="is in use"):
+            listen("127.0.0.1", port)

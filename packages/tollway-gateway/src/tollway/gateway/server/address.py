@@ -7,7 +7,10 @@ import ipaddress
 import os
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 _REASONS = {
     errno.EADDRINUSE: "is in use: end what listens there, or choose another port with --port",
@@ -62,31 +65,53 @@ def listen(host: str, port: int) -> Listener:
     return Listener(bound, _url(*bound.getsockname()[:2]))
 
 
-def spread(listener: Listener, count: int) -> list[socket.socket]:
-    """Return a socket for each of `count` processes that serve the same address, in place of the listener's.
+@contextmanager
+def spread(listener: Listener, count: int) -> Iterator[list[socket.socket]]:
+    """Give a socket for each of `count` processes that serve the same address, in place of the listener's.
 
     On Linux each has a queue of its own, over which the kernel spreads connections evenly (SO_REUSEPORT).
     Elsewhere that option does not spread, and all get the same socket. Raises AddressError.
     """
-    if not SPREADS:
-        return [listener.socket] * count
-    first = listener.socket
-    address = first.getsockname()
-    # Only now: with it from the start, another gateway's port would be no port in use.
-    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sockets = []
-    for _ in range(count):
-        bound = socket.socket(first.family, first.type)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    with ExitStack() as stack:
+        stack.enter_context(listener.socket)
+        if not SPREADS:
+            yield [listener.socket] * count
+            return
+        address = listener.socket.getsockname()
         try:
-            bound.bind(address)
+            stack.enter_context(_claim(address))
+            # Only now: with it from the start, another gateway's port would be no port in use.
+            listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sockets = [stack.enter_context(_another(listener.socket)) for _ in range(count)]
         except OSError as error:
             raise refused(address[0], address[1], error) from None
-        bound.setblocking(False)
-        sockets.append(bound)
-    first.close()
-    return sockets
+        listener.socket.close()
+        yield sockets
+
+
+def _claim(address: tuple[Any, ...]) -> socket.socket:
+    """Bind a name for as long as this is open: the port alone does not tell apart two gateways that start."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0tollway {address[0]} {address[1]}".encode())
+    except OSError:
+        claim.close()
+        raise
+    return claim
+
+
+def _another(first: socket.socket) -> socket.socket:
+    """Return a socket more of the same address."""
+    bound = socket.socket(first.family, first.type)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(first.getsockname())
+    except OSError:
+        bound.close()
+        raise
+    bound.setblocking(False)
+    return bound
 
 
 def refused(host: str, port: int, error: OSError) -> AddressError:

@@ -58,8 +58,12 @@ def serve_by_workers(
         AddressError: another process got the address a moment ago.
     """
     set_up_process()
-    sockets = spread(listener, workers)
-    with _shared_folder() as folder, Signals() as signals, _woken() as wakes:
+    with (
+        spread(listener, workers) as sockets,
+        _shared_folder() as folder,
+        Signals() as signals,
+        _woken() as wakes,
+    ):
         signals.tell = lambda _: None  # the loop below looks at their number
 
         def become(number: int, end: socket.socket) -> int:
@@ -137,7 +141,8 @@ class Parent:
             for worker in list(self._workers.values()):
                 self._hear(worker)
                 self._bury_if_dead(worker)
-            self._look_who_listens()
+            if not asked:
+                self._look_who_listens()
         if self._failure is not None:
             raise StartError(self._failure)
 
