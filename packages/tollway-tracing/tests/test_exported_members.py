@@ -8,6 +8,7 @@ from tollway import tracing
 
 FACES = {
     "tollway.tracing": {
+        "Deferred",
         "FileStore",
         "NoStoreError",
         "RatioSlowSampler",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._context import tags, wrap
 from ._decorator import trace
+from ._deferred import Deferred
 from ._user import TracedSpan, current_span, start_span
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .store import FileStore, NoStoreError, Trace, get_trace, search_traces
 
 __all__ = [
+    "Deferred",
     "FileStore",
     "NoStoreError",
     "RatioSlowSampler",

@@ -113,6 +113,7 @@ class Engine:
     def emit(self, span: Span) -> None:
         """Pass an ended span to every processor; one that raises costs itself this span only."""
         self.counts.kept_spans += 1
+        span.work_out()
         for processor in self._span_processors():
             try:
                 processor.on_end(span)

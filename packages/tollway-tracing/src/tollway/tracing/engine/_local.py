@@ -116,6 +116,7 @@ class LocalTrace:
 
     def _pass_on(self, span: Span) -> None:
         if self.dropped and not self._revive(span):
+            span._deferred = None
             self.engine.counts.dropped["late"] += 1
             return
         if span is self.root:
@@ -191,7 +192,7 @@ class LocalTrace:
         count = 0
         try:
             while True:
-                held.pop()
+                held.pop()._deferred = None  # what it holds may hold the span
                 count += 1
         except IndexError:
             self.engine.held -= count

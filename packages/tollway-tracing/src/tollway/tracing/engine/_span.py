@@ -18,6 +18,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace import Span as APISpan
 
+from tollway.tracing._deferred import Deferred
 from tollway.tracing._json import to_json_text
 from tollway.tracing._runtime import INPUTS, OUTPUTS, status_of
 
@@ -39,6 +40,7 @@ class Span(APISpan, ReadableSpan):
     """
 
     __slots__ = (
+        "_deferred",
         "_dropped",
         "_end_time",
         "_kind",
@@ -85,6 +87,7 @@ class Span(APISpan, ReadableSpan):
         self._raw_events: list[Any] | None = None
         self._status = UNSET
         self._dropped: list[int] | None = None  # attributes, events, links
+        self._deferred: list[Deferred] | None = None
 
     def __repr__(self) -> str:
         return f"Span(name={self._name!r}, context={self.get_span_context()!r})"
@@ -115,6 +118,9 @@ class Span(APISpan, ReadableSpan):
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
+        if type(attributes) is Deferred:
+            self._defer(attributes)
+            return
         own = self._own_attributes
         if self._end_time is not None or len(own) + len(attributes) > self._tracer.max_attributes:
             for key, value in attributes.items():
@@ -124,6 +130,36 @@ class Span(APISpan, ReadableSpan):
         own.update(items)
         if heavy_bytes := heavy(items):
             self._local.weigh(heavy_bytes)
+
+    def _defer(self, attributes: Deferred) -> None:
+        if self._end_time is not None:
+            _warn_ended("set_attributes", self._name)
+        elif self._deferred is None:
+            self._deferred = [attributes]
+        else:
+            self._deferred.append(attributes)
+
+    def work_out(self) -> None:
+        """Look at what was deferred: the engine does so once it is known that the span is kept."""
+        if self._deferred is None:
+            return
+        self._own_attributes = items = self._all_attributes()
+        self._deferred = None
+        surplus = len(items) - self._tracer.max_attributes
+        if surplus > 0:
+            for key in list(items)[-int(surplus) :]:
+                del items[key]
+            self.count_dropped(attributes=int(surplus))
+
+    def _all_attributes(self) -> dict[str, Any]:
+        """Return what was set by name, and what is deferred, worked out."""
+        if self._deferred is None:
+            return self._own_attributes
+        items: dict[str, Any] = {}
+        for attributes in self._deferred:
+            items.update(frozen_items(attributes))
+        own = self._own_attributes
+        return own | {key: value for key, value in items.items() if key not in own}
 
     def add_event(
         self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
@@ -306,11 +342,12 @@ class Span(APISpan, ReadableSpan):
 
     def _set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Replace them: processors that redact what has ended do so by the SDK's private name."""
+        self._deferred = None
         self._own_attributes = frozen_items(attributes)
 
     def _clean_attributes(self) -> tuple[dict[str, Any], int]:
         limits = self._tracer.limits
-        return cleaned(self._own_attributes, None, limits.max_span_attribute_length)
+        return cleaned(self._all_attributes(), None, limits.max_span_attribute_length)
 
     @property
     def dropped_attributes(self) -> int:

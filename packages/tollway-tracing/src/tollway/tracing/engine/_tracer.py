@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace import Span as APISpan
 
+from tollway.tracing._deferred import Deferred
 from tollway.tracing._runtime import SPAN_KEY, attach, detach, get_current
 from tollway.tracing.propagation import is_deferred, with_threshold
 from tollway.tracing.sampling import ALL, NEVER, threshold_for
@@ -83,7 +84,8 @@ class Tracer(SDKTracer):
             if engine.sampler is not None:
                 if not self._tracer_config.is_enabled:
                     return NonRecordingSpan(parent.get_span_context())
-                if attributes or links:
+                is_deferred = type(attributes) is Deferred
+                if links or (not is_deferred and attributes):
                     span = self._make(
                         local,
                         parent,
@@ -95,7 +97,7 @@ class Tracer(SDKTracer):
                         record_exception,
                         set_status_on_exception,
                     )
-                else:  # what `_make` does with neither, a call less
+                else:  # what `_make` does without them, a call less
                     engine.counts.started += 1
                     span = Span(
                         self,
@@ -110,6 +112,8 @@ class Tracer(SDKTracer):
                         record_exception,
                         set_status_on_exception,
                     )
+                    if is_deferred:
+                        span.set_attributes(attributes)  # type: ignore[arg-type]
                 if force and local.held is not None:
                     local.promote("forced")
                 if engine.starting:
@@ -157,6 +161,9 @@ class Tracer(SDKTracer):
     ) -> Span:
         engine = self.engine
         engine.counts.started += 1
+        deferred = None
+        if type(attributes) is Deferred:
+            deferred, attributes = attributes, None
         span = Span(
             self,
             local,
@@ -170,6 +177,8 @@ class Tracer(SDKTracer):
             record_exception,
             set_status_on_exception,
         )
+        if deferred is not None:
+            span.set_attributes(deferred)
         if attributes:
             own = span._own_attributes
             if len(own) > self.max_attributes:

@@ -1,0 +1,43 @@
+"""Attributes that nobody works out for a span that nobody keeps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+_logger = logging.getLogger(__name__)
+
+
+class Deferred(Mapping[str, Any]):
+    """Attributes that are worked out once, when somebody looks at them.
+
+    Give it to `start_span` or `set_attributes` as any other mapping. A span of ours looks when its trace is
+    kept, after it ended, and not at all when it is dropped; any other span looks at once. `make` must not
+    rely on what changes until then, and holds what it needs; if it raises, that is logged, and there are no
+    attributes. What is set by name wins over what is deferred, whenever it was set.
+    """
+
+    __slots__ = ("_items", "_make")
+
+    def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
+        self._make = make
+        self._items: Mapping[str, Any] | None = None
+
+    def _made(self) -> Mapping[str, Any]:
+        if self._items is None:
+            try:
+                self._items = self._make()
+            except Exception:  # telemetry never breaks its caller
+                _logger.exception("deferred attributes could not be worked out")
+                self._items = {}
+        return self._items
+
+    def __getitem__(self, key: str) -> Any:
+        return self._made()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made())
+
+    def __len__(self) -> int:
+        return len(self._made())
