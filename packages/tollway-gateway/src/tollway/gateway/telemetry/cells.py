@@ -39,6 +39,7 @@ class Sheet:
         self._used = 1  # the first cell takes what finds no room
         self._path = None if folder is None else Path(folder) / f"{worker}.cells"
         self._keys: BinaryIO | None = None
+        self._others: dict[Path, _Other] = {}
         memory = self._private() if self._path is None else self._shared(self._path)
         self.cells: MutableSequence[float] = memoryview(memory).cast("d")  # type: ignore[assignment]
 
@@ -102,31 +103,52 @@ class Sheet:
         if self._path is None:
             return
         for path in self._path.parent.glob("*.cells"):
-            if path != self._path:
-                yield from _rows(path)
+            if path == self._path:
+                continue
+            try:
+                other = self._others.get(path) or self._others.setdefault(path, _Other(path))
+                other.look_for_keys()
+                lives = other.lives()
+            except (OSError, ValueError):  # it has just begun its sheet, or the folder is being removed
+                continue
+            for key, first, end in other.rows:
+                yield lives, key, list(other.cells[first:end])
 
 
-def _rows(path: Path) -> Iterator[tuple[bool, Key, list[float]]]:
-    try:
-        lines = _whole_lines(path.with_suffix(".keys").read_bytes())
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
-            lives = _is_locked(file)
-            with memoryview(memory) as view, view.cast("d") as cells:
-                for line in lines:
-                    first, count, *key = json.loads(line)
-                    yield lives, tuple(key), list(cells[first : first + count])
-    except (OSError, ValueError):  # a worker is about to begin its sheet, or the folder is being removed
-        return
+class _Other:
+    """The sheet of another worker, to read: it stays mapped, and of its keys only new lines are read."""
+
+    def __init__(self, path: Path) -> None:
+        self.rows: list[tuple[Key, int, int]] = []
+        """Every key, its first cell and the one after its last."""
+        self._keys = path.with_suffix(".keys")
+        self._read = 0
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._file)
+        memory = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
+        self.cells: MutableSequence[float] = memoryview(memory).cast("d")  # type: ignore[assignment]
+
+    def look_for_keys(self) -> None:
+        """Read what its worker added."""
+        if self._keys.stat().st_size <= self._read:
+            return
+        with self._keys.open("rb") as file:
+            file.seek(self._read)
+            for line in _whole_lines(file.read()):
+                first, count, *key = json.loads(line)
+                self.rows.append((tuple(key), first, first + count))
+                self._read += len(line) + 1
+
+    def lives(self) -> bool:
+        """Say whether its worker does: then the file is locked."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
+        return False
 
 
 def _whole_lines(text: bytes) -> list[bytes]:
     """Return the lines that are complete: what comes after the last line end is being written."""
     return text.split(b"\n")[:-1]
-
-
-def _is_locked(file: BinaryIO) -> bool:
-    try:
-        fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    return False

@@ -221,7 +221,7 @@ class Metrics:
                 totals[key] = numbers
             else:
                 join = max if key == (_LAG.name,) else float.__add__
-                totals[key] = [join(a, b) for a, b in zip(known, numbers, strict=True)]
+                totals[key] = list(map(join, known, numbers))
         return totals
 
     def _add(self, family: _Family, *values: str) -> None:
