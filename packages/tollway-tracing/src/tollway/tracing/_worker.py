@@ -3,6 +3,9 @@
 `put` is what a caller pays: a length check and a deque append, no lock. A wake-up cannot be lost, because the
 thread also wakes by itself every interval. Who waits for a flush holds a ticket: the thread writes down the
 highest ticket it saw *before* it emptied the queue, so everything put before the flush is covered.
+
+A sink that works in Python holds the interpreter while it does, and an event loop beside it stands still.
+Such a sink has a `Pace`: what has gathered in the queue is handed over in small steps with pauses between them.
 """
 
 import logging
@@ -12,6 +15,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -35,11 +39,37 @@ def wait_for(event: threading.Event, timeout_s: float) -> bool:
     return event.wait(timeout_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the spans of a round, those that are queued when it begins, are handed over."""
+
+    steps: int = 1
+    """A round is cut into so many steps, as far as the two bounds allow."""
+    min_spans: int = 1
+    max_spans: int = 2**63
+    """Of one step: below it waking is dearer than the work, above it the program waits for too long."""
+    pause_s: float = 0.0
+    """Between two steps."""
+    hurry_at_spans: int = 2**63
+    """Queued spans at which there are no pauses any more."""
+
+    def step_of(self, queued: int) -> int:
+        """Return how many spans a step has, in a round that begins with so many queued."""
+        return min(max(-(-queued // self.steps), self.min_spans), self.max_spans)
+
+
+AT_ONCE = Pace()
+"""One step."""
+
+
 class Sink(Protocol):
     """What the thread feeds. Only that thread calls it."""
 
     def consume(self, spans: list[ReadableSpan], *, flush: bool) -> bool:
-        """Take spans (perhaps none: a tick); with `flush`, finish all that is held. False: not finished."""
+        """Take spans; with `flush`, finish all that is held. False: not finished.
+
+        A round ends with a call that has no spans, or with a flush.
+        """
         ...
 
     def close(self) -> None:
@@ -61,6 +91,7 @@ class SpanWorker:
         name: str,
         max_queue_spans: int,
         interval_s: float,
+        pace: Pace = AT_ONCE,
         clock: Clock = time.monotonic,
         wait: Wait = wait_for,
     ) -> None:
@@ -71,6 +102,7 @@ class SpanWorker:
         self._max_queue_spans = max_queue_spans
         self._wake_at = min(_WAKE_AT_SPANS, max(1, max_queue_spans // 4))
         self._interval_s = interval_s
+        self._pace = pace
         self._clock = clock
         self._wait = wait
         self._fresh()
@@ -124,24 +156,46 @@ class SpanWorker:
             self._thread = thread
 
     def _run(self) -> None:
+        left = step = 0  # of this round
         while True:
-            self._wait(self._wake, self._interval_s)
+            self._wait(self._wake, self._rest_s(left))
             self._wake.clear()  # before the look at the queue: a set from now on is seen next time
             closing, ticket = self._closed, self._asked
-            succeeded = self._turn(flush=closing or ticket > self._done)
+            if closing or ticket > self._done:
+                left = 0
+                succeeded = self._turn(flush=True)
+            else:
+                if not left:
+                    left = len(self._queue)
+                    step = self._pace.step_of(left)
+                left = max(0, left - step)
+                succeeded = self._turn(flush=False, most=step)
+                if not left:
+                    succeeded &= self._hand_over([], flush=False)
             with self._lock:
                 self._done, self._succeeded = ticket, succeeded
                 self._answered.notify_all()
             if closing:
                 return
 
-    def _turn(self, *, flush: bool) -> bool:
+    def _rest_s(self, left: int) -> float:
+        """Return how long to wait when so many spans of a round are left."""
+        if not left:
+            return self._interval_s
+        return self._pace.pause_s if len(self._queue) < self._pace.hurry_at_spans else 0.0
+
+    def _turn(self, *, flush: bool, most: int = 2**63) -> bool:
+        """Hand over what is queued, at most so many spans."""
         spans: list[ReadableSpan] = []
+        pop = self._queue.popleft
         try:
-            while True:
-                spans.append(self._queue.popleft())
+            while len(spans) < most:
+                spans.append(pop())
         except IndexError:
             pass
+        return self._hand_over(spans, flush=flush)
+
+    def _hand_over(self, spans: list[ReadableSpan], *, flush: bool) -> bool:
         try:
             return self._sink.consume(spans, flush=flush)
         except Exception:

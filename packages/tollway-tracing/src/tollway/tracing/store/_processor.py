@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from tollway.tracing._worker import Clock, SpanWorker, Wait, wait_for
+from tollway.tracing._worker import Clock, Pace, SpanWorker, Wait, wait_for
 from tollway.tracing.otlp._encode import is_sampled
 
 from ._index import Entry
@@ -22,6 +22,10 @@ from ._store import FileStore
 from ._summary import is_local_root
 
 _logger = logging.getLogger(__name__)
+
+
+_PACE = Pace(steps=100, min_spans=4, max_spans=64, pause_s=0.002, hurry_at_spans=8_192)
+"""A few traces at a time: a whole batch at once is what the slowest requests of an event loop wait for."""
 
 
 @dataclass
@@ -96,12 +100,14 @@ class _Writer:
         """Nothing is held open between writes."""
 
     def consume(self, spans: list[ReadableSpan], *, flush: bool) -> bool:
-        """Take spans in and write what is done; with `flush`, all."""
+        """Take spans in and write what is done; with `flush`, all. Rows are written once a round."""
         now_s = self._clock()
         for span in spans:
             self._take(span, now_s)
         self._close_groups(None if flush else now_s - self._idle_s)
         written = self._write()
+        if written and (flush or not spans):
+            written = self._write_rows()
         self._bound()
         self._prune(now_s)
         return written
@@ -128,7 +134,7 @@ class _Writer:
             self._done.append(group.spans)
 
     def _write(self) -> bool:
-        """Write groups in order, then their rows. A group leaves only when the kernel has its bytes."""
+        """Write groups in order. A group leaves only when the kernel has its bytes."""
         try:
             while self._done:
                 entry = self.store.write_trace(self._done[0])
@@ -138,14 +144,22 @@ class _Writer:
                 self.counts.written_traces += 1
                 if entry is not None:
                     self._unindexed.append(entry)
-            if self._unindexed:
-                self.store.write_index(self._unindexed)
-                self._unindexed = []
         except OSError as error:
             self._refuse(error)
             return False
         except Exception:
             self._give_up_first()
+            return False
+        return True
+
+    def _write_rows(self) -> bool:
+        """Write the rows of the traces written since the last time."""
+        try:
+            if self._unindexed:
+                self.store.write_index(self._unindexed)
+                self._unindexed = []
+        except OSError as error:
+            self._refuse(error)
             return False
         if self._refused:
             self._refused = False
@@ -224,6 +238,7 @@ class FileStoreProcessor(SpanProcessor):
             name="tollway-store",
             max_queue_spans=max_queue_spans,
             interval_s=interval_s,
+            pace=_PACE,
             clock=clock,
             wait=wait,
         )
