@@ -1,6 +1,7 @@
 """What a gateway adds: requests a second, CPU, latency, streamed events, memory and start, beside its peers.
 
     python benchmarks/gateway [--install] [--rounds 5] [--seconds 4] [--only NAME ...] [--no-streams]
+    python benchmarks/gateway --no-whole --no-streams         what 500 open, silent streams cost ours
     python benchmarks/gateway --soak MINUTES [--rate 500] [--picture soak.svg]
 
 One pinned core for the gateway, load and mock upstream on the other. Rounds interleave the peers, so that a
@@ -25,6 +26,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import idle
 import uvloop
 from load import Asked, cpu_s, read_streams, rss_mib, wrk
 from peers import STREAMS, WHOLE, Launch, Peer, Where, scratch
@@ -207,6 +209,22 @@ STREAM_COLUMNS = {
 }
 
 
+def idle_ours(rounds: int, seconds: int) -> None:
+    """Measure ours with streams open in which nothing comes, and without."""
+    ours = next(peer for peer in WHOLE if peer.name == "tollway")
+    with mock() as where, running(ours, where) as gateway:
+        path, launch = gateway.base + gateway.launch.path, gateway.launch
+        asked = Asked(path, launch.headers, launch.model)
+
+        def load() -> tuple[int, float]:
+            done = wrk(asked, CONNECTIONS, seconds, LOAD_CPU)
+            return done.requests, done.seconds
+
+        load()  # warm
+        silent = Asked(path, launch.headers, "bench-silent", stream=True)
+        idle.report(idle.measure(gateway.pid, silent, load, rounds, seconds))
+
+
 def soak_ours(seconds: float, rate: float, path: Path) -> None:
     """Watch our own memory under a steady load, print what was seen, and draw it."""
     ours = next(peer for peer in WHOLE if peer.name == "tollway")
@@ -230,6 +248,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=names, default=names)
     parser.add_argument("--no-streams", action="store_true")
     parser.add_argument("--no-whole", action="store_true")
+    parser.add_argument("--no-idle", action="store_true")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="only watch our memory for so long")
     parser.add_argument("--rate", type=float, default=500, help="requests a second of a soak")
     parser.add_argument("--picture", type=Path, default=Path("soak.svg"), help="where a soak's picture goes")
@@ -254,6 +273,9 @@ def main() -> None:
             report(
                 rounds(chosen, args.rounds, measure_streams, where, args.seconds), STREAM_COLUMNS, "events"
             )
+    if not args.no_idle and "tollway" in args.only:
+        print()
+        idle_ours(args.rounds, args.seconds)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,16 @@ import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 MESSAGES = [{"role": "user", "content": "What is a toll road? Answer in one sentence, please."}]
 
-_TICKS_S = os.sysconf("SC_CLK_TCK")
+_CPUCLOCK_SCHED = 2
+"""With a process's number, the name of the clock of its CPU time (Linux, `posix-timers.h`)."""
+
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -57,15 +60,15 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU seconds that a process and its descendants have used."""
-    total = 0
+    """Return the CPU seconds that a process and its descendants have used, by the kernel's clock of each.
+
+    To the nanosecond: `/proc/PID/stat` counts in hundredths of a second, more than an idle gateway takes in one.
+    """
+    total_s = 0.0
     for one in tree(pid):
-        try:
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += int(fields[11]) + int(fields[12])
-    return total / _TICKS_S
+        with suppress(OSError):  # it has ended
+            total_s += time.clock_gettime(~one << 3 | _CPUCLOCK_SCHED)
+    return total_s
 
 
 def rss_mib(pid: int) -> float:

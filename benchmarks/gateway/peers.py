@@ -106,6 +106,10 @@ endpoints:
     endpoint_type: llm/v1/chat
     model: {{provider: openai, name: gpt-4, config: {{openai_api_key: k, openai_api_base: {streams}/v1}}}}
     limit: {{calls: 1000000000, renewal_period: minute}}
+  - name: bench-silent
+    endpoint_type: llm/v1/chat
+    model: {{provider: openai, name: silent, config: {{openai_api_key: k, openai_api_base: {streams}/v1}}}}
+    timeout: {{idle: 600s}}
 tracing: {{sampling_rate: 0.2, slow_threshold_ms: 1000, store: {folder}/traces}}
 """
 

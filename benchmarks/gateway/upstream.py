@@ -87,8 +87,14 @@ def _stream() -> bytes:
     return event({"content": " road"}) * (EVENTS - 2) + event({}, "stop") + last
 
 
+_STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
 class Streaming(asyncio.Protocol):
-    """Answers any request with the stream, a chunk an event, as fast as it is taken."""
+    """Answers any request with the stream, a chunk an event, as fast as it is taken.
+
+    The model `silent` says its first words and then nothing.
+    """
 
     chunks: tuple[bytes, ...] = ()
 
@@ -110,14 +116,14 @@ class Streaming(asyncio.Protocol):
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self._task is None or self._task.done():
+        if b'"silent"' in data:
+            self._transport.write(_STREAM_HEAD + self.chunks[0])
+        elif self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._answer())
 
     async def _answer(self) -> None:
         transport = self._transport
-        transport.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-        )
+        transport.write(_STREAM_HEAD)
         for chunk in self.chunks:
             await self._writable.wait()
             if transport.is_closing():
