@@ -62,7 +62,7 @@ def tree(pid: int) -> list[int]:
 def cpu_s(pid: int) -> float:
     """Return the CPU seconds that a process and its descendants have used, by the kernel's clock of each.
 
-    To the nanosecond: `/proc/PID/stat` counts in hundredths of a second, more than an idle gateway takes in one.
+    To the nanosecond: the hundredths of a second of `/proc/PID/stat` are more than an idle gateway takes.
     """
     total_s = 0.0
     for one in tree(pid):
