@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tollway.gateway.config.values import LimitConfig
+from tollway.gateway.data.lines import pairs_of
 from tollway.gateway.limits import limiter_of
 from tollway.gateway.limits.headers import duration
 
@@ -20,10 +21,10 @@ class Clock:
 def test_allowed_answer_tells_what_is_left():
     """Policy, remaining calls and the time until the bucket is full are on every answer."""
     limiter = limiter_of("chat", LimitConfig(calls=30, renewal_period_s=60, burst=10), Clock())
-    decision, headers = limiter.admit()
+    decision, lines = limiter.admit()
     assert decision is not None
     assert decision.allowed
-    assert dict(headers) == {
+    assert dict(pairs_of(lines)) == {
         b"ratelimit-policy": b'"chat";q=30;w=60',
         b"ratelimit": b'"chat";r=9;t=2',
         b"x-ratelimit-limit-requests": b"10",
@@ -39,26 +40,26 @@ def test_retry_after_is_true(calls: int):
     limiter = limiter_of("chat", LimitConfig(calls=calls, renewal_period_s=60, burst=2), clock)
     while (answer := limiter.admit())[0].allowed:
         pass
-    clock.now_ns += int(dict(answer[1])[b"retry-after"]) * SECOND
+    clock.now_ns += int(dict(pairs_of(answer[1]))[b"retry-after"]) * SECOND
     assert limiter.admit()[0].allowed
 
 
 def test_no_limit_says_nothing():
     """An endpoint without a limit admits everything and sends no limit headers."""
-    assert limiter_of("chat", None, Clock()).admit() == (None, ())
+    assert limiter_of("chat", None, Clock()).admit() == (None, b"")
 
 
 @pytest.mark.parametrize(
     ("ns", "written"),
     [
-        (0, "0ms"),
-        (1, "1ms"),
-        (120_000_000, "120ms"),
-        (1_500_000_000, "1.5s"),
-        (360 * SECOND, "6m0s"),
-        (3630 * SECOND, "1h0m30s"),
+        (0, b"0ms"),
+        (1, b"1ms"),
+        (120_000_000, b"120ms"),
+        (1_500_000_000, b"1.5s"),
+        (360 * SECOND, b"6m0s"),
+        (3630 * SECOND, b"1h0m30s"),
     ],
 )
-def test_duration_notation(ns: int, written: str):
+def test_duration_notation(ns: int, written: bytes):
     """Durations read as OpenAI writes them, rounded up to a millisecond."""
     assert written == duration(ns)

@@ -359,9 +359,9 @@ def test_heads_are_kept_apart_by_their_headers(upstream):
     server = upstream(lambda exchange: exchange.answer({}))
 
     async def three(client):
-        await client.send(post(server.url, b"{}", ("x-key", "a")), CONNECT_S, (("traceparent", "1"),))
+        await client.send(post(server.url, b"{}", ("x-key", "a")), CONNECT_S, b"traceparent: 1\r\n")
         await client.send(post(server.url, b"{}", ("x-key", "b")), CONNECT_S)
-        await client.send(post(server.url, b"{}", ("x-key", "a")), CONNECT_S, (("traceparent", "2"),))
+        await client.send(post(server.url, b"{}", ("x-key", "a")), CONNECT_S, b"traceparent: 2\r\n")
 
     run(three)
     seen = [server.requests.get_nowait().headers for _ in range(3)]

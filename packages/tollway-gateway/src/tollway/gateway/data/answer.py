@@ -6,17 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
+from .exchange import Exchange
 from .failure import Failure, Shape
+from .lines import pairs_of
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = tuple[tuple[bytes, bytes], ...]
 
-_JSON = (b"content-type", b"application/json")
-
-_EVENT_STREAM: Headers = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),  # nginx in between must not hold events back
+_EVENT_STREAM = (
+    b"content-type: text/event-stream; charset=utf-8\r\n"
+    b"cache-control: no-cache\r\n"
+    b"x-accel-buffering: no\r\n"  # nginx in between must not hold events back
 )
 
 _LAST_WORDS_S = 5.0
@@ -24,41 +23,53 @@ _LAST_WORDS_S = 5.0
 
 
 class Known(Protocol):
-    """What an answer tells of its request."""
+    """What an answer tells of its request, as header lines."""
 
-    @property
-    def trace_id(self) -> str | None:
-        """In hex; None without a tracer."""
+    trace_lines: bytes
+    """By which ids it is found; none without a tracer."""
 
-    def timing(self) -> tuple[bytes, bytes]:
-        """Return the `Server-Timing` header."""
+    def timing_line(self) -> bytes:
+        """Return `Server-Timing`."""
 
 
 class Reply:
     """One answer. It knows whether it has begun, and so in which form an error can still be told."""
 
-    def __init__(self, send: Send, shape: Shape, known: Known) -> None:
+    __slots__ = ("_exchange", "_known", "_lines", "_send", "_shape", "status")
+
+    def __init__(self, send: Send, shape: Shape, known: Known, exchange: Exchange | None = None) -> None:
         self._send = send
         self._shape = shape
         self._known = known
-        self._headers: list[tuple[bytes, bytes]] = []
-        if known.trace_id is not None:
-            trace_id = known.trace_id.encode()
-            self._headers += (b"x-tollway-trace-id", trace_id), (b"x-request-id", trace_id)
+        self._exchange = exchange
+        self._lines = known.trace_lines
         self.status: int | None = None
 
-    def add_headers(self, headers: Headers) -> None:
-        """Have these on the answer, whatever it will be."""
-        self._headers += headers
+    def add(self, lines: bytes) -> None:
+        """Have these headers on the answer, whatever it will be."""
+        self._lines += lines
+
+    def hang_up_after(self) -> None:
+        """End the connection with this answer: what else comes on it cannot be understood."""
+        if self._exchange is None:
+            self._lines += b"connection: close\r\n"
+        else:
+            self._exchange.hang_up_after()
 
     async def whole(self, status: int, body: bytes) -> None:
-        """Send a whole answer."""
-        await self._begin(status, _JSON, (b"content-length", b"%d" % len(body)))
+        """Send a whole answer: in one call to our own server, in ASGI's two messages to another."""
+        self.status = status
+        lines = b"content-type: application/json\r\n%b%b" % (self._lines, self._known.timing_line())
+        if self._exchange is not None:
+            await self._exchange.respond(status, lines, body)
+            return
+        await self._start(lines + b"content-length: %d\r\n" % len(body))
         await self._send({"type": "http.response.body", "body": body})
 
     async def begin_stream(self) -> None:
         """Promise a stream: from here on the status is 200."""
-        await self._begin(200, *_EVENT_STREAM)
+        self.status = 200
+        await self._start(_EVENT_STREAM + self._lines + self._known.timing_line())
 
     async def events(self, events: bytes) -> None:
         """Send events; waits while the caller does not take them."""
@@ -80,7 +91,5 @@ class Reply:
         except TimeoutError:
             return
 
-    async def _begin(self, status: int, *headers: tuple[bytes, bytes]) -> None:
-        self.status = status
-        all_headers = [*headers, *self._headers, self._known.timing()]
-        await self._send({"type": "http.response.start", "status": status, "headers": all_headers})
+    async def _start(self, lines: bytes) -> None:
+        await self._send({"type": "http.response.start", "status": self.status, "headers": pairs_of(lines)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from opentelemetry.context import Context
@@ -16,14 +17,14 @@ class Attempt(Protocol):
     def context(self) -> Context:
         """The OpenTelemetry context whose span is the attempt's."""
 
-    def trace_headers(self) -> tuple[tuple[str, str], ...]:
-        """Return what makes an upstream's spans children of the attempt's."""
+    def trace_lines(self) -> bytes:
+        """Return the header lines that make an upstream's spans children of the attempt's."""
 
     def waited(self, for_s: float) -> None:
         """Note seconds that were waited for the model: they are no overhead of ours."""
 
-    def upstream_answered(self, request_id: str | None) -> None:
-        """Note that an HTTP service answered, and by what name it knows the request."""
+    def upstream_answered(self, headers: Mapping[str, str]) -> None:
+        """Note that an HTTP service answered: its headers say by what name it knows the request."""
 
 
 class Events(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 from tollway.gateway.upstream import UpstreamClient, UpstreamStream
 from tollway.provider import (
@@ -37,9 +36,9 @@ class HTTPRunner:
     async def answer(self, call: Call, attempt: Attempt) -> Answer:
         """See `Runner.answer`."""
         request = self._provider.request(call)
-        answer = await self._client.send(request, self._connect_s, attempt.trace_headers())
+        answer = await self._client.send(request, self._connect_s, attempt.trace_lines())
         attempt.waited(answer.waited_s)
-        attempt.upstream_answered(_request_id(answer.headers))
+        attempt.upstream_answered(answer.headers)
         response = UpstreamResponse(answer.status, answer.headers, answer.body)
         if 200 <= response.status < 300:
             return self._provider.response(call, response)
@@ -48,8 +47,8 @@ class HTTPRunner:
     async def open(self, call: Call, attempt: Attempt) -> HTTPEvents:
         """See `Runner.open`."""
         request = self._provider.request(call)
-        stream = await self._client.open(request, self._connect_s, attempt.trace_headers())
-        attempt.upstream_answered(_request_id(stream.headers))
+        stream = await self._client.open(request, self._connect_s, attempt.trace_lines())
+        attempt.upstream_answered(stream.headers)
         if 200 <= stream.status < 300:
             return HTTPEvents(stream, self._provider.stream(call), attempt)
         attempt.waited(stream.waited_s)
@@ -112,11 +111,6 @@ class HTTPEvents:
             return self._decoder.feed(data)
         self._ended = True
         return self._decoder.end()
-
-
-def _request_id(headers: Mapping[str, str]) -> str | None:
-    """Return what the upstream calls this request: OpenAI's header, or Anthropic's."""
-    return headers.get("x-request-id") or headers.get("request-id")
 
 
 async def _whole(stream: UpstreamStream) -> UpstreamResponse:

@@ -35,6 +35,9 @@ class Exchange(Protocol):
         `content-length` and what is about the connection are added.
         """
 
+    def hang_up_after(self) -> None:
+        """End the connection when this is answered."""
+
     def when_sent(self, call: Callable[[], None]) -> None:
         """Have this called once what was answered so far is with the system, or never can be."""
 

@@ -13,8 +13,9 @@ from tollway.provider import Call, ProviderError, UpstreamTimeoutError
 from .admit import admit
 from .answer import Reply, Send
 from .attempt import Events
-from .exchange import exchange_of
+from .exchange import Exchange, exchange_of
 from .failure import INTERNAL, STOPPING, Failure, failure_of
+from .lines import lines_of
 from .paths import Entrance
 from .record import AttemptRecord, Record, Recorder
 from .refusal import Refusal
@@ -38,10 +39,11 @@ class DataPlane:
 
     async def serve(self, entrance: Entrance, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong is an answer too, and recorded."""
-        record = self._recorder.open(entrance.route, scope)
-        reply = Reply(send, entrance.shape, record)
+        exchange = exchange_of(scope)
+        record = self._recorder.open(entrance.route, scope, exchange)
+        reply = Reply(send, entrance.shape, record, exchange)
         try:
-            await self._serve(entrance, scope, receive, reply, record)
+            await self._serve(entrance, scope, receive, exchange, reply, record)
         except CallerGone:
             record.caller_gone()
         except (Refusal, ProviderError) as error:
@@ -52,10 +54,19 @@ class DataPlane:
             _log.exception("a request failed inside the gateway, trace %s", record.trace_id)
             await _fail(scope, reply, record, INTERNAL)
         finally:
-            record.close()
+            if exchange is None:
+                record.close()
+            else:
+                exchange.when_sent(record.close)
 
     async def _serve(
-        self, entrance: Entrance, scope: Scope, receive: Receive, reply: Reply, record: Record
+        self,
+        entrance: Entrance,
+        scope: Scope,
+        receive: Receive,
+        exchange: Exchange | None,
+        reply: Reply,
+        record: Record,
     ) -> None:
         entrance.check(scope)
         body = await read_body(scope["headers"], receive, self._max_body_bytes)
@@ -64,10 +75,10 @@ class DataPlane:
         call = check_call(destination.task, payload, body)
         endpoint = destination.choose()
         record.routed(endpoint)
-        reply.add_headers(admit(endpoint, record))
+        reply.add(admit(endpoint, record))
         if self._timers is None:
             self._timers = Timers()
-        watch = Watch(receive, self._timers, exchange_of(scope))
+        watch = Watch(receive, self._timers, exchange)
         with record.attempt(endpoint, call) as attempt, watch:
             if call.stream:
                 await _stream(endpoint, call, attempt, watch, reply)
@@ -148,8 +159,8 @@ def _late(message: str) -> Callable[[], Exception]:
 
 
 async def _fail(scope: Scope, reply: Reply, record: Record, failure: Failure) -> None:
-    reply.add_headers(failure.headers)
+    reply.add(lines_of(failure.headers))
     if (b"expect", b"100-continue") in scope["headers"]:  # its body may never come: nothing can follow it
-        reply.add_headers(((b"connection", b"close"),))
+        reply.hang_up_after()
     await reply.fail(failure)
     record.failed(failure.status, failure.code, reply.status or failure.status)

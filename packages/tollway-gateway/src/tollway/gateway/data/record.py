@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, Self
 
-from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
@@ -16,17 +15,16 @@ from tollway.gateway.limits import Decision
 from tollway.gateway.telemetry import UNKNOWN, Metrics
 from tollway.gateway.telemetry.content import CapturedContent, Content, NoContent
 from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
-from tollway.gateway.telemetry.propagation import inject
+from tollway.gateway.telemetry.propagation import context_of, inject
 from tollway.gateway.telemetry.server import start_server_span
 from tollway.provider import AnswerInfo, Call, ProviderError
+from tollway.tracing import Deferred
 
-from .exchange import exchange_of
+from .exchange import Exchange
 from .route import Endpoint
 from .watch import CallerGone
 
 _log = logging.getLogger(__name__)
-
-_NO_CONTEXT = Context()
 
 CLIENT_CLOSED_REQUEST = 499
 """The status of a request whose caller hung up (nginx's word for it); nobody receives it."""
@@ -54,28 +52,48 @@ class Recorder:
         self.content: Callable[[], Content] = CapturedContent if capture_content else NoContent
         self.slow_s = slow_s
 
-    def open(self, route: str, scope: MutableMapping[str, Any]) -> Record:
+    def open(self, route: str, scope: MutableMapping[str, Any], exchange: Exchange | None) -> Record:
         """Begin a request: its time and its SERVER span."""
-        return Record(self, route, scope)
+        return Record(self, route, scope, exchange)
 
 
 class Record:
     """What is known of one request so far."""
 
-    __slots__ = ("_labels", "_recorder", "_route", "_started_s", "_status", "span", "trace_id", "waited_s")
+    __slots__ = (
+        "_labels",
+        "_recorder",
+        "_route",
+        "_started_s",
+        "_status",
+        "span",
+        "trace_id",
+        "trace_lines",
+        "waited_s",
+    )
 
-    def __init__(self, recorder: Recorder, route: str, scope: MutableMapping[str, Any]) -> None:
+    def __init__(
+        self, recorder: Recorder, route: str, scope: MutableMapping[str, Any], exchange: Exchange | None
+    ) -> None:
         self._recorder = recorder
         self._route = route
-        exchange = exchange_of(scope) if recorder.is_servers_clock else None
-        self._started_s = recorder.clock_s() if exchange is None else exchange.received_s
+        self._started_s = (
+            exchange.received_s if exchange is not None and recorder.is_servers_clock else recorder.clock_s()
+        )
         self._labels = UNKNOWN
         self._status = 500
         self.waited_s = 0.0
         self.span = start_server_span(recorder.tracer, scope, route)
         context = self.span.get_span_context()
-        self.trace_id = f"{context.trace_id:032x}" if context.is_valid else None
+        self.trace_id: str | None = None
         """In hex; None without a tracer."""
+        self.trace_lines = b""
+        if context.is_valid:
+            self.trace_id = trace_id = f"{context.trace_id:032x}"
+            hexed = trace_id.encode()
+            self.trace_lines = b"x-tollway-trace-id: %b\r\nx-request-id: %b\r\n" % (hexed, hexed)
+            if exchange is not None:
+                exchange.trace_id = trace_id
         recorder.metrics.cells[recorder.metrics.in_flight] += 1
 
     def routed(self, endpoint: Endpoint) -> None:
@@ -92,16 +110,14 @@ class Record:
         """Begin an attempt: its CLIENT span."""
         return AttemptRecord(self._recorder, self, endpoint, call)
 
-    def timing(self) -> tuple[bytes, bytes]:
+    def timing_line(self) -> bytes:
         """Return the `Server-Timing` header: the wait for the model so far, and what we took beside it.
 
         https://www.w3.org/TR/server-timing/, in milliseconds.
         """
-        total_s = self._recorder.clock_s() - self._started_s
-        return (
-            b"server-timing",
-            b"upstream;dur=%.3f, gateway;dur=%.3f" % (self.waited_s * 1e3, (total_s - self.waited_s) * 1e3),
-        )
+        waited_s = self.waited_s
+        took_s = self._recorder.clock_s() - self._started_s - waited_s
+        return b"server-timing: upstream;dur=%.3f, gateway;dur=%.3f\r\n" % (waited_s * 1e3, took_s * 1e3)
 
     def answered(self, status: int) -> None:
         """Note the answer's status."""
@@ -150,51 +166,53 @@ class AttemptRecord:
 
     __slots__ = (
         "_body",
+        "_call",
         "_content",
         "_context",
+        "_endpoint",
+        "_first_event_s",
         "_info",
-        "_labels",
         "_record",
         "_recorder",
         "_started_s",
+        "_upstream_headers",
         "span",
     )
 
     def __init__(self, recorder: Recorder, record: Record, endpoint: Endpoint, call: Call) -> None:
         self._recorder = recorder
         self._record = record
-        self._labels = endpoint.labels
+        self._endpoint = endpoint
+        self._call = call
         self._started_s = recorder.clock_s()
         self._content = recorder.content()
         self._info: AnswerInfo | None = None
         self._body: bytes | None = None
+        self._first_event_s: float | None = None
+        self._upstream_headers: Mapping[str, str] | None = None
         self._context: Context | None = None
         self.span = recorder.tracer.start_span(
-            endpoint.span_name,
-            context=trace.set_span_in_context(record.span, _NO_CONTEXT),
-            kind=SpanKind.CLIENT,
-            attributes=endpoint.attributes | request_attributes(call) | self._content.asked(call),
+            endpoint.span_name, context_of(record.span), SpanKind.CLIENT, Deferred(self._asked)
         )
 
     @property
     def context(self) -> Context:
         """See `Attempt.context`."""
         if self._context is None:
-            self._context = trace.set_span_in_context(self.span, _NO_CONTEXT)
+            self._context = context_of(self.span)
         return self._context
 
-    def trace_headers(self) -> tuple[tuple[str, str], ...]:
-        """See `Attempt.trace_headers`."""
+    def trace_lines(self) -> bytes:
+        """See `Attempt.trace_lines`."""
         return inject(self.span.get_span_context())
 
     def waited(self, for_s: float) -> None:
         """See `Attempt.waited`."""
         self._record.waited_s += for_s
 
-    def upstream_answered(self, request_id: str | None) -> None:
+    def upstream_answered(self, headers: Mapping[str, str]) -> None:
         """See `Attempt.upstream_answered`."""
-        if request_id is not None:
-            self.span.set_attribute("tollway.upstream.request_id", request_id[:256])
+        self._upstream_headers = headers
 
     def answered(self, info: AnswerInfo, body: bytes | None = None) -> None:
         """Note the answer: whole with its `body`, or a stream whose `info` fills as it goes."""
@@ -203,9 +221,8 @@ class AttemptRecord:
 
     def first_event(self) -> None:
         """Note that the stream has begun."""
-        after_s = self._recorder.clock_s() - self._started_s
-        self.span.set_attribute("gen_ai.response.time_to_first_chunk", after_s)
-        self._recorder.metrics.first_event(self._labels, after_s)
+        self._first_event_s = self._recorder.clock_s() - self._started_s
+        self._recorder.metrics.first_event(self._endpoint.labels, self._first_event_s)
 
     def saw(self, events: bytes) -> None:
         """Look at events in passing."""
@@ -222,10 +239,11 @@ class AttemptRecord:
         elif isinstance(error, Exception):
             self._failed(error)
         try:
-            if self._info is not None:
-                self._note_answer(self._info)
+            if self._info is not None and self._info.usage is not None:
+                self._recorder.metrics.used(self._endpoint.labels, self._info.usage)
         except Exception:  # telemetry never breaks its caller
-            _log.exception("an answer could not be recorded")
+            _log.exception("the tokens of an answer could not be counted")
+        self.span.set_attributes(Deferred(self._known))
         self.span.end()
 
     def _failed(self, error: Exception) -> None:
@@ -234,10 +252,23 @@ class AttemptRecord:
         self.span.set_status(Status(StatusCode.ERROR, str(error)[:1024]))
         self.span.record_exception(error.__cause__ or error)
 
-    def _note_answer(self, info: AnswerInfo) -> None:
-        self.span.set_attributes(answer_attributes(info))
-        if info.usage is not None:
-            self._recorder.metrics.used(self._labels, info.usage)
-        content = self._content.answered(self._body)
-        if content:
-            self.span.set_attributes(content)
+    def _asked(self) -> dict[str, Any]:
+        """Return what the span says of the request."""
+        call = self._call
+        return self._endpoint.attributes | request_attributes(call) | self._content.asked(call)
+
+    def _known(self) -> dict[str, Any]:
+        """Return what the span says of the answer, as far as it came."""
+        attributes: dict[str, Any] = {}
+        if (request_id := _request_id(self._upstream_headers)) is not None:
+            attributes["tollway.upstream.request_id"] = request_id[:256]
+        if self._first_event_s is not None:
+            attributes["gen_ai.response.time_to_first_chunk"] = self._first_event_s
+        if self._info is not None:
+            attributes |= answer_attributes(self._info) | self._content.answered(self._body)
+        return attributes
+
+
+def _request_id(headers: Mapping[str, str] | None) -> str | None:
+    """Return what the upstream calls this request: OpenAI's header, or Anthropic's."""
+    return None if headers is None else headers.get("x-request-id") or headers.get("request-id")

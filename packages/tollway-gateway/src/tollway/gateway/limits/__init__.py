@@ -1,7 +1,6 @@
 """How many calls an endpoint takes: token buckets, and what callers are told of them."""
 
 from .bucket import Bucket, Decision, Rate, take
-from .headers import limit_headers
 from .limiter import Limiter, NoLimit, SharedLimiter, TokenBucketLimiter, limiter_of
 from .shared import SharedBucket
 
@@ -14,7 +13,6 @@ __all__ = [
     "SharedBucket",
     "SharedLimiter",
     "TokenBucketLimiter",
-    "limit_headers",
     "limiter_of",
     "take",
 ]

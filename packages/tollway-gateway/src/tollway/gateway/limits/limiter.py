@@ -8,25 +8,23 @@ from typing import Protocol
 from tollway.gateway.config.values import LimitConfig
 
 from .bucket import Bucket, Decision, Rate, take
-from .headers import limit_headers, policy_header
+from .headers import LimitHeaders
 from .shared import SharedBucket
-
-Header = tuple[bytes, bytes]
 
 
 class Limiter(Protocol):
     """Asked once for every request."""
 
-    def admit(self) -> tuple[Decision | None, tuple[Header, ...]]:
-        """Take one token; return the decision (None: nothing to decide) and what the caller is told of it."""
+    def admit(self) -> tuple[Decision | None, bytes]:
+        """Take one token; return the decision (None: nothing to decide) and the header lines that tell it."""
 
 
 class NoLimit:
     """The limiter of an endpoint that has no limit."""
 
-    def admit(self) -> tuple[None, tuple[Header, ...]]:
+    def admit(self) -> tuple[None, bytes]:
         """Admit."""
-        return None, ()
+        return None, b""
 
 
 class TokenBucketLimiter:
@@ -36,13 +34,12 @@ class TokenBucketLimiter:
         self._rate = rate
         self._bucket = Bucket()
         self._clock_ns = clock_ns
-        self._policy = policy_header(name, rate)
-        self._name = name
+        self._headers = LimitHeaders(name, rate)
 
-    def admit(self) -> tuple[Decision, tuple[Header, ...]]:
+    def admit(self) -> tuple[Decision, bytes]:
         """Take one token."""
         decision = take(self._rate, self._bucket, self._clock_ns())
-        return decision, (self._policy, *limit_headers(self._name, self._rate, decision))
+        return decision, self._headers.lines(decision)
 
 
 class SharedLimiter:
@@ -52,13 +49,12 @@ class SharedLimiter:
         self._rate = rate
         self._bucket = SharedBucket(folder, name, rate)
         self._clock_ns = clock_ns
-        self._policy = policy_header(name, rate)
-        self._name = name
+        self._headers = LimitHeaders(name, rate)
 
-    def admit(self) -> tuple[Decision, tuple[Header, ...]]:
+    def admit(self) -> tuple[Decision, bytes]:
         """Take one token."""
         decision = self._bucket.take(self._clock_ns)
-        return decision, (self._policy, *limit_headers(self._name, self._rate, decision))
+        return decision, self._headers.lines(decision)
 
 
 def limiter_of(

@@ -59,6 +59,10 @@ class Exchange(RequestResponseCycle):
         if self._gone is not None and self.disconnected:
             self._gone()
 
+    def hang_up_after(self) -> None:
+        """End the connection when this is answered."""
+        self.keep_alive = False
+
     def when_sent(self, call: Callable[[], None]) -> None:
         """Have this called when what was answered so far is written."""
         self.protocol.when_written(call)

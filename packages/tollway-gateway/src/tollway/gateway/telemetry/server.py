@@ -7,9 +7,12 @@ becomes an attribute: headers carry keys.
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from functools import partial
 from typing import Any
 
 from opentelemetry.trace import Span, SpanKind, Tracer
+
+from tollway.tracing import Deferred
 
 from .propagation import extract
 
@@ -25,15 +28,16 @@ def start_server_span(tracer: Tracer, scope: MutableMapping[str, Any], route: st
     name = method if method in _METHODS else "HTTP"
     return tracer.start_span(
         f"{name} {route}",
-        context=extract(scope["headers"]),
-        kind=SpanKind.SERVER,
-        attributes=_attributes(scope, route, name),
+        extract(scope["headers"]),
+        SpanKind.SERVER,
+        Deferred(partial(_attributes, scope, route)),
     )
 
 
-def _attributes(scope: MutableMapping[str, Any], route: str, method: str) -> dict[str, Any]:
+def _attributes(scope: MutableMapping[str, Any], route: str) -> dict[str, Any]:
+    method = scope["method"]
     attributes: dict[str, Any] = {
-        "http.request.method": method if method != "HTTP" else "_OTHER",
+        "http.request.method": method if method in _METHODS else "_OTHER",
         "http.route": route,
         "url.path": scope["path"][:_MAX_TEXT],
         "url.scheme": scope["scheme"],

@@ -12,7 +12,7 @@ from tollway.provider import UpstreamConnectionError, UpstreamRequest
 
 from ._connection import Connection
 from ._pool import MAX_OPEN, Pool
-from ._request import NO_FIELDS, Headers, Origin, Way, target_of
+from ._request import Origin, Way, target_of
 from ._tunnel import proxy_of
 from .client import WholeAnswer
 
@@ -35,18 +35,14 @@ class HTTP1Client:
         self._pools: dict[Origin, Pool] = {}
         self._ways: dict[str, tuple[Way, Pool]] = {}
 
-    async def send(
-        self, request: UpstreamRequest, connect_s: float, fields: Headers = NO_FIELDS
-    ) -> WholeAnswer:
+    async def send(self, request: UpstreamRequest, connect_s: float, fields: bytes = b"") -> WholeAnswer:
         """See `UpstreamClient.send`."""
         pool, connection = await self._exchange(request, connect_s, fields, whole=True)
         answer = WholeAnswer(connection.status, connection.headers, connection.take(), connection.waited_s)
         pool.give_back(connection)
         return answer
 
-    async def open(
-        self, request: UpstreamRequest, connect_s: float, fields: Headers = NO_FIELDS
-    ) -> HTTP1Stream:
+    async def open(self, request: UpstreamRequest, connect_s: float, fields: bytes = b"") -> HTTP1Stream:
         """See `UpstreamClient.open`."""
         return HTTP1Stream(*await self._exchange(request, connect_s, fields, whole=False))
 
@@ -56,7 +52,7 @@ class HTTP1Client:
             pool.close()
 
     async def _exchange(
-        self, request: UpstreamRequest, connect_s: float, fields: Headers, *, whole: bool
+        self, request: UpstreamRequest, connect_s: float, fields: bytes, *, whole: bool
     ) -> tuple[Pool, Connection]:
         """Send a request and wait for the answer's head, or for all of it.
 

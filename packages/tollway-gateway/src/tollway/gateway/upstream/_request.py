@@ -16,8 +16,6 @@ _MAX_HEADS = 64
 
 Headers = tuple[tuple[str, str], ...]
 
-NO_FIELDS: Headers = ()
-
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -83,16 +81,16 @@ class Way:
         self._proxy = proxy
         self._heads: dict[tuple[str, Headers], bytes] = {}
 
-    def bytes_of(self, request: UpstreamRequest, fields: Headers = NO_FIELDS) -> bytes:
-        """Write a request, with `fields` after its own. Raises UnsendableError."""
-        body = request.body
-        key = (request.method, request.headers)
+    def bytes_of(self, request: UpstreamRequest, fields: bytes = b"") -> bytes:
+        """Write a request, with the lines of `fields` after its own headers. Raises UnsendableError."""
+        _, headers, body, method = request
+        key = (method, headers)
         head = self._heads.get(key)
         if head is None:
             if len(self._heads) >= _MAX_HEADS:
                 self._heads.clear()
             head = self._heads[key] = self._head_of(request)
-        return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, _lines(fields), len(body), body)
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, fields, len(body), body)
 
     def _head_of(self, request: UpstreamRequest) -> bytes:
         """Write what stays; through a plain proxy the target is the whole URL (RFC 9112 section 3.2.2)."""

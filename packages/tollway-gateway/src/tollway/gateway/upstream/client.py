@@ -12,8 +12,6 @@ from typing import NamedTuple, Protocol
 
 from tollway.provider import UpstreamRequest
 
-Headers = tuple[tuple[str, str], ...]
-
 
 class WholeAnswer(NamedTuple):
     """A whole HTTP answer, as `UpstreamResponse`; `waited_s` is how long it was waited for."""
@@ -49,14 +47,14 @@ class UpstreamStream(Protocol):
 class UpstreamClient(Protocol):
     """Sends requests over connections that it keeps."""
 
-    async def send(self, request: UpstreamRequest, connect_s: float, fields: Headers = ()) -> WholeAnswer:
-        """Send a request and wait for the whole answer, of any status.
+    async def send(self, request: UpstreamRequest, connect_s: float, fields: bytes = b"") -> WholeAnswer:
+        r"""Send a request and wait for the whole answer, of any status.
 
-        `fields` go with the request's own headers: what differs from one request to the next, such as
-        `traceparent`. So the rest of a head need not be written again.
+        `fields` are header lines, each ended by `\r\n`, that go with the request's own headers: what differs
+        from one request to the next, such as `traceparent`. So the rest of a head need not be written again.
         """
 
-    async def open(self, request: UpstreamRequest, connect_s: float, fields: Headers = ()) -> UpstreamStream:
+    async def open(self, request: UpstreamRequest, connect_s: float, fields: bytes = b"") -> UpstreamStream:
         """Send a request and wait for the head of its answer, of any status; `fields` as in `send`."""
 
     async def close(self) -> None:

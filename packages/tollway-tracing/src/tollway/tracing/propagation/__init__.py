@@ -4,7 +4,7 @@ from ._headers import (
     extract,
     extract_trace_context,
     inject,
-    span_context_headers,
+    span_context_lines,
     trace_context_headers,
 )
 from ._install import install
@@ -28,7 +28,7 @@ __all__ = [
     "install",
     "is_deferred",
     "random_value_of",
-    "span_context_headers",
+    "span_context_lines",
     "threshold_of",
     "trace_context_headers",
     "with_deferred",

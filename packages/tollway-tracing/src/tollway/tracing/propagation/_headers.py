@@ -17,16 +17,18 @@ from opentelemetry.trace import (
 
 from ._install import current
 from ._propagator import TRACEPARENT, TRACESTATE
-from ._traceparent import parse, write
+from ._traceparent import KNOWN_FLAGS, parse, write
 
 Headers: TypeAlias = Any
 """A mapping, a headers object of a library, or a list of pairs; names and values are str or bytes."""
 
 _NO_PARENT = Context()
 
-_MAX_WRITTEN_STATES = 64
+_PARENT_LINE = f"{TRACEPARENT}: 00-%032x-%016x-%02x\r\n".encode()
 
-_written_states: dict[int, tuple[TraceState, str]] = {}
+_MAX_STATE_LINES = 64
+
+_state_lines: dict[int, tuple[TraceState, bytes]] = {}
 """Headers of tracestates by identity: they never change, and nearly all traces that begin here share two."""
 
 
@@ -149,19 +151,27 @@ def extract_trace_context(headers: Iterable[tuple[bytes, bytes]]) -> Context:
 
 def trace_context_headers(context: Context | None = None) -> tuple[tuple[str, str], ...]:
     """Return the headers of the current span, and no baggage: for whom that is no concern."""
-    return span_context_headers(get_current_span(context).get_span_context())
-
-
-def span_context_headers(span: SpanContext) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a span context, none of an invalid one."""
+    span = get_current_span(context).get_span_context()
     if not span.is_valid:
         return ()
-    state = span.trace_state
+    state = span.trace_state.to_header()
+    return ((TRACEPARENT, write(span)), *(((TRACESTATE, state),) if state else ()))
+
+
+def span_context_lines(span: SpanContext) -> bytes:
+    r"""Return the headers of a span context as HTTP/1.1 writes them, each ended by `\r\n`; none of an invalid
+    one.
+    """
+    trace_id, span_id, _, flags, state, is_valid = span
+    if not is_valid:
+        return b""
+    parent = _PARENT_LINE % (trace_id, span_id, flags & KNOWN_FLAGS)
     if not state:
-        return ((TRACEPARENT, write(span)),)
-    known = _written_states.get(id(state))
+        return parent
+    known = _state_lines.get(id(state))
     if known is None:
-        if len(_written_states) >= _MAX_WRITTEN_STATES:
-            _written_states.clear()
-        known = _written_states[id(state)] = state, state.to_header()  # holding it keeps its id its own
-    return (TRACEPARENT, write(span)), (TRACESTATE, known[1])
+        if len(_state_lines) >= _MAX_STATE_LINES:
+            _state_lines.clear()
+        line = f"{TRACESTATE}: {state.to_header()}\r\n".encode()
+        known = _state_lines[id(state)] = state, line  # holding it keeps its id its own
+    return parent + known[1]

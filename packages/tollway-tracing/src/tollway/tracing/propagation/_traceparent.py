@@ -14,10 +14,10 @@ _match = re.compile(
     r"[ \t]*([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[^,]*)?[ \t]*",
 ).fullmatch
 
-_KNOWN_FLAGS = 0x03
+KNOWN_FLAGS = 0x03
 """Sampled and random; the others are nobody's yet, and are set to zero."""
 
-_FLAGS = tuple(TraceFlags(flags) for flags in range(_KNOWN_FLAGS + 1))
+_FLAGS = tuple(TraceFlags(flags) for flags in range(KNOWN_FLAGS + 1))
 
 
 def parse(traceparent: str, tracestates: Collection[str] = ()) -> SpanContext | None:
@@ -36,7 +36,7 @@ def parse(traceparent: str, tracestates: Collection[str] = ()) -> SpanContext | 
         int(trace_id, 16),
         int(span_id, 16),
         is_remote=True,
-        trace_flags=_FLAGS[int(flags, 16) & _KNOWN_FLAGS],
+        trace_flags=_FLAGS[int(flags, 16) & KNOWN_FLAGS],
         trace_state=W3CTraceState.from_header(tracestates) if tracestates else EMPTY,
     )
     return context if context.is_valid else None
@@ -44,4 +44,4 @@ def parse(traceparent: str, tracestates: Collection[str] = ()) -> SpanContext | 
 
 def write(context: SpanContext) -> str:
     """Return the header of a valid span context, in version 00."""
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & _KNOWN_FLAGS:02x}"
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & KNOWN_FLAGS:02x}"
