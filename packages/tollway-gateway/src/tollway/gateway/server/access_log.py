@@ -13,25 +13,26 @@ from typing import Any
 
 import orjson
 
+from tollway.gateway.data.exchange import exchange_of
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_TRACE_ID = b"x-tollway-trace-id"
-
 _PATH_CHARACTERS = 500
 """What is logged of a path: a line stays shorter than 4 KiB, however its characters must be written."""
 
 
-Answered = tuple[float, float, str | None, str, str, int | None, int, bytes | None]
-"""What is logged of a request: time_s, took_s, client, method, path, status, bytes, trace id."""
+Answered = tuple[float, float, str | None, str, str, int | None, int, str | None]
+"""What is logged of a request: time_s, took_s, client, method, path, status, bytes, trace_id."""
 
 
 class AccessLog:
     """Tells `put` of every request what was asked, how it was answered, and how long that took.
 
-    The query is left out: callers put keys there.
+    The query is left out: callers put keys there. What is logged of the answer our own server tells, so the
+    layer is of use with no other server; `clock_s` is that server's clock.
     """
 
     def __init__(
@@ -49,43 +50,29 @@ class AccessLog:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve, and tell of it once the answer is out."""
-        if scope["type"] != "http":
+        exchange = exchange_of(scope)
+        if exchange is None:  # the lifespan
             await self._app(scope, receive, send)
             return
-        time_s, started_s = self._now_s(), self._clock_s()
-        seen = _Seen(send)
         try:
-            await self._app(scope, receive, seen)
+            await self._app(scope, receive, send)
         finally:
-            took_s = self._clock_s() - started_s
-            client, path = scope.get("client"), scope["path"]
+            took_s = self._clock_s() - exchange.received_s
+            client, path = scope["client"], scope["path"]
             if len(path) > _PATH_CHARACTERS:
                 path = path[: _PATH_CHARACTERS - 1] + "…"
-            host = client[0] if client else None
-            self._put((time_s, took_s, host, scope["method"], path, seen.status, seen.bytes, seen.trace_id))
-
-
-class _Seen:
-    """Looks at an answer in passing; `status` stays None when none was sent."""
-
-    __slots__ = ("_send", "bytes", "status", "trace_id")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status: int | None = None
-        self.bytes = 0
-        self.trace_id: bytes | None = None
-
-    def __call__(self, message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.body":
-            self.bytes += len(message.get("body", b""))
-        elif message["type"] == "http.response.start":
-            self.status = message["status"]
-            for name, value in message.get("headers", ()):
-                if name == _TRACE_ID:
-                    self.trace_id = value
-                    break
-        return self._send(message)
+            self._put(
+                (
+                    self._now_s() - took_s,
+                    took_s,
+                    client[0] if client else None,
+                    scope["method"],
+                    path,
+                    exchange.status,
+                    exchange.body_bytes,
+                    exchange.trace_id,
+                )
+            )
 
 
 def lines_of(requests: Sequence[Answered]) -> bytes:
@@ -104,7 +91,7 @@ def lines_of(requests: Sequence[Answered]) -> bytes:
             "status": status,
             "bytes": sent_bytes,
             "duration_ms": round(took_s * 1000, 3),
-            "trace_id": None if trace_id is None else trace_id.decode("latin-1"),
+            "trace_id": trace_id,
         }
         for time_s, took_s, client, method, path, status, sent_bytes, trace_id in requests
     ]
