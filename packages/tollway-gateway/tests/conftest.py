@@ -66,7 +66,7 @@ class Upstream:
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as reader:
+        with suppress(ConnectionResetError), connection, connection.makefile("rb") as reader:
             while (line := reader.readline()) not in (b"", b"\r\n"):
                 method, path, _ = line.decode().split(" ")
                 headers = {}

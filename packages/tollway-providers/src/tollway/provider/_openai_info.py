@@ -8,24 +8,36 @@ from ._values import AnswerInfo, Usage
 
 
 def info_of(body: dict[str, Any]) -> AnswerInfo:
-    """Pick id, model, usage and finish reasons out of a whole answer."""
+    """Pick id, model, usage and finish reasons out of a whole answer.
+
+    Every answer passes here: of JSON's types none has a subtype to ask for.
+    """
+    answer_id, model, choices = body.get("id"), body.get("model"), body.get("choices")
+    reasons: list[str] = []
+    if type(choices) is list:
+        for choice in choices:
+            if type(choice) is dict:
+                reason = choice.get("finish_reason")
+                if type(reason) is str and reason:
+                    reasons.append(reason)
     return AnswerInfo(
-        id=_text(body.get("id")),
-        model=_text(body.get("model")),
-        usage=usage_of(body.get("usage")),
-        finish_reasons=tuple(reason for reason in map(finish_reason, choices_of(body)) if reason),
+        answer_id if type(answer_id) is str and answer_id else None,
+        model if type(model) is str and model else None,
+        usage_of(body.get("usage")),
+        tuple(reasons),
     )
 
 
 def usage_of(usage: Any) -> Usage | None:
     """Read OpenAI's `usage` object; None when there is none."""
-    if not isinstance(usage, dict):
+    if type(usage) is not dict:
         return None
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     return Usage(
-        input_tokens=_count(usage, "prompt_tokens"),
-        output_tokens=_count(usage, "completion_tokens"),
-        cache_read_input_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens"),
-        reasoning_output_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
+        prompt if type(prompt) is int else None,
+        completion if type(completion) is int else None,
+        _count(usage.get("prompt_tokens_details"), "cached_tokens"),
+        _count(usage.get("completion_tokens_details"), "reasoning_tokens"),
     )
 
 
@@ -50,9 +62,11 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _count(usage: Any, key: str) -> int | None:
-    value = usage.get(key) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _count(details: Any, key: str) -> int | None:
+    if type(details) is not dict:
+        return None
+    value = details.get(key)
+    return value if type(value) is int else None
 
 
 def wants_usage(payload: dict[str, Any]) -> bool:

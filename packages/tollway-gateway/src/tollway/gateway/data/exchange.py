@@ -26,6 +26,9 @@ class Exchange(Protocol):
     trace_id: str | None
     """In hex; the data plane notes it here for who writes a log."""
 
+    def whole_body(self) -> bytes | None:
+        """Take the request's body if all of it is here already; None when `receive()` must be awaited."""
+
     def on_hang_up(self, gone: Callable[[], None] | None) -> None:
         """Have this called when the caller hangs up; None for no more."""
 

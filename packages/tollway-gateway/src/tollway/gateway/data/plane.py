@@ -69,7 +69,7 @@ class DataPlane:
         record: Record,
     ) -> None:
         entrance.check(scope)
-        body = await read_body(scope["headers"], receive, self._max_body_bytes)
+        body = await read_body(scope["headers"], receive, self._max_body_bytes, exchange)
         payload = parse_object(body)
         destination = entrance.find(payload)
         call = check_call(destination.task, payload, body)

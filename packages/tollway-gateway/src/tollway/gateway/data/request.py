@@ -9,25 +9,36 @@ import orjson
 
 from tollway.provider import Call, Task
 
+from .exchange import Exchange
 from .refusal import Refusal
 from .watch import CallerGone, Receive
 
 
-async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, max_bytes: int) -> bytes:
+async def read_body(
+    headers: Iterable[tuple[bytes, bytes]], receive: Receive, max_bytes: int, exchange: Exchange | None = None
+) -> bytes:
     """Read the whole body, refusing one that is too large before it is held. The server swallows the rest."""
+    for name, value in headers:
+        if name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
+            raise Refusal(415, "unsupported_content_encoding", "the body must not be compressed")
+    body = None if exchange is None else exchange.whole_body()
+    if body is None:
+        body = await _receive_body(headers, receive, max_bytes)
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return body
+
+
+async def _receive_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, max_bytes: int) -> bytes:
     for name, value in headers:
         if name == b"content-length" and value.isdigit() and int(value) > max_bytes:
             raise _too_large(max_bytes)
-        if name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
-            raise Refusal(415, "unsupported_content_encoding", "the body must not be compressed")
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):
-        body = await _read_on(body, receive, max_bytes)
-    elif message["type"] == "http.disconnect":
+        return await _read_on(body, receive, max_bytes)
+    if message["type"] == "http.disconnect":
         raise CallerGone
-    if len(body) > max_bytes:
-        raise _too_large(max_bytes)
     return body
 
 

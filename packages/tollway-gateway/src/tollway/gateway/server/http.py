@@ -35,6 +35,24 @@ _END_OF_CHUNKS = b"0\r\n\r\n"
 _CLOSE = b"connection: close\r\n"
 
 
+_MAX_ADDRESSES = 1024
+_MAX_ADDRESS_BYTES = 256
+
+_addresses: dict[bytes, tuple[str, bytes, bytes]] = {}
+"""Path, raw path and query of request targets: callers ask for the same few again and again."""
+
+
+def _parsed(target: bytes) -> tuple[str, bytes, bytes]:
+    url = httptools.parse_url(target)
+    path = url.path.decode("ascii")
+    parts = unquote(path) if "%" in path else path, url.path, url.query or b""
+    if len(target) <= _MAX_ADDRESS_BYTES:
+        if len(_addresses) >= _MAX_ADDRESSES:
+            _addresses.clear()
+        _addresses[target] = parts
+    return parts
+
+
 class Exchange(RequestResponseCycle):
     """One request and its answer."""
 
@@ -47,6 +65,16 @@ class Exchange(RequestResponseCycle):
 
     _head = b""
     _gone: Callable[[], None] | None = None
+
+    def whole_body(self) -> bytes | None:
+        """Take the request's body if all of it is here already."""
+        if self.more_body or self.disconnected or self.response_complete:
+            return None
+        self.waiting_for_100_continue = False
+        self.message_event.clear()
+        body, self.body = self.body, bytearray()
+        self.flow.resume_reading()
+        return bytes(body)
 
     def on_hang_up(self, gone: Callable[[], None] | None) -> None:
         """Have this called if the caller hangs up before the answer is complete; None for nothing more."""
@@ -256,24 +284,35 @@ class HTTPProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self._received_s = time.perf_counter()
 
     def on_headers_complete(self) -> None:
         """Hand the request to the application, or let it wait for the answer before it."""
-        parser, scope = self.parser, self.scope
+        parser = self.parser
         http_version = parser.get_http_version()
-        scope["method"] = parser.get_method().decode("ascii")
-        if http_version != "1.1":
-            scope["http_version"] = http_version
-        url = httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
-        scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
-        scope["raw_path"] = self.root_path.encode("ascii") + url.path
-        scope["query_string"] = url.query or b""
+        path, raw_path, query = _addresses.get(self.url) or _parsed(self.url)
+        root_path = self.root_path
+        self.scope = scope = {  # type: ignore[assignment]  # of ASGI's keys that it types, none is missing
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": http_version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": parser.get_method().decode("ascii"),
+            "root_path": root_path,
+            "path": root_path + path,
+            "raw_path": root_path.encode("ascii") + raw_path,
+            "query_string": query,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
         before = self.cycle
         self.cycle = exchange = Exchange(
-            scope=scope,
+            scope=scope,  # type: ignore[arg-type]
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -287,7 +326,7 @@ class HTTPProtocol(HttpToolsProtocol):
         )
         exchange.protocol = self
         exchange.received_s = self._received_s
-        scope["extensions"] = {EXTENSION: exchange}  # type: ignore[dict-item]  # not one of ASGI's own
+        scope["extensions"] = {EXTENSION: exchange}
         if before is None or before.response_complete:
             self._start_asgi_task(exchange, self.app)
         else:

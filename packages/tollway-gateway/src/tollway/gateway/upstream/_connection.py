@@ -45,7 +45,6 @@ class Connection(asyncio.Protocol):
         self._raw_headers: list[tuple[bytes, bytes]] = []
         self.headers = Fields(self._raw_headers)
         self._head_bytes = 0
-        self._until_close = False
         self._keep_alive = False
         self._body: list[bytes] = []
         self._body_bytes = 0
@@ -152,16 +151,24 @@ class Connection(asyncio.Protocol):
         self.answering = True
         try:
             self._parser.feed_data(data)
+            if not self.head_complete:
+                self._still_no_head(len(data))
         except httptools.HttpParserError:
             self._fail(ResponseError("the model's service did not answer in HTTP/1.1"))
         except httptools.HttpParserUpgrade:
             self._fail(ResponseError("the model's service switched to another protocol"))
 
+    def _still_no_head(self, more_bytes: int) -> None:
+        """Give up on a head that has no end, interim answers before it included."""
+        self._head_bytes += more_bytes
+        if self._head_bytes > _MAX_HEAD_BYTES:
+            self._fail(ResponseError("the header of the model's service is too large"))
+
     def connection_lost(self, exc: Exception | None) -> None:
         """End a body that lasts until the connection does; every other one is cut off."""
         self.closed = True
         if not self.complete:
-            if self.head_complete and self._until_close and exc is None:
+            if self.head_complete and exc is None and not self._is_framed():
                 self.complete = True
             elif self._error is None:
                 self._error = UpstreamConnectionError(
@@ -172,10 +179,7 @@ class Connection(asyncio.Protocol):
     # What the parser says
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header field, or count a trailer."""
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > _MAX_HEAD_BYTES:
-            self._fail(ResponseError("the header of the model's service is too large"))
+        """Keep a header field; trailers (RFC 9110 section 6.5) are nobody's."""
         if not self.head_complete:
             self._raw_headers.append((name, value))
 
@@ -187,12 +191,13 @@ class Connection(asyncio.Protocol):
             return
         self.status = status
         self._keep_alive = self._parser.should_keep_alive()
-        self._until_close = status not in (204, 304) and not any(
-            name.lower() in _FRAMING for name, _ in self._raw_headers
-        )
         self.head_complete = True
         if not self._unbounded:
             self._wake()
+
+    def _is_framed(self) -> bool:
+        """Return whether the head tells where the body ends: else the connection's end is that of the body."""
+        return any(name.lower() in _FRAMING for name, _ in self._raw_headers)
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece of the body, and stop the socket when nobody takes it."""

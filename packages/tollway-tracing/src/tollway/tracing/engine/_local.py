@@ -191,12 +191,13 @@ class LocalTrace:
     def _forget(self, held: list[Span], why: str) -> int:
         count = 0
         try:
-            while True:
+            while held:
                 held.pop()._deferred = None  # what it holds may hold the span
                 count += 1
-        except IndexError:
-            self.engine.held -= count
-            self.engine.counts.dropped[why] += count
+        except IndexError:  # another thread took the last
+            pass
+        self.engine.held -= count
+        self.engine.counts.dropped[why] += count
         return count
 
     def _release(self, held: list[Span]) -> None:
@@ -205,10 +206,11 @@ class LocalTrace:
             return
         spans = []
         try:
-            while True:
+            while held:
                 spans.append(held.pop())
-        except IndexError:
-            self.engine.held -= len(spans)
+        except IndexError:  # another thread took the last
+            pass
+        self.engine.held -= len(spans)
         for span in reversed(spans):
             if span is self.root:
                 self._say_why(span)
