@@ -196,7 +196,7 @@ class Connection(asyncio.Protocol):
             self._wake()
 
     def _is_framed(self) -> bool:
-        """Return whether the head tells where the body ends: else the connection's end is that of the body."""
+        """Say whether the head tells where the body ends; else its end is that of the connection."""
         return any(name.lower() in _FRAMING for name, _ in self._raw_headers)
 
     def on_body(self, data: bytes) -> None:
