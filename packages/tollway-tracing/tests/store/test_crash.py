@@ -68,3 +68,34 @@ def test_processes_share_a_store(tmp_path, first_of_second):
     found = verify(store)
     assert 0 == found.torn_lines
     assert found.ok
+
+
+DIES_AT = """
+import os, signal, sys
+
+sys.path.insert(0, {tests!r})
+from conftest import make_span
+from tollway.tracing.store import FileStore, _files
+
+if {named}:
+    _files._UNNAMED = os.O_WRONLY  # as where no file can be without a name
+setattr(os, {step!r}, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+FileStore({path!r}).write([[make_span()]])
+"""
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["without a name", "beside"])
+@pytest.mark.parametrize("step", ["write", "link", "close"])
+def test_a_writer_that_dies_leaves_no_half_trace(tmp_path, span, step, named):
+    """Killed before it writes, links or closes: readers see all of it or nothing, and others write on."""
+    script = DIES_AT.format(tests=str(CHILD.parent), path=str(tmp_path), step=step, named=named)
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    assert -9 == subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode
+    store = FileStore(tmp_path)
+    found = store.get(f"{1:032x}")
+    whole = ["root"] if step == "close" and not named else []  # without a name it is linked while open
+    assert whole == ([one.name for one in found.spans] if found else [])
+    store.write([[span(span_id=2, parent_id=1, name="late")]])
+    assert "late" in {one.name for one in store.get(f"{1:032x}").spans}
+    assert 0 == store.counts.torn_lines
+    assert named or [] == list(tmp_path.rglob(".*"))

@@ -5,7 +5,7 @@ thread also wakes by itself every interval. Who waits for a flush holds a ticket
 highest ticket it saw *before* it emptied the queue, so everything put before the flush is covered.
 
 A sink that works in Python holds the interpreter while it does, and an event loop beside it stands still.
-Such a sink has a `Pace`: what has gathered in the queue is handed over in small steps with pauses between them.
+Such a sink has a `Pace`: what has gathered in the queue is handed over in small steps, with pauses between.
 """
 
 import logging

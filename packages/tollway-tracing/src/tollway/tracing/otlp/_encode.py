@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
-from tollway.tracing.engine import Span
+from tollway.tracing.engine import Span, Tracer
 
 from ._own import own_span_json
 
@@ -221,8 +221,14 @@ class Encoder:
         pieces = [(span, piece) for span in spans if (piece := encode_span(span)) is not None]
         return b'{"resourceSpans":%b}' % self.resource_spans(pieces)
 
-    def resource_spans(self, pieces: Iterable[tuple[ReadableSpan, bytes]]) -> bytes:
+    def resource_spans(self, pieces: Sequence[tuple[ReadableSpan, bytes]]) -> bytes:
         """Return the JSON array `resourceSpans` of spans that are already encoded."""
+        if (tracer := _only_tracer(pieces)) is not None:
+            return b'[{%b,"scopeSpans":[{%b,"spans":[%b]}]}]' % (
+                self._resource(tracer.resource),
+                self._scope(tracer.scope),
+                b",".join([piece for _, piece in pieces]),
+            )
         groups: dict[int, dict[int, list[bytes]]] = {}
         heads: dict[int, bytes] = {}
         last_resource = last_scope = found = None
@@ -258,6 +264,16 @@ class Encoder:
             head = b'"scope":%b' % to_json(_scope_object(scope))
             known = _remember(self._scopes, scope, head + _schema(scope.schema_url if scope else None))
         return known[1]
+
+
+def _only_tracer(pieces: Iterable[tuple[ReadableSpan, bytes]]) -> Tracer | None:
+    """Return the tracer that made all of the spans, if one of ours did: it has one resource and one scope."""
+    only = None
+    for span, _ in pieces:
+        if type(span) is not Span or (span._tracer is not only and only is not None):
+            return None
+        only = span._tracer
+    return only
 
 
 def _scope_blocks(scopes: Mapping[int, list[bytes]], heads: Mapping[int, bytes]) -> Iterator[bytes]:

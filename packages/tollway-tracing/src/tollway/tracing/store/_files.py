@@ -1,9 +1,10 @@
 """The folder of a store: where things lie, and how bytes get there whole.
 
-A new file is written beside its place and linked into it, so it is there whole or not at all, and of two
-processes that make the same file one wins and the other appends. Appends are one `write` with O_APPEND,
-which Linux keeps apart from those of other processes. Neither outlives a power cut for certain (nothing is
-fsynced), both outlive the process: what `write` has taken, the kernel keeps.
+A new file is written without a name, or beside its place where there are no such files, and then linked into
+its place: it is there whole or not at all, and of two processes that make the same file one wins and the
+other appends. Appends are one `write` with O_APPEND, which Linux keeps apart from those of other processes.
+Neither outlives a power cut for certain (nothing is fsynced), both outlive the process: what `write` has
+taken, the kernel keeps.
 """
 
 import os
@@ -12,6 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_UNNAMED = getattr(os, "O_TMPFILE", 0) | os.O_WRONLY | os.O_CLOEXEC
+"""Linux only. Without it opening a folder for writing is refused, and files are made beside their place."""
+
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -77,6 +81,28 @@ def whole_lines(data: bytes) -> tuple[list[bytes], int]:
 
 def create(path: str, data: bytes) -> bool:
     """Make a file with these bytes, whole; False if there is one already. Raises OSError."""
+    try:
+        return _create_unnamed(path, data)
+    except FileExistsError:
+        return False
+    except OSError:
+        # No such files here (NFS), no /proc, a policy against it; or a refusal that the other way meets too.
+        return _create_beside(path, data)
+
+
+def _create_unnamed(path: str, data: bytes) -> bool:
+    """Give a file its name when it is whole; one without a name goes when its writer does. open(2)."""
+    file = os.open(path[: path.rindex("/")], _UNNAMED, 0o644)
+    try:
+        _write_all(file, data)
+        # The path is absolute: the descriptor only makes Python follow the link, by `linkat`.
+        os.link(f"/proc/self/fd/{file}", path, src_dir_fd=file)
+    finally:
+        os.close(file)
+    return True
+
+
+def _create_beside(path: str, data: bytes) -> bool:
     beside = f"{os.path.dirname(path)}/.{os.path.basename(path)}.{os.getpid()}.tmp"
     try:
         _write(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, data)
@@ -106,8 +132,7 @@ def _write(path: str, flags: int, data: bytes) -> None:
     try:
         if flags & os.O_APPEND and _ends_torn(file):
             data = b"\n" + data
-        if (written := os.write(file, data)) < len(data):
-            _finish(file, data[written:])
+        _write_all(file, data)
     finally:
         os.close(file)
 
@@ -117,10 +142,9 @@ def _ends_torn(file: int) -> bool:
     return size > 0 and os.pread(file, 1, size - 1) != b"\n"
 
 
-def _finish(file: int, rest: bytes) -> None:
-    """Write what is left after a short write: more than 2 GiB at once, or a disk that is just full."""
-    while rest:
-        written = os.write(file, rest)
+def _write_all(file: int, data: bytes) -> None:
+    """Write, and again after a short write: more than 2 GiB at once, or a disk that is just full."""
+    while (written := os.write(file, data)) < len(data):
         if written == 0:
             raise ShortWriteError("the file took no more bytes")
-        rest = rest[written:]
+        data = data[written:]

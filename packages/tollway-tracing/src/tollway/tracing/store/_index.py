@@ -7,7 +7,7 @@ another process) gets a newer row in every bucket that has an older one: the row
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -23,8 +23,7 @@ TRACE_ID = slice(40, 72)
 _WRITTEN = slice(21, 37)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A summary as an index knows it, and when it was written."""
 
     summary: Summary
@@ -49,28 +48,6 @@ def written_of(line: bytes) -> int:
         return int(line[_WRITTEN], 16)
     except ValueError:
         return 2**62
-
-
-def row_line(key: int, row: Row) -> bytes:
-    """Return the row as a line with newline."""
-    summary = row.summary
-    return b'["%016x","%016x",%b\n' % (
-        max(0, key),
-        row.written_ns,
-        orjson.dumps(
-            [
-                summary.trace_id,
-                summary.start_ns,
-                summary.duration_ns,
-                summary.status,
-                summary.root_name,
-                summary.kept_because,
-                summary.span_count,
-                summary.service,
-                summary.has_root,
-            ]
-        )[1:],
-    )
 
 
 def row_of(line: bytes, day: str) -> Row | None:
@@ -104,8 +81,7 @@ def buckets_in(layout: Layout, index: str, day: str) -> list[str]:
     return sorted(name[:-6] for name in names if name.endswith(".jsonl"))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A row to write, and the summaries that the trace had before, whose buckets must hear of it too."""
 
     row: Row
@@ -113,13 +89,17 @@ class Entry:
 
     def lines(self) -> dict[tuple[str, str, str], bytes]:
         """Return the line for each (index, day, bucket) that must have one."""
-        row = self.row
-        keys = {index: key for index, _, key in buckets_of(row.summary)}
-        return {
-            (index, row.day, bucket): row_line(keys[index], row)
-            for summary in (row.summary, *self.before)
-            for index, bucket, _ in buckets_of(summary)
+        summary, written_ns, day = self.row
+        rest = b'"%016x",%b\n' % (written_ns, summary.to_row())
+        lines = {
+            (index, day, bucket): b'["%016x",%b' % (max(0, key), rest)
+            for index, bucket, key in buckets_of(summary)
         }
+        if self.before:
+            by_index = {index: line for (index, _, _), line in lines.items()}
+            for older in self.before:
+                lines |= {(index, day, bucket): by_index[index] for index, bucket, _ in buckets_of(older)}
+        return lines
 
 
 def grouped(entries: Iterable[Entry]) -> dict[tuple[str, str, str], bytes]:

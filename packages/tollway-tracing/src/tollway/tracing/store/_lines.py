@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from opentelemetry.sdk.trace import ReadableSpan
 
-from tollway.tracing.otlp._encode import REMOTE, Encoder, encode_span, to_json
+from tollway.tracing.otlp._encode import REMOTE, Encoder, encode_span
 
 from ._summary import Summary, summarise
 from ._views import KINDS, STATUSES, EventView, SpanView, time_of
@@ -45,8 +45,13 @@ def lines_of(
 
 def _line(trace_id: str, pieces: list[tuple[ReadableSpan, bytes]], encoder: Encoder) -> tuple[Summary, bytes]:
     summary = summarise(trace_id, [span for span, _ in pieces])
-    head = to_json({"traceId": trace_id, "summary": summary.to_object()})
-    return summary, b"%b%b%b}\n" % (head[:-1], _SPANS, encoder.resource_spans(pieces))
+    spans = encoder.resource_spans(pieces)
+    return summary, b'{"traceId":"%b","summary":%b%b%b}\n' % (
+        trace_id.encode(),
+        summary.to_json(),
+        _SPANS,
+        spans,
+    )
 
 
 def summary_of(line: bytes) -> Summary:

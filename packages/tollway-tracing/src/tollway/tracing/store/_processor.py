@@ -19,7 +19,7 @@ from tollway.tracing.otlp._encode import is_sampled
 from ._index import Entry
 from ._maintenance import prune
 from ._store import FileStore
-from ._summary import is_local_root
+from ._summary import is_local_root, trace_id_of
 
 _logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class StoreCounts:
     """Times that the disk refused; what was refused is tried again."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Group:
     spans: list[ReadableSpan] = field(default_factory=list)
     touched_s: float = 0.0
@@ -113,17 +113,20 @@ class _Writer:
         return written
 
     def _take(self, span: ReadableSpan, now_s: float) -> None:
-        context = span.get_span_context()
-        if context is None:
+        trace_id = trace_id_of(span)
+        if trace_id is None:
             return
-        group = self._open.setdefault(context.trace_id, _Group())
-        group.spans.append(span)
-        group.touched_s = now_s
         self._held += 1
+        group = self._open.get(trace_id)
+        if group is None:
+            group = self._open[trace_id] = _Group()
+        group.spans.append(span)
         if is_local_root(span):
-            self._done.append(self._open.pop(context.trace_id).spans)
+            self._done.append(group.spans)
+            del self._open[trace_id]
         else:
-            self._open.move_to_end(context.trace_id)
+            group.touched_s = now_s
+            self._open.move_to_end(trace_id)
 
     def _close_groups(self, older_than_s: float | None) -> None:
         while self._open:

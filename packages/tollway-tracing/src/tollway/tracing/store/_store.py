@@ -18,7 +18,7 @@ from ._files import Layout, whole_lines
 from ._index import Entry, Row, append_to, grouped
 from ._lines import MAX_LINE_BYTES, lines_of, spans_of, summary_of
 from ._search import FOREVER_NS, OrderBy, Progress, RowQuery, rows
-from ._summary import NS_PER_DAY, Summary, day_of, merged
+from ._summary import NS_PER_DAY, Summary, day_of, merged, trace_id_of
 from ._views import NS_PER_MS, STATUSES, SpanView, Trace
 
 T = TypeVar("T")
@@ -101,10 +101,10 @@ class FileStore:
 
         Raises OSError, and then nothing of the group counts as written.
         """
-        context = spans[0].get_span_context() if spans else None
-        if context is None:
+        known = trace_id_of(spans[0]) if spans else None
+        if known is None:
             return None
-        trace_id = f"{context.trace_id:032x}"
+        trace_id = f"{known:032x}"
         lines = lines_of(trace_id, spans, self._encoder, self._max_line_bytes)
         if not lines:
             return None
@@ -115,7 +115,7 @@ class FileStore:
         # Of several rows the one stamped last is true. So the stamp is older than the file, which another
         # process may append to at once, and in `_grown` younger than our line and older than our look.
         made_ns = self._now_ns()
-        if self._create(path, data):
+        if self._may_be_new(summary, path) and self._create(path, data):
             return Entry(Row(summary, made_ns, day))
         _files.append(path, data)
         return self._grown(path, day)
@@ -133,9 +133,12 @@ class FileStore:
         for place, lines in grouped(entries).items():
             append_to(self.layout, place, lines)
 
+    @staticmethod
+    def _may_be_new(summary: Summary, path: str) -> bool:
+        """Return False where making the file would be in vain. Spans with a root are seldom late."""
+        return summary.has_root or not os.path.exists(path)
+
     def _create(self, path: str, data: bytes) -> bool:
-        if os.path.exists(path):
-            return False
         try:
             return _files.create(path, data)
         except FileNotFoundError:

@@ -1,12 +1,15 @@
 """What one line of a trace file says about its spans, and how the summaries of several lines become one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanContext, Status, StatusCode
+
+from tollway.tracing.engine import Span
+from tollway.tracing.otlp._encode import to_json
 
 KEPT_BECAUSE = "tollway.kept_because"
 """The attribute, on the local root span, that says why its trace was kept."""
@@ -14,9 +17,10 @@ KEPT_BECAUSE = "tollway.kept_because"
 NS_PER_S = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
 
+_FAR = 2
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+
+class Summary(NamedTuple):
     """The facts about a trace that searching needs."""
 
     trace_id: str
@@ -40,22 +44,19 @@ class Summary:
         """The UTC date of the start, which is the folder's name."""
         return day_of(self.start_ns)
 
-    def to_object(self) -> dict[str, Any]:
+    def to_json(self) -> bytes:
         """Return the `summary` field of a line."""
-        return {
-            "start": iso_of(self.start_ns),
-            "duration_ms": self.duration_ns / 1e6,
-            "status": self.status,
-            "root_name": self.root_name,
-            "kept_because": self.kept_because,
-            "span_count": self.span_count,
-            "service": self.service,
-            "has_root": self.has_root,
-        }
+        times = f'{{"start":"{iso_of(self.start_ns)}","duration_ms":{self.duration_ns / 1e6!r},'
+        return times.encode() + _repeated(*self[3:])[0]
+
+    def to_row(self) -> bytes:
+        """Return the summary as the end of an index row, up to the bracket that closes it."""
+        trace_id, start_ns, duration_ns, *repeated = self
+        return b'"%b",%d,%d,%b' % (trace_id.encode(), start_ns, duration_ns, _repeated(*repeated)[1])
 
     @classmethod
     def from_object(cls, trace_id: str, item: Mapping[str, Any]) -> "Summary":
-        """Return the summary that `to_object` wrote. Raises KeyError, TypeError or ValueError otherwise."""
+        """Return the summary that `to_json` wrote. Raises KeyError, TypeError or ValueError otherwise."""
         return cls(
             trace_id=trace_id,
             start_ns=ns_of(item["start"]),
@@ -69,15 +70,42 @@ class Summary:
         )
 
 
+@lru_cache(maxsize=1_024)
+def _repeated(
+    status: str,
+    root_name: str | None,
+    kept_because: str | None,
+    span_count: int,
+    service: str | None,
+    has_root: bool,
+) -> tuple[bytes, bytes]:
+    """Return what the summaries of many traces share, as the end of an object and as that of an array."""
+    facts = {
+        "status": status,
+        "root_name": root_name,
+        "kept_because": kept_because,
+        "span_count": span_count,
+        "service": service,
+        "has_root": has_root,
+    }
+    return to_json(facts)[1:], to_json(list(facts.values()))[1:]
+
+
 def day_of(unix_ns: int) -> str:
     """Return the UTC date, `YYYY-MM-DD`."""
-    return datetime.fromtimestamp(unix_ns // NS_PER_S, UTC).strftime("%Y-%m-%d")
+    return _second(unix_ns // NS_PER_DAY * (NS_PER_DAY // NS_PER_S))[:10]
 
 
 def iso_of(unix_ns: int) -> str:
     """Return RFC 3339 with all nine digits of the nanoseconds."""
     seconds, rest_ns = divmod(unix_ns, NS_PER_S)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns:09d}Z"
+    return f"{_second(seconds)}.{rest_ns:09d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(unix_s: int) -> str:
+    """Return RFC 3339 up to the second: traces come by the thousand a second."""
+    return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def ns_of(text: str) -> int:
@@ -88,46 +116,74 @@ def ns_of(text: str) -> int:
 
 def summarise(trace_id: str, spans: Sequence[ReadableSpan]) -> Summary:
     """Return the summary of spans of one trace."""
-    start_ns = min(span.start_time or 0 for span in spans)
-    end_ns = max(span.end_time or 0 for span in spans)
-    root = min(spans, key=_root_rank)
-    failed = any(span.status.status_code is StatusCode.ERROR for span in spans)
-    attributes = root.attributes or {}
+    first, end_ns, failed = 2**63, 0, False
+    root, rank = spans[0], (_FAR + 1, 0)
+    for span in spans:
+        started, ended, status = _facts(span)
+        first, end_ns = min(first, started), max(end_ns, ended)
+        failed = failed or status.status_code is StatusCode.ERROR
+        own_rank = (_distance(span), started)
+        if own_rank < rank:
+            root, rank = span, own_rank
     service = root.resource.attributes.get("service.name")
-    kept = attributes.get(KEPT_BECAUSE)
+    kept = _attribute(root, KEPT_BECAUSE)
     return Summary(
-        trace_id=trace_id,
-        start_ns=start_ns,
-        duration_ns=max(0, end_ns - start_ns),
-        status="ERROR" if failed else root.status.status_code.name,
-        root_name=str(root.name),
-        kept_because=None if kept is None else str(kept),
-        span_count=len(spans),
-        service=None if service is None else str(service),
-        has_root=root.parent is None,
+        trace_id,
+        first,
+        max(0, end_ns - first),
+        "ERROR" if failed else root.status.status_code.name,
+        str(root.name),
+        None if kept is None else str(kept),
+        len(spans),
+        None if service is None else str(service),
+        rank[0] == 0,
     )
 
 
-def _root_rank(span: ReadableSpan) -> tuple[int, int]:
-    """The root first, then local roots, then whatever started first."""
-    parent = span.parent
-    return (0 if parent is None else 1 if parent.is_remote else 2), span.start_time or 0
+# Of a span of ours the properties that exporters read are made anew each time: here its slots are read.
+
+
+def _facts(span: ReadableSpan) -> tuple[int, int, Status]:
+    if type(span) is Span:
+        return span._start_time, span._end_time or 0, span._status
+    return span.start_time or 0, span.end_time or 0, span.status
+
+
+def _attribute(span: ReadableSpan, key: str) -> Any:
+    items = span._own_attributes if type(span) is Span else span.attributes
+    return items.get(key) if items else None
+
+
+def _distance(span: ReadableSpan) -> int:
+    """Return 0 for a root, 1 for a local root, `_FAR` for any other span."""
+    parent = span._parent_span if type(span) is Span else span.parent
+    if parent is None:
+        return 0
+    return 1 if isinstance(parent, SpanContext) and parent.is_remote else _FAR
 
 
 def is_local_root(span: ReadableSpan) -> bool:
     """Return whether the span is the first of its trace in its process."""
-    parent = span.parent
-    return parent is None or parent.is_remote
+    return _distance(span) < _FAR
+
+
+def trace_id_of(span: ReadableSpan) -> int | None:
+    """Return the id of a span's trace; None for a hand-made span that has none."""
+    if type(span) is Span:
+        return span._local.trace_id
+    context = span.get_span_context()
+    return None if context is None else context.trace_id
 
 
 def merged(summaries: Iterable[Summary]) -> Summary:
     """Return the summary of a trace from those of its lines, in the order they were written."""
     parts = list(summaries)
+    if len(parts) == 1:
+        return parts[0]
     main = min(parts, key=lambda part: (not part.has_root, part.kept_because is None, part.start_ns))
     start_ns = min(part.start_ns for part in parts)
     end_ns = max(part.end_ns for part in parts)
-    return replace(
-        main,
+    return main._replace(
         start_ns=start_ns,
         duration_ns=end_ns - start_ns,
         status="ERROR" if any(part.status == "ERROR" for part in parts) else main.status,
