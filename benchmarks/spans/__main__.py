@@ -3,10 +3,10 @@ round.
 
     python benchmarks/spans [--install] [--traces 10000] [--rounds 5] [--only NAME ...]
 
-`--install` puts the peers into an environment of their own below the user's cache, and measures there;
-without it those that are not installed are reported as absent. Each measurement is a process of its own
-against a sink of its own that counts what arrived. Rounds interleave the peers, so that a drift of the
-machine's speed meets all of them; medians are printed, and ratios to the SDK.
+`--install` puts the peers into an environment of their own below the user's cache; once it is there all
+measurements are made in it. Those that are not installed are reported as absent. Each measurement is a
+process of its own against a sink of its own that counts what arrived. Rounds interleave the peers, so that a
+drift of the machine's speed meets all of them; medians are printed, and ratios to the SDK.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def measure(name: str, traces: int) -> dict[str, float] | None:
     try:
         base = f"http://127.0.0.1:{int(sink.stdout.readline())}"
         command = [
-            sys.executable,
+            python(),
             HERE,
             "--child",
             name,
@@ -68,7 +68,8 @@ def measure(name: str, traces: int) -> dict[str, float] | None:
             "--traces",
             str(traces),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        environ = os.environ | {"PYTHONPATH": str(ROOT / "packages" / "tollway-tracing" / "src")}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environ)
         line = next((row for row in done.stdout.splitlines() if row.startswith("RESULT")), None)
         if line is None:
             print(f"{name}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
@@ -82,16 +83,19 @@ def measure(name: str, traces: int) -> dict[str, float] | None:
         sink.wait(30)
 
 
+def python() -> str:
+    """Return the interpreter that the peers are installed for; ours before they are."""
+    theirs = CACHE / "bin" / "python"
+    return str(theirs) if theirs.exists() else sys.executable
+
+
 def install() -> None:
-    """Install the peers and ourselves beside them, then run this benchmark there."""
-    python = CACHE / "bin" / "python"
-    if not python.exists():
+    """Install the peers, and what we need beside them."""
+    if not (CACHE / "bin" / "python").exists():
         subprocess.run([sys.executable, "-m", "venv", CACHE], check=True)
     packages = ["-r", HERE / "requirements.txt", "-e", ROOT / "packages" / "tollway-tracing"]
-    pip = [python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt"]
+    pip = [python(), "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt"]
     subprocess.run([*pip, *packages], check=True)
-    arguments = [argument for argument in sys.argv[1:] if argument != "--install"]
-    os.execv(python, [str(python), str(HERE), *arguments])
 
 
 def report(results: dict[str, list[dict[str, float]]]) -> None:
