@@ -2,6 +2,7 @@
 
     python benchmarks/gateway [--install] [--rounds 5] [--seconds 4] [--only NAME ...] [--no-streams]
     python benchmarks/gateway --no-whole --no-streams         what 500 open, silent streams cost ours
+    python benchmarks/gateway --workers [--rounds 5] [--seconds 4]    two workers of ours beside one
     python benchmarks/gateway --soak MINUTES [--rate 500] [--picture soak.svg]
 
 One pinned core for the gateway, load and mock upstream on the other. Rounds interleave the peers, so that a
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import idle
 import uvloop
+import workers
 from load import Asked, cpu_s, read_streams, rss_mib, wrk
 from peers import STREAMS, WHOLE, Launch, Peer, Where, scratch
 from soak import picture, soak
@@ -36,6 +38,8 @@ HERE = Path(__file__).parent
 LOAD_CPU, GATEWAY_CPU = 0, 1
 CONNECTIONS, OPEN_STREAMS = 32, 64
 START_WITHIN_S = 60
+SOAK_WARM_UP_S = 30
+"""At full speed: memory stops growing after some 100,000 requests, which a low rate takes long to reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,9 @@ def mock() -> Iterator[Where]:
 
 
 @contextmanager
-def running(peer: Peer, where: Where, *, stream: bool = False) -> Iterator[Running]:
+def running(
+    peer: Peer, where: Where, *, stream: bool = False, cpus: str = str(GATEWAY_CPU)
+) -> Iterator[Running]:
     """Run a gateway on its own core until the block ends; it is up when it answers a request of that kind."""
     folder = scratch()
     launch = peer.launch(where, folder)
@@ -72,7 +78,7 @@ def running(peer: Peer, where: Where, *, stream: bool = False) -> Iterator[Runni
     began_s = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["taskset", "-c", str(GATEWAY_CPU), *launch.command],
+            ["taskset", "-c", cpus, *launch.command],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **launch.environ},
@@ -225,15 +231,34 @@ def idle_ours(rounds: int, seconds: int) -> None:
         idle.report(idle.measure(gateway.pid, silent, load, rounds, seconds))
 
 
+def workers_of_ours(rounds: int, seconds: int) -> None:
+    """Measure one worker of ours and two, in turn."""
+    ours = next(peer for peer in WHOLE if peer.name == "tollway")
+    rows: dict[int, list[workers.Measured]] = {number: [] for number in workers.NUMBERS}
+    with mock() as where:
+        for _ in range(rounds):
+            for number, measured in rows.items():
+                with running(workers.of(ours, number), where, cpus=workers.CPUS) as gateway:
+                    launch = gateway.launch
+                    asked = Asked(gateway.base + launch.path, launch.headers, launch.model)
+                    measured.append(workers.measure(asked, gateway.pid, seconds))
+    workers.report(rows)
+
+
 def soak_ours(seconds: float, rate: float, path: Path) -> None:
     """Watch our own memory under a steady load, print what was seen, and draw it."""
     ours = next(peer for peer in WHOLE if peer.name == "tollway")
     with mock() as where, running(ours, where) as gateway:
         asked = Asked(gateway.base + gateway.launch.path, gateway.launch.headers, gateway.launch.model)
-        soaked = uvloop.run(soak(asked, gateway.pid, rate, seconds))
+
+        def warm_up() -> None:
+            wrk(asked, CONNECTIONS, SOAK_WARM_UP_S, LOAD_CPU)
+
+        soaked = uvloop.run(soak(asked, gateway.pid, rate, seconds, warm_up))
     picture(soaked, path)
     print(f"{soaked.good:,} answers of 200, {soaked.bad:,} others; RSS {soaked.rss_mib[0]:.1f} MiB at first,")
-    print(f"{soaked.rss_mib[-1]:.1f} at last; {soaked.slope_mib_an_hour():+.1f} MiB an hour; see {path}")
+    print(f"{soaked.rss_mib[soaked.warm_up_s]:.1f} after the warm-up, {soaked.rss_mib[-1]:.1f} at last;")
+    print(f"{soaked.slope()}; see {path}")
 
 
 def main() -> None:
@@ -249,6 +274,7 @@ def main() -> None:
     parser.add_argument("--no-streams", action="store_true")
     parser.add_argument("--no-whole", action="store_true")
     parser.add_argument("--no-idle", action="store_true")
+    parser.add_argument("--workers", action="store_true", help="only measure two workers of ours and one")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="only watch our memory for so long")
     parser.add_argument("--rate", type=float, default=500, help="requests a second of a soak")
     parser.add_argument("--picture", type=Path, default=Path("soak.svg"), help="where a soak's picture goes")
@@ -256,6 +282,9 @@ def main() -> None:
     os.sched_setaffinity(0, {LOAD_CPU})
     if args.soak:
         soak_ours(args.soak * 60, args.rate, args.picture)
+        return
+    if args.workers:
+        workers_of_ours(args.rounds, args.seconds)
         return
     for peer in WHOLE:
         if args.install and peer.name in args.only and not peer.is_there():

@@ -106,8 +106,8 @@ class Whole:
     p99_us: int
 
 
-def wrk(asked: Asked, connections: int, seconds: int, cpu: int) -> Whole:
-    """Send whole requests as fast as they are answered, from one pinned core."""
+def wrk(asked: Asked, connections: int, seconds: int, cpu: int | str) -> Whole:
+    """Send whole requests as fast as they are answered, from one pinned core (or several: "0,1")."""
     headers = "\n".join(f"wrk.headers[{json.dumps(k)}] = {json.dumps(v)}" for k, v in asked.headers.items())
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(WRK.format(body=json.dumps(asked.body.decode()), headers=headers))
