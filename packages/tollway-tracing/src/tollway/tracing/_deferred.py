@@ -21,13 +21,19 @@ class Deferred(Mapping[str, Any]):
     __slots__ = ("_items", "_make")
 
     def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
-        self._make = make
+        self._make: Callable[[], Mapping[str, Any]] | None = make
         self._items: Mapping[str, Any] | None = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether somebody has looked: what became known since then is not in them."""
+        return self._items is not None
 
     def _made(self) -> Mapping[str, Any]:
         if self._items is None:
+            make, self._make = self._make, None  # which may hold who holds this
             try:
-                self._items = self._make()
+                self._items = {} if make is None else make()
             except Exception:  # telemetry never breaks its caller
                 _logger.exception("deferred attributes could not be worked out")
                 self._items = {}

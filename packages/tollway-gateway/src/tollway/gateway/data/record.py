@@ -16,7 +16,7 @@ from tollway.gateway.telemetry import UNKNOWN, Metrics
 from tollway.gateway.telemetry.content import CapturedContent, Content, NoContent
 from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
 from tollway.gateway.telemetry.propagation import context_of, inject
-from tollway.gateway.telemetry.server import start_server_span
+from tollway.gateway.telemetry.server import server_attributes, start_server_span
 from tollway.provider import AnswerInfo, Call, ProviderError
 from tollway.tracing import Deferred
 
@@ -61,9 +61,12 @@ class Record:
     """What is known of one request so far."""
 
     __slots__ = (
+        "_attributes",
         "_labels",
         "_recorder",
         "_route",
+        "_scope",
+        "_sent_status",
         "_started_s",
         "_status",
         "span",
@@ -83,7 +86,10 @@ class Record:
         self._labels = UNKNOWN
         self._status = 500
         self.waited_s = 0.0
-        self.span = start_server_span(recorder.tracer, scope, route)
+        self._sent_status: int | None = None
+        self._scope = scope
+        self._attributes = Deferred(self._all)
+        self.span = start_server_span(recorder.tracer, scope, route, self._attributes)
         context = self.span.get_span_context()
         self.trace_id: str | None = None
         """In hex; None without a tracer."""
@@ -99,7 +105,6 @@ class Record:
     def routed(self, endpoint: Endpoint) -> None:
         """Note whom the request is for."""
         self._labels = endpoint.labels
-        self.span.set_attribute("tollway.endpoint", endpoint.name)
 
     def denied(self, decision: Decision) -> None:
         """Note that a limit refused it."""
@@ -121,8 +126,7 @@ class Record:
 
     def answered(self, status: int) -> None:
         """Note the answer's status."""
-        self._status = status
-        self.span.set_attribute("http.response.status_code", status)
+        self._status = self._sent_status = status
 
     def failed(self, status: int, code: str, sent_status: int) -> None:
         """Note a failure: the status it has, and the one that was sent, which differ in a stream's midst.
@@ -130,7 +134,7 @@ class Record:
         A 4xx is the caller's fault, and so no error of this span (HTTP semantic conventions).
         """
         self._status = status
-        self.span.set_attribute("http.response.status_code", sent_status)
+        self._sent_status = sent_status
         self._recorder.metrics.failed(self._labels, self._route, code)
         if status >= 500:
             self.span.set_attribute("error.type", code)
@@ -151,7 +155,22 @@ class Record:
         exemplar = self.trace_id if self._kept(latency_s) else None
         overhead_s = max(0.0, latency_s - self.waited_s)
         metrics.answered(self._labels, self._route, self._status, latency_s, overhead_s, exemplar)
+        if self._attributes.is_made:  # somebody looked before all was known
+            self.span.set_attributes(self._known())
+        del self._attributes  # it holds this: no cycle is left for Python's collector
         self.span.end()
+
+    def _all(self) -> dict[str, Any]:
+        return server_attributes(self._scope, self._route) | self._known()
+
+    def _known(self) -> dict[str, Any]:
+        """Return what the span says beside what was asked for."""
+        known: dict[str, Any] = {}
+        if self._labels is not UNKNOWN:
+            known["tollway.endpoint"] = self._labels.endpoint
+        if self._sent_status is not None:
+            known["http.response.status_code"] = self._sent_status
+        return known
 
     def _kept(self, latency_s: float) -> bool:
         """Say whether the trace will be found by who follows an exemplar: sampled, failed or slow."""
@@ -165,6 +184,7 @@ class AttemptRecord:
     """One attempt at one model; see `Attempt`. As a context manager it ends the span, whatever happens."""
 
     __slots__ = (
+        "_attributes",
         "_body",
         "_call",
         "_content",
@@ -191,8 +211,9 @@ class AttemptRecord:
         self._first_event_s: float | None = None
         self._upstream_headers: Mapping[str, str] | None = None
         self._context: Context | None = None
+        self._attributes = Deferred(self._all)
         self.span = recorder.tracer.start_span(
-            endpoint.span_name, context_of(record.span), SpanKind.CLIENT, Deferred(self._asked)
+            endpoint.span_name, context_of(record.span), SpanKind.CLIENT, self._attributes
         )
 
     @property
@@ -243,7 +264,9 @@ class AttemptRecord:
                 self._recorder.metrics.used(self._endpoint.labels, self._info.usage)
         except Exception:  # telemetry never breaks its caller
             _log.exception("the tokens of an answer could not be counted")
-        self.span.set_attributes(Deferred(self._known))
+        if self._attributes.is_made:  # somebody looked before all was known
+            self.span.set_attributes(self._known())
+        del self._attributes  # it holds this: no cycle is left for Python's collector
         self.span.end()
 
     def _failed(self, error: Exception) -> None:
@@ -252,10 +275,10 @@ class AttemptRecord:
         self.span.set_status(Status(StatusCode.ERROR, str(error)[:1024]))
         self.span.record_exception(error.__cause__ or error)
 
-    def _asked(self) -> dict[str, Any]:
-        """Return what the span says of the request."""
+    def _all(self) -> dict[str, Any]:
         call = self._call
-        return self._endpoint.attributes | request_attributes(call) | self._content.asked(call)
+        asked = self._endpoint.attributes | request_attributes(call) | self._content.asked(call)
+        return asked | self._known()
 
     def _known(self) -> dict[str, Any]:
         """Return what the span says of the answer, as far as it came."""

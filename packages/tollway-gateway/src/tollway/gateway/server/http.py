@@ -13,18 +13,23 @@ Different is (figures in docs/decisions/0070 and 0080):
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from tollway.gateway.data.exchange import EXTENSION
 from tollway.gateway.outbox import Outbox, outbox_of
 
 from .flag import Flag
+
+_uvicorns_log = logging.getLogger("uvicorn.error")
 
 _SERVERS_OWN = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
@@ -54,17 +59,41 @@ def _parsed(target: bytes) -> tuple[str, bytes, bytes]:
 
 
 class Exchange(RequestResponseCycle):
-    """One request and its answer."""
+    """One request and its answer; what is the same for each at first is the class's."""
 
-    received_s: float
-    protocol: HTTPProtocol
-
+    logger = access_logger = _uvicorns_log
+    access_log = False
+    disconnected = response_started = response_complete = False
+    more_body = True
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
     status: int | None = None
     body_bytes = 0
     trace_id: str | None = None
+    task: asyncio.Task[None]
 
     _head = b""
     _gone: Callable[[], None] | None = None
+
+    def __init__(self, protocol: HTTPProtocol, scope: Any, *, keep_alive: bool, received_s: float) -> None:
+        self.protocol = protocol
+        self.scope = scope
+        self.transport = protocol.transport
+        self.flow = protocol.flow
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = protocol.expect_100_continue
+        self.message_event: Any = Flag(protocol.loop)  # all of asyncio.Event that is used
+        self.body = bytearray()
+        self.received_s = received_s
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
+        """The server's own: its date."""
+        return self.protocol.server_state.default_headers
+
+    def on_response(self) -> None:
+        """Let the next request of the connection have its turn."""
+        self.protocol.on_response_complete()
 
     def whole_body(self) -> bytes | None:
         """Take the request's body if all of it is here already."""
@@ -120,12 +149,13 @@ class Exchange(RequestResponseCycle):
 
     async def run_asgi(self, app: Any) -> None:
         """Run the application."""
-        outbox = self.protocol.outbox
-        outbox.requests += 1
+        protocol = self.protocol
+        protocol.outbox.requests += 1
         try:
             await super().run_asgi(app)
         finally:
-            outbox.requests -= 1
+            protocol.outbox.requests -= 1
+            protocol.tasks.discard(self.task)
             # The scope holds this, and this the scope: no cycle is left for Python's collector.
             self.scope["extensions"].pop(EXTENSION, None)
 
@@ -311,27 +341,36 @@ class HTTPProtocol(HttpToolsProtocol):
             "state": self.app_state.copy(),
         }
         before = self.cycle
-        self.cycle = exchange = Exchange(
-            scope=scope,  # type: ignore[arg-type]
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=Flag(self.loop),  # type: ignore[arg-type]  # all of asyncio.Event that is used
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=http_version != "1.0" and parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
-        exchange.protocol = self
-        exchange.received_s = self._received_s
+        keep_alive = http_version != "1.0" and parser.should_keep_alive()
+        self.cycle = exchange = Exchange(self, scope, keep_alive=keep_alive, received_s=self._received_s)
         scope["extensions"] = {EXTENSION: exchange}
         if before is None or before.response_complete:
-            self._start_asgi_task(exchange, self.app)
+            self._start(exchange)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body, and stop the socket when nobody takes it."""
+        exchange = self.cycle
+        if exchange.response_complete:
+            return
+        exchange.body += body
+        if len(exchange.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        exchange.message_event.set()
+
+    def on_message_complete(self) -> None:
+        """Note that the request is here whole."""
+        exchange = self.cycle
+        if not exchange.response_complete:
+            exchange.more_body = False
+            exchange.message_event.set()
+
+    def _start(self, exchange: Any) -> None:
+        """Run the application on a request; the exchange itself says when that is over."""
+        exchange.task = task = self.loop.create_task(exchange.run_asgi(self.app))
+        self.tasks.add(task)
 
     def on_response_complete(self) -> None:
         """Start the next request that is already there, or wait for one."""
@@ -340,7 +379,7 @@ class HTTPProtocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self._start(self.pipeline.pop()[0])
             return
         self._idle_since_s = self.loop.time()
         if self.timeout_keep_alive_task is None:

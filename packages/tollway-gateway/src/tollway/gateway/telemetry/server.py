@@ -6,13 +6,10 @@ becomes an attribute: headers carry keys.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from functools import partial
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from opentelemetry.trace import Span, SpanKind, Tracer
-
-from tollway.tracing import Deferred
 
 from .propagation import extract
 
@@ -22,19 +19,17 @@ _MAX_TEXT = 256
 """Characters of a caller's string that are kept."""
 
 
-def start_server_span(tracer: Tracer, scope: MutableMapping[str, Any], route: str) -> Span:
+def start_server_span(
+    tracer: Tracer, scope: MutableMapping[str, Any], route: str, attributes: Mapping[str, Any]
+) -> Span:
     """Start the span of a request, a child of the caller's when it sent a `traceparent`."""
     method = scope["method"]
     name = method if method in _METHODS else "HTTP"
-    return tracer.start_span(
-        f"{name} {route}",
-        extract(scope["headers"]),
-        SpanKind.SERVER,
-        Deferred(partial(_attributes, scope, route)),
-    )
+    return tracer.start_span(f"{name} {route}", extract(scope["headers"]), SpanKind.SERVER, attributes)
 
 
-def _attributes(scope: MutableMapping[str, Any], route: str) -> dict[str, Any]:
+def server_attributes(scope: MutableMapping[str, Any], route: str) -> dict[str, Any]:
+    """Return what the span says of the request."""
     method = scope["method"]
     attributes: dict[str, Any] = {
         "http.request.method": method if method in _METHODS else "_OTHER",
