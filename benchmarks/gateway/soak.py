@@ -3,33 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 from load import Asked, rss_mib
 
 TICK_S = 0.01
-WARM_UP = 0.2
-"""The part of a soak that its slope leaves out: pools, caches and buffers fill."""
+
+BLOCKS = 12
+"""Means of so many parts of the time are what the slope is fitted to: single seconds are not independent."""
+
+STUDENT = 2.228
+"""Student's t of a confidence of 95 % with `BLOCKS - 2` degrees of freedom."""
+
+
+class Slope(NamedTuple):
+    """How fast memory grew, and the half of the interval in which that is with a confidence of 95 %."""
+
+    kib_a_minute: float
+    noise: float
+
+    def __str__(self) -> str:
+        return f"{self.kib_a_minute:+.1f} ± {self.noise:.1f} KiB a minute"
 
 
 @dataclass(frozen=True, slots=True)
 class Soaked:
-    """What a soak saw: RSS in MiB by second, and answers by whether they were a 200."""
+    """What a soak saw: RSS in MiB by second, how many of these are warm-up, and answers by being a 200."""
 
     rss_mib: Sequence[float]
+    warm_up_s: int
     good: int
     bad: int
 
-    def slope_mib_an_hour(self) -> float:
-        """Return how fast memory grew after the warm-up, by least squares."""
-        kept = self.rss_mib[int(len(self.rss_mib) * WARM_UP) :]
-        seconds = range(len(kept))
-        return statistics.linear_regression(seconds, kept).slope * 3600 if len(kept) > 1 else float("nan")
+    def slope(self) -> Slope:
+        """Return how fast memory grew after the warm-up, by least squares on the means of `BLOCKS` parts."""
+        kept = self.rss_mib[self.warm_up_s :]
+        size = len(kept) // BLOCKS
+        if size == 0:
+            return Slope(math.nan, math.nan)
+        means = [statistics.fmean(kept[at : at + size]) for at in range(0, size * BLOCKS, size)]
+        x = range(BLOCKS)
+        slope, intercept = statistics.linear_regression(x, means)
+        residuals = sum((mean - intercept - slope * at) ** 2 for at, mean in zip(x, means, strict=True))
+        spread = sum((at - statistics.fmean(x)) ** 2 for at in x)
+        error = math.sqrt(residuals / (BLOCKS - 2) / spread)
+        to_kib_a_minute = 1024 * 60 / size
+        return Slope(slope * to_kib_a_minute, STUDENT * error * to_kib_a_minute)
 
 
 class Client(asyncio.Protocol):
@@ -64,8 +89,14 @@ class Client(asyncio.Protocol):
             self._left, self.free = b"", True
 
 
-async def soak(asked: Asked, pid: int, rate: float, seconds: float, connections: int = 64) -> Soaked:
-    """Send `rate` requests a second for so long."""
+async def soak(
+    asked: Asked, pid: int, rate: float, seconds: float, warm_up: Callable[[], object], connections: int = 64
+) -> Soaked:
+    """Run the warm-up, then send `rate` requests a second for so long; watch memory all the time."""
+    rss: list[float] = []
+    watching = asyncio.create_task(_watch(pid, rss))
+    await asyncio.to_thread(warm_up)
+    warm_up_s = len(rss)
     url = urlsplit(asked.url)
     body = asked.body
     request = (
@@ -77,41 +108,55 @@ async def soak(asked: Asked, pid: int, rate: float, seconds: float, connections:
         (await loop.create_connection(lambda: Client(request), url.hostname, url.port))[1]
         for _ in range(connections)
     ]
-    rss: list[float] = []
-    began_s, due = loop.time(), 0.0
-    while (passed_s := loop.time() - began_s) < seconds:
-        due = min(due + rate * TICK_S, rate)  # what could not be sent within a second is not made up for
+    last_s = loop.time()
+    end_s, due = last_s + seconds, 0.0
+    while (now_s := loop.time()) < end_s:
+        due = min(due + rate * (now_s - last_s), rate)  # what was not sent within a second is not made up for
+        last_s = now_s
         for client in clients:
             if due >= 1 and client.free:
                 client.ask()
                 due -= 1
-        if passed_s >= len(rss):
-            rss.append(rss_mib(pid))
         await asyncio.sleep(TICK_S)
+    watching.cancel()
     for client in clients:
         client.transport.abort()
-    return Soaked(rss, sum(c.good for c in clients), sum(c.bad for c in clients))
+    return Soaked(rss, warm_up_s, sum(c.good for c in clients), sum(c.bad for c in clients))
+
+
+async def _watch(pid: int, rss: list[float]) -> None:
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    while True:
+        rss.append(rss_mib(pid))
+        await asyncio.sleep(began_s + len(rss) - loop.time())
 
 
 def picture(soaked: Soaked, path: Path) -> None:
     """Draw RSS over time as SVG."""
     width, height, margin = 720, 240, 40
-    top = max(soaked.rss_mib) * 1.1
-    step = (width - 2 * margin) / max(1, len(soaked.rss_mib) - 1)
+    rss = soaked.rss_mib
+    top = max(rss) * 1.1
+    right, floor = width - margin, height - margin
+    step = (right - margin) / max(1, len(rss) - 1)
     points = " ".join(
-        f"{margin + step * second:.1f},{height - margin - (height - 2 * margin) * mib / top:.1f}"
-        for second, mib in enumerate(soaked.rss_mib)
+        f"{margin + step * second:.1f},{floor - (floor - margin) * mib / top:.1f}"
+        for second, mib in enumerate(rss)
     )
+    warm = margin + step * soaked.warm_up_s
     title = (
-        f"RSS over {len(soaked.rss_mib)} s, {soaked.good:,} requests: "
-        f"{soaked.rss_mib[-1]:.0f} MiB, {soaked.slope_mib_an_hour():+.1f} MiB an hour after warm-up"
+        f"RSS over {len(rss) / 60:.0f} minutes and {soaked.good:,} requests after a warm-up: "
+        f"{rss[-1]:.0f} MiB, {soaked.slope()}"
     )
     path.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">'
         f'<rect width="{width}" height="{height}" fill="white"/>'
         f'<text x="{margin}" y="24" font-size="13">{title}</text>'
+        f'<rect x="{margin}" y="{margin}" width="{warm - margin:.1f}" height="{floor - margin}" fill="#eee"/>'
         f'<polyline points="{points}" fill="none" stroke="#2563eb" stroke-width="1.5"/>'
-        f'<path d="M{margin} {height - margin}H{width - margin}" stroke="#999"/>'
+        f'<path d="M{margin} {floor}H{right}" stroke="#999"/>'
         f'<text x="2" y="{margin}" font-size="11">{top:.0f} MiB</text>'
-        f'<text x="2" y="{height - margin}" font-size="11">0</text></svg>\n'
+        f'<text x="2" y="{floor}" font-size="11">0</text>'
+        f'<text x="{right}" y="{floor + 16}" font-size="11" text-anchor="end">{len(rss) / 60:.0f} min</text>'
+        "</svg>\n"
     )
