@@ -258,7 +258,7 @@ def soak_ours(seconds: float, rate: float, path: Path) -> None:
     picture(soaked, path)
     print(f"{soaked.good:,} answers of 200, {soaked.bad:,} others; RSS {soaked.rss_mib[0]:.1f} MiB at first,")
     print(f"{soaked.rss_mib[soaked.warm_up_s]:.1f} after the warm-up, {soaked.rss_mib[-1]:.1f} at last;")
-    print(f"{soaked.slope()}; see {path}")
+    print(f"{soaked.slope()}; the slowest answer took {soaked.slowest_s * 1e3:.0f} ms; see {path}")
 
 
 def main() -> None:

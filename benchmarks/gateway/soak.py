@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class Soaked:
     warm_up_s: int
     good: int
     bad: int
+    slowest_s: float
 
     def slope(self) -> Slope:
         """Return how fast memory grew after the warm-up, by least squares on the means of `BLOCKS` parts."""
@@ -65,12 +67,14 @@ class Client(asyncio.Protocol):
         self._left = b""
         self.free = True
         self.good = self.bad = 0
+        self.asked_s = self.slowest_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
     def ask(self) -> None:
         self.free = False
+        self.asked_s = time.perf_counter()
         self.transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -84,6 +88,7 @@ class Client(asyncio.Protocol):
             if line.lower().startswith(b"content-length:")
         )
         if len(body) >= length:
+            self.slowest_s = max(self.slowest_s, time.perf_counter() - self.asked_s)
             good = head.startswith(b"HTTP/1.1 200 ")
             self.good, self.bad = self.good + good, self.bad + (not good)
             self._left, self.free = b"", True
@@ -121,7 +126,8 @@ async def soak(
     watching.cancel()
     for client in clients:
         client.transport.abort()
-    return Soaked(rss, warm_up_s, sum(c.good for c in clients), sum(c.bad for c in clients))
+    good, bad = sum(client.good for client in clients), sum(client.bad for client in clients)
+    return Soaked(rss, warm_up_s, good, bad, max(client.slowest_s for client in clients))
 
 
 async def _watch(pid: int, rss: list[float]) -> None:
