@@ -4,7 +4,8 @@ import pytest
 
 from tollway.tracing._worker import AT_ONCE, Pace, SpanWorker
 
-PACE = Pace(steps=4, min_spans=2, max_spans=5, pause_s=0.002, hurry_at_spans=100)
+PACE = Pace(step_spans=3, over_s=0.3, max_pause_s=0.1)
+INTERVAL_S = 9.0
 
 
 class Sink:
@@ -24,59 +25,73 @@ class Sink:
         """Hold nothing."""
 
 
-def rounds_of(queued, pace, *, rests, before_rest=lambda worker: None):
-    """Run the thread's loop in this one for so many rests; return what the sink got, and the rests."""
-    sink, waited = Sink(), []
+def run(queued, pace, *, rounds=1, in_pause=lambda worker: None):
+    """Run the thread's loop in this one for so many rounds; return what the sink got, and the pauses."""
+    sink, pauses, waits = Sink(), [], []
 
     def wait(event, timeout_s):
-        if len(waited) == rests:
-            worker._closed = True
-            return True
-        waited.append(timeout_s)
-        before_rest(worker)
+        waits.append(timeout_s)
+        worker._closed = len(waits) > rounds
         return False
 
-    worker = SpanWorker(sink, name="t", max_queue_spans=1_000, interval_s=0.2, pace=pace, wait=wait)
+    def sleep(pause_s):
+        pauses.append(round(pause_s, 6))
+        in_pause(worker)
+
+    worker = SpanWorker(
+        sink, name="t", max_queue_spans=1_000, interval_s=INTERVAL_S, pace=pace, wait=wait, sleep=sleep
+    )
     worker._queue.extend(range(queued))
     worker._run()
-    return sink.calls[:-1], waited  # without the last flush
+    assert {INTERVAL_S} == set(waits)
+    return sink.calls[:-1], pauses  # without the last flush
 
 
 @pytest.mark.parametrize(
-    ("queued", "steps"),
-    [(0, [0, 0]), (1, [1, 0]), (3, [2, 1, 0]), (12, [3, 3, 3, 3, 0]), (22, [5, 5, 5, 5, 2, 0])],
+    ("queued", "calls", "pauses"),
+    [
+        (0, [0, 0], []),
+        (3, [3, 0], []),
+        (4, [3, 1, 0], [0.1]),
+        (9, [3, 3, 3, 0], [0.1, 0.1]),
+        (18, [3, 3, 3, 3, 3, 3, 0], [0.05] * 5),
+    ],
 )
-def test_a_round_is_handed_over_in_steps(queued, steps):
-    """Steps are as large as the number of them asks for, within the bounds; an empty call ends the round."""
-    calls, waited = rounds_of(queued, PACE, rests=len(steps) - 1)
-    assert steps == calls
-    assert [0.2, *[0.002] * (len(steps) - 2)] == waited
+def test_a_round_is_handed_over_in_steps(queued, calls, pauses):
+    """Steps are of one size, and an empty call ends the round; the more steps, the shorter the pauses."""
+    assert (calls, pauses) == run(queued, PACE)
 
 
 def test_what_comes_during_a_round_waits_for_the_next():
     """A round ends, and its rows get written, however much comes in meanwhile."""
-    calls, _ = rounds_of(4, PACE, rests=4, before_rest=lambda worker: worker._queue.extend(range(2)))
-    assert [2, 2, 2, 0] == calls[:4]
+    calls, _ = run(6, PACE, rounds=2, in_pause=lambda worker: worker._queue.extend(range(2)))
+    assert [3, 3, 0, 2, 0] == calls
 
 
-def test_a_queue_that_grows_too_long_is_emptied_without_pauses():
-    """Nothing is dropped for the sake of the pace."""
-    _, waited = rounds_of(120, PACE, rests=6)
-    assert [0.2, 0.0, 0.0, 0.0, 0.0, 0.002] == waited
+@pytest.mark.parametrize("ask", ["flush", "shutdown"])
+def test_whoever_waits_does_not_wait_for_the_pace(ask):
+    """In the middle of a round a flush, or the end, gets all that is left in one call."""
 
+    def waiting(worker):
+        if ask == "flush":
+            worker._asked = 1
+        else:
+            worker._closed = True
 
-def test_a_flush_does_not_wait_for_the_pace():
-    """Whoever waits for a flush gets all of it in one call."""
-
-    def ask(worker):
-        if len(worker._queue) < 12:
-            worker._asked += 1
-
-    calls, _ = rounds_of(12, PACE, rests=2, before_rest=ask)
-    assert [3, "flush"] == calls
+    calls, pauses = run(30, PACE, in_pause=waiting)
+    assert ([3, "flush"] if ask == "flush" else [3], 1) == (calls, len(pauses))
 
 
 def test_without_a_pace_there_is_one_step():
     """An exporter gets all that is queued at once."""
-    calls, waited = rounds_of(500, AT_ONCE, rests=1)
-    assert ([500, 0], [0.2]) == (calls, waited)
+    assert ([500, 0], []) == run(500, AT_ONCE)
+
+
+def test_a_sink_that_raises_costs_its_step(caplog):
+    """What a step loses is counted, and the steps after it are handed over."""
+    sink = Sink()
+    worker = SpanWorker(sink, name="t", max_queue_spans=1_000, interval_s=1, pace=PACE, sleep=lambda _: None)
+    worker._queue.extend(range(7))
+    sink.consume = lambda spans, *, flush: 1 / 0
+    assert 1 == worker._step_through(7)
+    assert (6, 1) == (worker.dropped, worker.queued)

@@ -43,23 +43,20 @@ def wait_for(event: threading.Event, timeout_s: float) -> bool:
 class Pace:
     """How the spans of a round, those that are queued when it begins, are handed over."""
 
-    steps: int = 1
-    """A round is cut into so many steps, as far as the two bounds allow."""
-    min_spans: int = 1
-    max_spans: int = 2**63
-    """Of one step: below it waking is dearer than the work, above it the program waits for too long."""
-    pause_s: float = 0.0
-    """Between two steps."""
-    hurry_at_spans: int = 2**63
-    """Queued spans at which there are no pauses any more."""
+    step_spans: int
+    """So many at a time: it is what the program may have to wait for."""
+    over_s: float
+    """The pauses of a round are so long together: the more steps it has, the shorter they are."""
+    max_pause_s: float
+    """A flush waits for the end of a pause."""
 
-    def step_of(self, queued: int) -> int:
-        """Return how many spans a step has, in a round that begins with so many queued."""
-        return min(max(-(-queued // self.steps), self.min_spans), self.max_spans)
+    def pause_s(self, queued: int) -> float:
+        """Return the pause between two steps in a round that begins with so many spans."""
+        return min(self.max_pause_s, self.over_s * self.step_spans / max(1, queued))
 
 
-AT_ONCE = Pace()
-"""One step."""
+AT_ONCE = Pace(step_spans=2**63, over_s=0, max_pause_s=0)
+"""A round of one step."""
 
 
 class Sink(Protocol):
@@ -94,6 +91,7 @@ class SpanWorker:
         pace: Pace = AT_ONCE,
         clock: Clock = time.monotonic,
         wait: Wait = wait_for,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if max_queue_spans < 1 or interval_s <= 0:
             raise ValueError("max_queue_spans and interval_s must be positive")
@@ -105,6 +103,7 @@ class SpanWorker:
         self._pace = pace
         self._clock = clock
         self._wait = wait
+        self._sleep = sleep
         self._fresh()
         os.register_at_fork(after_in_child=_weak_call(self))
 
@@ -156,33 +155,29 @@ class SpanWorker:
             self._thread = thread
 
     def _run(self) -> None:
-        left = step = 0  # of this round
         while True:
-            self._wait(self._wake, self._rest_s(left))
+            self._wait(self._wake, self._interval_s)
             self._wake.clear()  # before the look at the queue: a set from now on is seen next time
+            left = self._step_through(len(self._queue))
             closing, ticket = self._closed, self._asked
             if closing or ticket > self._done:
-                left = 0
                 succeeded = self._turn(flush=True)
             else:
-                if not left:
-                    left = len(self._queue)
-                    step = self._pace.step_of(left)
-                left = max(0, left - step)
-                succeeded = self._turn(flush=False, most=step)
-                if not left:
-                    succeeded &= self._hand_over([], flush=False)
+                succeeded = self._turn(flush=False, most=left) and self._hand_over([], flush=False)
             with self._lock:
                 self._done, self._succeeded = ticket, succeeded
                 self._answered.notify_all()
             if closing:
                 return
 
-    def _rest_s(self, left: int) -> float:
-        """Return how long to wait when so many spans of a round are left."""
-        if not left:
-            return self._interval_s
-        return self._pace.pause_s if len(self._queue) < self._pace.hurry_at_spans else 0.0
+    def _step_through(self, left: int) -> int:
+        """Hand over a round but for its last step, unless somebody waits; return how many spans are left."""
+        step, pause_s = self._pace.step_spans, self._pace.pause_s(left)
+        while left > step and not self._closed and self._asked <= self._done:
+            self._turn(flush=False, most=step)
+            left -= step
+            self._sleep(pause_s)
+        return left
 
     def _turn(self, *, flush: bool, most: int = 2**63) -> bool:
         """Hand over what is queued, at most so many spans."""

@@ -187,6 +187,16 @@ def encode_span(span: ReadableSpan) -> bytes | None:
         return None
 
 
+def encoded(spans: Iterable[ReadableSpan]) -> tuple[list[ReadableSpan], list[bytes]]:
+    """Return the spans that can be encoded, and the JSON of each."""
+    good, pieces = [], []
+    for span in spans:
+        if (piece := encode_span(span)) is not None:
+            good.append(span)
+            pieces.append(piece)
+    return good, pieces
+
+
 def to_json(item: Any) -> bytes:
     """Return JSON; text that is not Unicode (lone surrogates) keeps its place as U+FFFD."""
     try:
@@ -218,21 +228,20 @@ class Encoder:
 
     def traces_data(self, spans: Iterable[ReadableSpan]) -> bytes:
         """Return the JSON of `TracesData` (equally of `ExportTraceServiceRequest`)."""
-        pieces = [(span, piece) for span in spans if (piece := encode_span(span)) is not None]
-        return b'{"resourceSpans":%b}' % self.resource_spans(pieces)
+        return b'{"resourceSpans":%b}' % self.resource_spans(*encoded(spans))
 
-    def resource_spans(self, pieces: Sequence[tuple[ReadableSpan, bytes]]) -> bytes:
-        """Return the JSON array `resourceSpans` of spans that are already encoded."""
-        if (tracer := _only_tracer(pieces)) is not None:
+    def resource_spans(self, spans: Sequence[ReadableSpan], pieces: Sequence[bytes]) -> bytes:
+        """Return the JSON array `resourceSpans` of spans and the JSON of each."""
+        if (tracer := _only_tracer(spans)) is not None:
             return b'[{%b,"scopeSpans":[{%b,"spans":[%b]}]}]' % (
                 self._resource(tracer.resource),
                 self._scope(tracer.scope),
-                b",".join([piece for _, piece in pieces]),
+                b",".join(pieces),
             )
         groups: dict[int, dict[int, list[bytes]]] = {}
         heads: dict[int, bytes] = {}
         last_resource = last_scope = found = None
-        for span, piece in pieces:
+        for span, piece in zip(spans, pieces, strict=True):
             resource, scope = span.resource, span.instrumentation_scope
             if found is not None and scope is last_scope and resource is last_resource:
                 found.append(piece)
@@ -266,10 +275,10 @@ class Encoder:
         return known[1]
 
 
-def _only_tracer(pieces: Iterable[tuple[ReadableSpan, bytes]]) -> Tracer | None:
+def _only_tracer(spans: Iterable[ReadableSpan]) -> Tracer | None:
     """Return the tracer that made all of the spans, if one of ours did: it has one resource and one scope."""
     only = None
-    for span, _ in pieces:
+    for span in spans:
         if type(span) is not Span or (span._tracer is not only and only is not None):
             return None
         only = span._tracer

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from opentelemetry.sdk.trace import ReadableSpan
 
-from tollway.tracing.otlp._encode import REMOTE, Encoder, encode_span
+from tollway.tracing.otlp._encode import REMOTE, Encoder, encoded
 
 from ._summary import Summary, summarise
 from ._views import KINDS, STATUSES, EventView, SpanView, time_of
@@ -26,31 +26,34 @@ def lines_of(
 
     One line, unless it would pass the limit. A single span above the limit still gets a line of its own.
     """
-    lines = []
-    pieces: list[tuple[ReadableSpan, bytes]] = []
-    size = 0
-    for span in spans:
-        piece = encode_span(span)
-        if piece is None:
-            continue
-        if pieces and size + len(piece) > max_line_bytes:
-            lines.append(_line(trace_id, pieces, encoder))
-            pieces, size = [], 0
-        pieces.append((span, piece))
+    good, pieces = encoded(spans)
+    return [
+        _line(trace_id, good[first:last], pieces[first:last], encoder)
+        for first, last in _cuts(pieces, max_line_bytes)
+    ]
+
+
+def _cuts(pieces: Sequence[bytes], max_line_bytes: int) -> Iterator[tuple[int, int]]:
+    """Yield where lines begin and end."""
+    first = size = 0
+    for index, piece in enumerate(pieces):
+        if index > first and size + len(piece) > max_line_bytes:
+            yield first, index
+            first, size = index, 0
         size += len(piece) + 1
     if pieces:
-        lines.append(_line(trace_id, pieces, encoder))
-    return lines
+        yield first, len(pieces)
 
 
-def _line(trace_id: str, pieces: list[tuple[ReadableSpan, bytes]], encoder: Encoder) -> tuple[Summary, bytes]:
-    summary = summarise(trace_id, [span for span, _ in pieces])
-    spans = encoder.resource_spans(pieces)
+def _line(
+    trace_id: str, spans: Sequence[ReadableSpan], pieces: Sequence[bytes], encoder: Encoder
+) -> tuple[Summary, bytes]:
+    summary = summarise(trace_id, spans)
     return summary, b'{"traceId":"%b","summary":%b%b%b}\n' % (
         trace_id.encode(),
         summary.to_json(),
         _SPANS,
-        spans,
+        encoder.resource_spans(spans, pieces),
     )
 
 

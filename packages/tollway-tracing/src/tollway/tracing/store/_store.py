@@ -108,10 +108,11 @@ class FileStore:
         lines = lines_of(trace_id, spans, self._encoder, self._max_line_bytes)
         if not lines:
             return None
-        summary = merged([part for part, _ in lines])
+        parts, texts = zip(*lines, strict=True)
+        summary = merged(parts)
         day = self._day_for(summary)
         path = self.layout.trace_file(day, trace_id)
-        data = b"".join(line for _, line in lines)
+        data = b"".join(texts)
         # Of several rows the one stamped last is true. So the stamp is older than the file, which another
         # process may append to at once, and in `_grown` younger than our line and older than our look.
         made_ns = self._now_ns()
