@@ -279,6 +279,18 @@ def test_connections_to_the_upstream_are_kept(plain):
     assert server.connections == 1
 
 
+def overhead_s(gateway) -> float:
+    """Return what `gateway_overhead_seconds` has in all."""
+    labels = {"endpoint": "chat", "route": "/v1/chat/completions"}
+    (total,) = [
+        sample.value
+        for family in gateway.app.metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "gateway_overhead_seconds_sum" and labels.items() <= sample.labels.items()
+    ]
+    return total
+
+
 def test_what_we_add_is_told_apart_from_the_models_time(plain):
     """`Server-Timing` and `gateway_overhead_seconds` leave out what was waited for the upstream."""
     gateway, _ = plain(lambda exchange: (threading.Event().wait(0.2), exchange.answer(COMPLETION)))
@@ -286,12 +298,29 @@ def test_what_we_add_is_told_apart_from_the_models_time(plain):
     upstream_ms, gateway_ms = (
         float(part.partition("dur=")[2]) for part in answer.headers["server-timing"].split(", ")
     )
-    labels = {"endpoint": "chat", "route": "/v1/chat/completions"}
-    seen = [
-        sample.value
-        for family in gateway.app.metrics.registry.collect()
-        for sample in family.samples
-        if sample.name == "gateway_overhead_seconds_sum" and labels.items() <= sample.labels.items()
-    ]
     assert upstream_ms > 190 > gateway_ms >= 0
-    assert 0 < seen[0] < 0.19
+    assert 0 < overhead_s(gateway) < 0.19
+
+
+def test_the_waits_of_a_stream_are_the_models_too(plain):
+    """Those inside of it, not only the first."""
+
+    def script(exchange):
+        exchange.begin_stream()
+        exchange.event({"n": 0})
+        threading.Event().wait(0.2)
+        exchange.end_stream()
+
+    gateway, _ = plain(script)
+    asked = {**CHAT, "model": "chat", "stream": True}
+    assert 200 == gateway.client.post("/v1/chat/completions", json=asked).status_code
+    assert 0 < overhead_s(gateway) < 0.19
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_wait_in_vain_is_not_ours_either(plain, streamed: bool):
+    """A model that does not answer in time is waited for all the same."""
+    gateway, _ = plain(lambda exchange: exchange.wait_until_gone(), timeout={**TIMEOUT, "total_s": 0.2})
+    asked = {**CHAT, "model": "chat", "stream": streamed}
+    assert 504 == gateway.client.post("/v1/chat/completions", json=asked).status_code
+    assert 0 < overhead_s(gateway) < 0.19

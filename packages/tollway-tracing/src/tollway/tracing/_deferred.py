@@ -29,7 +29,8 @@ class Deferred(Mapping[str, Any]):
         """Whether somebody has looked: what became known since then is not in them."""
         return self._items is not None
 
-    def _made(self) -> Mapping[str, Any]:
+    def made(self) -> Mapping[str, Any]:
+        """Return them."""
         if self._items is None:
             make, self._make = self._make, None  # which may hold who holds this
             try:
@@ -40,10 +41,10 @@ class Deferred(Mapping[str, Any]):
         return self._items
 
     def __getitem__(self, key: str) -> Any:
-        return self._made()[key]
+        return self.made()[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._made())
+        return iter(self.made())
 
     def __len__(self) -> int:
-        return len(self._made())
+        return len(self.made())

@@ -36,10 +36,9 @@ class HTTPRunner:
     async def answer(self, call: Call, attempt: Attempt) -> Answer:
         """See `Runner.answer`."""
         request = self._provider.request(call)
-        answer = await self._client.send(request, self._connect_s, attempt.trace_lines())
-        attempt.waited(answer.waited_s)
-        attempt.upstream_answered(answer.headers)
-        response = UpstreamResponse(answer.status, answer.headers, answer.body)
+        lines = attempt.trace_lines()
+        response = await self._client.send(request, self._connect_s, lines, attempt.waited)
+        attempt.upstream_answered(response.headers)
         if 200 <= response.status < 300:
             return self._provider.response(call, response)
         raise self._provider.error(response)
@@ -47,12 +46,16 @@ class HTTPRunner:
     async def open(self, call: Call, attempt: Attempt) -> HTTPEvents:
         """See `Runner.open`."""
         request = self._provider.request(call)
-        stream = await self._client.open(request, self._connect_s, attempt.trace_lines())
+        lines = attempt.trace_lines()
+        stream = await self._client.open(request, self._connect_s, lines, attempt.waited)
         attempt.upstream_answered(stream.headers)
         if 200 <= stream.status < 300:
             return HTTPEvents(stream, self._provider.stream(call), attempt)
-        attempt.waited(stream.waited_s)
-        raise self._provider.error(await _whole(stream))
+        try:
+            response = await _whole(stream)
+        finally:
+            attempt.waited(stream.waited_s)
+        raise self._provider.error(response)
 
 
 class HTTPEvents:

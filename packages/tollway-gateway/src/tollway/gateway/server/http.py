@@ -148,16 +148,27 @@ class Exchange(RequestResponseCycle):
         self._complete()
 
     async def run_asgi(self, app: Any) -> None:
-        """Run the application."""
+        """Run the application; one that fails or does not finish its answer keeps no caller waiting."""
         protocol = self.protocol
         protocol.outbox.requests += 1
         try:
-            await super().run_asgi(app)
+            await app(self.scope, self.receive, self.send)
+            if not (self.response_complete or self.disconnected):
+                await self._fail("an application left its answer unfinished")
+        except BaseException as error:  # as Uvicorn: its task ends well, even when it was cancelled
+            await self._fail("an application failed", error)
         finally:
             protocol.outbox.requests -= 1
             protocol.tasks.discard(self.task)
             # The scope holds this, and this the scope: no cycle is left for Python's collector.
-            self.scope["extensions"].pop(EXTENSION, None)
+            del self.scope["extensions"][EXTENSION]
+
+    async def _fail(self, message: str, error: BaseException | None = None) -> None:
+        self.logger.error(message, exc_info=error)
+        if self.response_started:
+            self.protocol.close()
+        else:
+            await self.send_500_response()
 
     async def receive(self) -> Any:
         """Wait for one of ASGI's messages."""

@@ -124,7 +124,7 @@ class Metrics:
         self._codes: set[str] = set()
         self._counted: dict[tuple[Labels, str, int], _Counted] = {}
         self._tokens: dict[Labels, tuple[int, int]] = {}
-        self._exemplars: dict[int, Exemplar] = {}
+        self._exemplars: dict[int, tuple[str, float, float]] = {}
         self.registry = CollectorRegistry()
         self.registry.register(_Reader(self))
 
@@ -151,8 +151,8 @@ class Metrics:
         cells[counted.overhead + len(_OVERHEAD_BUCKETS_S) + 1] += overhead_s
         if trace_id is not None:
             now_s = time.time()
-            self._exemplars[bucket] = Exemplar({"trace_id": trace_id}, latency_s, now_s)
-            self._exemplars[bucket_of_overhead] = Exemplar({"trace_id": trace_id}, overhead_s, now_s)
+            self._exemplars[bucket] = trace_id, latency_s, now_s
+            self._exemplars[bucket_of_overhead] = trace_id, overhead_s, now_s
 
     def failed(self, labels: Labels, route: str, code: str) -> None:
         """Count a failure by its code."""
@@ -197,7 +197,11 @@ class Metrics:
     def exemplar(self, key: Key, bucket: int) -> Exemplar | None:
         """Return the last exemplar of a bucket, among those of this process."""
         first = self._sheet.find(key)
-        return None if first is None else self._exemplars.get(first + bucket)
+        found = None if first is None else self._exemplars.get(first + bucket)
+        if found is None:
+            return None
+        trace_id, value, time_s = found
+        return Exemplar({"trace_id": trace_id}, value, time_s)
 
     def gauge(self, name: str) -> int:
         """Return the cell of a number that is of this moment: it begins as zero, and ends with its worker."""

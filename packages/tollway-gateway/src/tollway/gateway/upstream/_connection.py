@@ -36,7 +36,7 @@ class Connection(asyncio.Protocol):
         self._error: UpstreamConnectionError | ResponseError | None = None
         self.closed = False
         self._idle_since_s = 0.0
-        self._woken_s = 0.0
+        self._began_s = self._woken_s = 0.0
         self._reset()
 
     def _reset(self) -> None:
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._unwritten = data
         self._outbox.post(self)
         while not (self.complete if whole else self.head_complete):
-            await self._wait()
+            await self._next()
 
     def leave(self) -> None:
         """Write the request: the wait for its answer begins here."""
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
         while not self._body:
             if self.complete:
                 return b""
-            await self._wait()
+            await self._next()
         return self.take()
 
     @property
@@ -88,15 +88,17 @@ class Connection(asyncio.Protocol):
 
     def rest(self) -> None:
         """Note that it is unused from now on."""
-        self._idle_since_s = self._loop.time()
+        self._idle_since_s = self._woken_s or perf_counter()
 
     def idle_s(self) -> float:
         """Return for how long it has been unused."""
-        return self._loop.time() - self._idle_since_s
+        return perf_counter() - self._idle_since_s
 
     def abort(self) -> None:
         """Hang up now."""
         self.closed = True
+        if self._waiter is not None:  # who waited has given up
+            self._stop_waiting()
         if self._transport is not None:
             self._transport.abort()
 
@@ -114,28 +116,32 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    async def _wait(self) -> None:
+    def _next(self) -> asyncio.Future[None]:
+        """Return what comes true when something has come. Raises what went wrong before."""
         if self._error is not None:
             raise self._error
-        self._waiter = self._loop.create_future()
-        began_s = perf_counter()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-            began_s = max(began_s, self._written_s)
-            self.waited_s += self._woken_s - began_s if self._woken_s > began_s else perf_counter() - began_s
+        self._began_s = perf_counter()
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
+
+    def _stop_waiting(self) -> None:
+        """Add the wait up to now: it began when it was asked, but not before the request was written."""
+        self._waiter = None
+        self._woken_s = now_s = perf_counter()
+        self.waited_s += max(0.0, now_s - max(self._began_s, self._written_s))
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._woken_s = perf_counter()
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is not None:
+            self._stop_waiting()
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _fail(self, error: UpstreamConnectionError | ResponseError) -> None:
         if self._error is None:
             self._error = error
-        self.abort()
         self._wake()
+        self.abort()
 
     # What the transport says
 

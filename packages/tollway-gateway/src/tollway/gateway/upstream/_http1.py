@@ -8,16 +8,20 @@ from collections.abc import Mapping
 from functools import cache
 from time import perf_counter
 
-from tollway.provider import UpstreamConnectionError, UpstreamRequest
+from tollway.provider import UpstreamConnectionError, UpstreamRequest, UpstreamResponse
 
 from ._connection import Connection
 from ._pool import MAX_OPEN, Pool
 from ._request import Origin, Way, target_of
 from ._tunnel import proxy_of
-from .client import WholeAnswer
+from .client import Waited
 
 _MAX_WAYS = 1024
 """Addresses whose ways are remembered; a provider that makes more of them makes us forget all at times."""
+
+
+def _no_matter(_: float) -> None:
+    """Take note of nothing."""
 
 
 class HTTP1Client:
@@ -35,52 +39,28 @@ class HTTP1Client:
         self._pools: dict[Origin, Pool] = {}
         self._ways: dict[str, tuple[Way, Pool]] = {}
 
-    async def send(self, request: UpstreamRequest, connect_s: float, fields: bytes = b"") -> WholeAnswer:
+    async def send(
+        self, request: UpstreamRequest, connect_s: float, fields: bytes = b"", waited: Waited = _no_matter
+    ) -> UpstreamResponse:
         """See `UpstreamClient.send`."""
-        pool, connection = await self._exchange(request, connect_s, fields, whole=True)
-        answer = WholeAnswer(connection.status, connection.headers, connection.take(), connection.waited_s)
+        way, pool = self._ways.get(request.url) or self._find(request.url)
+        connection = await _asked(pool, way.bytes_of(request, fields), connect_s, waited, whole=True)
+        response = UpstreamResponse(connection.status, connection.headers, connection.take())
         pool.give_back(connection)
-        return answer
+        return response
 
-    async def open(self, request: UpstreamRequest, connect_s: float, fields: bytes = b"") -> HTTP1Stream:
+    async def open(
+        self, request: UpstreamRequest, connect_s: float, fields: bytes = b"", waited: Waited = _no_matter
+    ) -> HTTP1Stream:
         """See `UpstreamClient.open`."""
-        return HTTP1Stream(*await self._exchange(request, connect_s, fields, whole=False))
+        way, pool = self._ways.get(request.url) or self._find(request.url)
+        connection = await _asked(pool, way.bytes_of(request, fields), connect_s, waited, whole=False)
+        return HTTP1Stream(pool, connection)
 
     async def close(self) -> None:
         """See `UpstreamClient.close`."""
         for pool in self._pools.values():
             pool.close()
-
-    async def _exchange(
-        self, request: UpstreamRequest, connect_s: float, fields: bytes, *, whole: bool
-    ) -> tuple[Pool, Connection]:
-        """Send a request and wait for the answer's head, or for all of it.
-
-        A kept connection may be closed by the upstream at the moment it is used. Then, and only when not a
-        byte was answered, the request goes out once more on a new connection (RFC 9112 section 9.3.1).
-        """
-        way, pool = self._ways.get(request.url) or self._find(request.url)
-        data = way.bytes_of(request, fields)
-        connection = pool.kept()
-        if connection is not None:
-            try:
-                await connection.ask(data, whole=whole)
-            except BaseException as error:
-                pool.drop(connection)
-                if connection.answering or not isinstance(error, UpstreamConnectionError):
-                    raise
-            else:
-                return pool, connection
-        began_s = perf_counter()
-        connection = await pool.connect(connect_s)
-        connected_s = perf_counter() - began_s
-        try:
-            await connection.ask(data, whole=whole)
-            connection.waited_s += connected_s
-        except BaseException:
-            pool.drop(connection)
-            raise
-        return pool, connection
 
     def _find(self, url: str) -> tuple[Way, Pool]:
         target = target_of(url)
@@ -95,6 +75,39 @@ class HTTP1Client:
         return found
 
 
+async def _asked(pool: Pool, data: bytes, connect_s: float, waited: Waited, *, whole: bool) -> Connection:
+    """Send a request and wait for the answer's head, or for all of it; return the connection that has it.
+
+    A kept connection may be closed by the upstream at the moment it is used. Then, and only when not a byte
+    was answered, the request goes out once more on a new connection (RFC 9112 section 9.3.1).
+    """
+    connection = pool.kept()
+    if connection is not None:
+        try:
+            await connection.ask(data, whole=whole)
+        except BaseException as error:
+            pool.drop(connection)
+            if connection.answering or not isinstance(error, UpstreamConnectionError):
+                raise
+        else:
+            return connection
+        finally:
+            waited(connection.waited_s)
+    began_s = perf_counter()
+    try:
+        connection = await pool.connect(connect_s)
+    finally:
+        waited(perf_counter() - began_s)
+    try:
+        await connection.ask(data, whole=whole)
+    except BaseException:
+        pool.drop(connection)
+        raise
+    finally:
+        waited(connection.waited_s)
+    return connection
+
+
 class HTTP1Stream:
     """See `UpstreamStream`."""
 
@@ -103,7 +116,8 @@ class HTTP1Stream:
         self._connection: Connection | None = connection
         self.status = connection.status
         self.headers: Mapping[str, str] = connection.headers
-        self.waited_s = connection.waited_s
+        self.waited_s = 0.0
+        self._waited_before_s = connection.waited_s
 
     async def read(self) -> bytes:
         """See `UpstreamStream.read`."""
@@ -113,7 +127,7 @@ class HTTP1Stream:
         try:
             return await connection.read()
         finally:
-            self.waited_s = connection.waited_s
+            self.waited_s = connection.waited_s - self._waited_before_s
 
     def close(self) -> None:
         """See `UpstreamStream.close`."""

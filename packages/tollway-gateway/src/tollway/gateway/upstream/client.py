@@ -7,19 +7,13 @@ addresses or keys in its message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
-from tollway.provider import UpstreamRequest
+from tollway.provider import UpstreamRequest, UpstreamResponse
 
-
-class WholeAnswer(NamedTuple):
-    """A whole HTTP answer, as `UpstreamResponse`; `waited_s` is how long it was waited for."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    waited_s: float
+Waited = Callable[[float], None]
+"""Told of seconds that were waited for the upstream, connecting included, whatever came of it."""
 
 
 class UpstreamStream(Protocol):
@@ -35,7 +29,7 @@ class UpstreamStream(Protocol):
 
     @property
     def waited_s(self) -> float:
-        """Seconds that were waited for the upstream so far, connecting included."""
+        """Seconds that were waited for the body so far."""
 
     async def read(self) -> bytes:
         """Wait for the next bytes, empty at the end; `UpstreamConnectionError` when it is cut off."""
@@ -47,14 +41,18 @@ class UpstreamStream(Protocol):
 class UpstreamClient(Protocol):
     """Sends requests over connections that it keeps."""
 
-    async def send(self, request: UpstreamRequest, connect_s: float, fields: bytes = b"") -> WholeAnswer:
+    async def send(
+        self, request: UpstreamRequest, connect_s: float, fields: bytes, waited: Waited
+    ) -> UpstreamResponse:
         r"""Send a request and wait for the whole answer, of any status.
 
         `fields` are header lines, each ended by `\r\n`, that go with the request's own headers: what differs
         from one request to the next, such as `traceparent`. So the rest of a head need not be written again.
         """
 
-    async def open(self, request: UpstreamRequest, connect_s: float, fields: bytes = b"") -> UpstreamStream:
+    async def open(
+        self, request: UpstreamRequest, connect_s: float, fields: bytes, waited: Waited
+    ) -> UpstreamStream:
         """Send a request and wait for the head of its answer, of any status; `fields` as in `send`."""
 
     async def close(self) -> None:

@@ -152,14 +152,15 @@ class Span(APISpan, ReadableSpan):
             self.count_dropped(attributes=int(surplus))
 
     def _all_attributes(self) -> dict[str, Any]:
-        """Return what was set by name, and what is deferred, worked out."""
+        """Return what was set by name, and after it what is deferred, worked out."""
         if self._deferred is None:
             return self._own_attributes
-        items: dict[str, Any] = {}
-        for attributes in self._deferred:
-            items.update(frozen_items(attributes))
         own = self._own_attributes
-        return own | {key: value for key, value in items.items() if key not in own}
+        items = dict(own)
+        for attributes in self._deferred:
+            items.update(frozen_items(attributes.made()))
+        items.update(own)
+        return items
 
     def add_event(
         self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None

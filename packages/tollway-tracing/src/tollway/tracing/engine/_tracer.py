@@ -204,11 +204,11 @@ class Tracer(SDKTracer):
     ) -> APISpan:
         """Start a span whose parent is not a span of ours, or whose fate a sampler of the SDK decides."""
         self.engine.look_at_processors()
-        parent_context: SpanContext | None = (
-            parent.get_span_context() if isinstance(parent, APISpan) else None
-        )
-        if parent_context is not None and not parent_context.is_valid:
-            parent_context = None
+        parent_context: SpanContext | None = None
+        if parent is not None and isinstance(parent, APISpan):
+            parent_context = parent.get_span_context()
+            if not parent_context.is_valid:
+                parent_context = None
         if not self._tracer_config.is_enabled:
             return NonRecordingSpan(parent_context)  # type: ignore[arg-type]
         if self.engine.sampler is None:
