@@ -73,6 +73,13 @@ def test_start_lets_nobody_in_unasked(tollway, config: Path, host: str):
     assert "--insecure-no-auth" in result.stderr
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "many", "1025"])
+def test_a_number_of_workers_that_cannot_be(tollway, config: Path, number: str):
+    result = tollway("gateway", "start", "--config-path", str(config), "--workers", number)
+    assert 2 == result.exit_code
+    assert "--workers" in result.stderr
+
+
 def test_providers_are_listed_with_their_packages(tollway, as_json):
     said = tollway("providers", "list").stdout
     assert "openai" in said
