@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from load import Asked, cpu_s, rss_mib
 
 STREAMS = 500
-SETTLE_S = 2.0
-"""A trace turns slow after a second of it, and is then watched no more."""
+SETTLE_S = 5.0
+"""A trace turns slow after a second of it, and is then written once."""
 
 COLUMNS = {
     "idle": ("CPU ms a second, no requests", ".2f"),
