@@ -167,3 +167,183 @@ def test_body_that_was_announced_is_asked_for(talk):
     assert reader.readline() == b"\r\n"
     connection.sendall(b"hi")
     assert answer_of(reader)[2] == b"hi"
+
+
+def responding(
+    status: int = 200, fields: bytes = b"x-a: 1\r\n", body: bytes = b"hello", *, last: bool = False
+):
+    """An application that answers in one call."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        exchange = exchange_of(scope)
+        assert exchange is not None
+        if last:
+            exchange.hang_up_after()
+        await exchange.respond(status, b"x-a: 1\r\n", body)
+
+    return app
+
+
+@pytest.fixture
+def crowded(talk):
+    """As `talk`, while another request is under way: what is written then waits for the end of the round."""
+
+    def start(app: Any, data: bytes) -> Any:
+        async def with_another(scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] == "/another":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                return
+            await app(scope, receive, send)
+
+        connection, reader = talk(with_another, request(b"/another"))
+        assert reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        second = socket.create_connection(connection.getpeername(), timeout=WAIT_S)
+        second.sendall(data)
+        reader = second.makefile("rb")
+        opened.extend((second, reader))
+        return second, reader
+
+    opened: list[Any] = []
+    yield start
+    for one in reversed(opened):
+        one.close()
+
+
+@pytest.fixture(params=["alone", "crowded"])
+def either(request, talk, crowded):
+    """Both ways to be written."""
+    return talk if request.param == "alone" else crowded
+
+
+def test_answer_in_one_call(either):
+    _, reader = either(responding(201), request())
+    status, headers, body = answer_of(reader)
+    assert (b"HTTP/1.1 201 Created", b"1", b"hello") == (status, headers[b"x-a"], body)
+
+
+def test_answer_in_one_call_to_head_has_no_body(either):
+    """The connection stays in step."""
+    connection, reader = either(responding(), request(method=b"HEAD"))
+    while reader.readline() != b"\r\n":
+        pass
+    connection.sendall(request())
+    assert b"hello" == answer_of(reader)[2]
+
+
+@pytest.mark.parametrize("asked", [b"connection: close\r\n", b""])
+def test_connection_is_closed_after_its_last_answer(either, asked: bytes):
+    """All of which has left by then."""
+    _, reader = either(responding(body=b"x" * 300_000, last=not asked), request(more=asked))
+    _, headers, body = answer_of(reader)
+    assert (b"close", 300_000) == (headers[b"connection"], len(body))
+    assert b"" == reader.read()
+
+
+def test_pipelined_answers_in_one_call_keep_their_order(either):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        exchange = exchange_of(scope)
+        assert exchange is not None
+        await exchange.respond(200, b"", scope["path"].encode())
+
+    _, reader = either(app, request(b"/a") + request(b"/b") + request(b"/c"))
+    assert [b"/a", b"/b", b"/c"] == [answer_of(reader)[2] for _ in range(3)]
+
+
+def test_what_follows_an_answer_is_done_after_it(either):
+    done = threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        exchange = exchange_of(scope)
+        assert exchange is not None
+        await exchange.respond(200, b"", b"hello")
+        exchange.when_sent(done.set)
+
+    _, reader = either(app, request())
+    assert b"hello" == answer_of(reader)[2]
+    assert done.wait(WAIT_S)
+
+
+def test_what_follows_an_answer_is_done_when_nobody_is_left_to_read_it(either):
+    """A record is closed whatever becomes of its caller."""
+    left, done = threading.Event(), threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        exchange = exchange_of(scope)
+        assert exchange is not None
+        gone = asyncio.Event()
+        exchange.on_hang_up(gone.set)
+        left.set()
+        await gone.wait()
+        await exchange.respond(200, b"", b"hello")
+        exchange.when_sent(done.set)
+
+    connection, reader = either(app, request())
+    assert left.wait(WAIT_S)
+    reader.close()
+    connection.close()
+    assert done.wait(WAIT_S)
+
+
+def test_answer_says_what_is_to_be_logged(either):
+    told: list[Any] = []
+    done = threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        exchange = exchange_of(scope)
+        assert exchange is not None
+        await saying(b"hel", b"lo", status=202)(scope, receive, send)
+        told.extend((exchange.status, exchange.body_bytes))
+        done.set()
+
+    _, reader = either(app, request())
+    assert b"hello" == answer_of(reader)[2]
+    assert done.wait(WAIT_S)
+    assert [202, 5] == told
+
+
+def test_body_that_is_here_is_taken_without_a_wait(either):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        exchange = exchange_of(scope)
+        assert exchange is not None
+        body = exchange.whole_body()
+        if body is None:  # still on its way
+            body = (await receive())["body"]
+        await exchange.respond(200, b"", body)
+
+    _, reader = either(app, request(method=b"POST", more=b"content-length: 2\r\n") + b"hi")
+    assert b"hi" == answer_of(reader)[2]
+
+
+def test_a_second_answer_is_an_error(either):
+    """The caller gets the first, whole."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        exchange = exchange_of(scope)
+        assert exchange is not None
+        await exchange.respond(200, b"", b"hello")
+        await exchange.respond(200, b"", b"again")
+
+    _, reader = either(app, request())
+    assert b"hello" == answer_of(reader)[2]
+    assert b"" == reader.read()
+
+
+def test_application_that_fails_is_a_500(either, caplog):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError("broken")
+
+    _, reader = either(app, request())
+    assert b"HTTP/1.1 500 Internal Server Error" == answer_of(reader)[0]
+    assert b"" == reader.read()
+
+
+def test_application_that_stops_in_its_answer_ends_the_connection(either):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hel", "more_body": True})
+
+    _, reader = either(app, request())
+    assert reader.read().endswith(b"hel\r\n")

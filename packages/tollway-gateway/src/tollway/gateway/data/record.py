@@ -161,7 +161,9 @@ class Record:
         self.span.end()
 
     def _all(self) -> dict[str, Any]:
-        return server_attributes(self._scope, self._route) | self._known()
+        attributes = server_attributes(self._scope, self._route)
+        attributes.update(self._known())
+        return attributes
 
     def _known(self) -> dict[str, Any]:
         """Return what the span says beside what was asked for."""
@@ -277,8 +279,11 @@ class AttemptRecord:
 
     def _all(self) -> dict[str, Any]:
         call = self._call
-        asked = self._endpoint.attributes | request_attributes(call) | self._content.asked(call)
-        return asked | self._known()
+        attributes = dict(self._endpoint.attributes)
+        attributes.update(request_attributes(call))
+        attributes.update(self._content.asked(call))
+        attributes.update(self._known())
+        return attributes
 
     def _known(self) -> dict[str, Any]:
         """Return what the span says of the answer, as far as it came."""
@@ -288,7 +293,8 @@ class AttemptRecord:
         if self._first_event_s is not None:
             attributes["gen_ai.response.time_to_first_chunk"] = self._first_event_s
         if self._info is not None:
-            attributes |= answer_attributes(self._info) | self._content.answered(self._body)
+            attributes.update(answer_attributes(self._info))
+            attributes.update(self._content.answered(self._body))
         return attributes
 
 

@@ -24,8 +24,9 @@ class Fields(Mapping[str, str]):
     def get(self, key: str, default: Any = None) -> Any:
         """Return a field's value, or `default`; most answers lack what is looked for."""
         wanted = key.encode("latin-1")
+        size = len(wanted)
         for name, _ in self._raw:
-            if name.lower() == wanted:
+            if len(name) == size and name.lower() == wanted:
                 return self[key]
         return default
 
