@@ -23,9 +23,11 @@ from ._summary import is_local_root, trace_id_of
 
 _logger = logging.getLogger(__name__)
 
+_PACE = Pace(step_spans=24, over_s=0.1, max_pause_s=0.004)
+"""Half a millisecond of work at a time: so long a request beside it may wait, and only one in sixty does.
 
-_PACE = Pace(step_spans=12, over_s=0.1, max_pause_s=0.004)
-"""A few traces at a time, 0.3 ms of work: that long a request beside them may wait, and not for all of them."""
+Smaller steps wake the thread more often, and waking is what costs it most (docs/decisions/0077).
+"""
 
 
 @dataclass
