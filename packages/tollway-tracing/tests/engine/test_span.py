@@ -17,6 +17,7 @@ from opentelemetry.trace import (
 )
 
 from tollway.tracing import testing
+from tollway.tracing.propagation import raw_context
 
 LINKED = SpanContext(5, 6, True, TraceFlags(1))
 
@@ -341,3 +342,12 @@ def test_an_invalid_parent_makes_a_root(tracer):
     span = tracer.start_span("s", set_span_in_context(NonRecordingSpan(SpanContext(0, 0, False))))
     assert span.parent is None
     assert span.context.is_valid
+
+
+def test_the_raw_context_is_the_context(tracer):
+    """Of a foreign span too; before and after it is known that the trace is kept."""
+    span = tracer.start_span("s")
+    assert tuple(span.get_span_context()) == raw_context(span)
+    span.end()
+    assert tuple(span.get_span_context()) == raw_context(span)
+    assert tuple(LINKED) == tuple(raw_context(NonRecordingSpan(LINKED)))

@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import SpanKind, Status, StatusCode, TraceFlags, Tracer
 
 from tollway.gateway.limits import Decision
 from tollway.gateway.telemetry import UNKNOWN, Metrics
 from tollway.gateway.telemetry.content import CapturedContent, Content, NoContent
 from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
-from tollway.gateway.telemetry.propagation import context_of, inject
+from tollway.gateway.telemetry.propagation import context_of, inject, raw_context
 from tollway.gateway.telemetry.server import server_attributes, start_server_span
 from tollway.provider import AnswerInfo, Call, ProviderError
 from tollway.tracing import Deferred
@@ -90,16 +90,15 @@ class Record:
         self._scope = scope
         self._attributes = Deferred(self._all)
         self.span = start_server_span(recorder.tracer, scope, route, self._attributes)
-        context = self.span.get_span_context()
+        trace_id, _, _, _, _, is_valid = raw_context(self.span)
         self.trace_id: str | None = None
         """In hex; None without a tracer."""
         self.trace_lines = b""
-        if context.is_valid:
-            self.trace_id = trace_id = f"{context.trace_id:032x}"
-            hexed = trace_id.encode()
-            self.trace_lines = b"x-tollway-trace-id: %b\r\nx-request-id: %b\r\n" % (hexed, hexed)
+        if is_valid:
+            self.trace_id = hexed = f"{trace_id:032x}"
+            self.trace_lines = f"x-tollway-trace-id: {hexed}\r\nx-request-id: {hexed}\r\n".encode()
             if exchange is not None:
-                exchange.trace_id = trace_id
+                exchange.trace_id = hexed
         recorder.metrics.cells[recorder.metrics.in_flight] += 1
 
     def routed(self, endpoint: Endpoint) -> None:
@@ -176,7 +175,8 @@ class Record:
 
     def _kept(self, latency_s: float) -> bool:
         """Say whether the trace will be found by who follows an exemplar: sampled, failed or slow."""
-        if self.span.get_span_context().trace_flags.sampled or self._status >= 500:
+        _, _, _, flags, _, _ = raw_context(self.span)
+        if flags & TraceFlags.SAMPLED or self._status >= 500:
             return True
         slow_s = self._recorder.slow_s
         return slow_s is not None and latency_s >= slow_s
@@ -227,7 +227,7 @@ class AttemptRecord:
 
     def trace_lines(self) -> bytes:
         """See `Attempt.trace_lines`."""
-        return inject(self.span.get_span_context())
+        return inject(raw_context(self.span))
 
     def waited(self, for_s: float) -> None:
         """See `Attempt.waited`."""

@@ -11,9 +11,10 @@ from opentelemetry.trace import Span
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from tollway.tracing.propagation import extract_trace_context as extract
+from tollway.tracing.propagation import raw_context
 from tollway.tracing.propagation import span_context_lines as inject
 
-__all__ = ["context_of", "extract", "inject"]
+__all__ = ["context_of", "extract", "inject", "raw_context"]
 
 
 def context_of(span: Span) -> Context:

@@ -4,6 +4,7 @@ from ._headers import (
     extract,
     extract_trace_context,
     inject,
+    raw_context,
     span_context_lines,
     trace_context_headers,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "install",
     "is_deferred",
     "random_value_of",
+    "raw_context",
     "span_context_lines",
     "threshold_of",
     "trace_context_headers",

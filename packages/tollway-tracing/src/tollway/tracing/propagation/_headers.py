@@ -9,7 +9,8 @@ from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import (
     NonRecordingSpan,
-    SpanContext,
+    Span,
+    TraceFlags,
     TraceState,
     get_current_span,
     set_span_in_context,
@@ -158,7 +159,17 @@ def trace_context_headers(context: Context | None = None) -> tuple[tuple[str, st
     return ((TRACEPARENT, write(span)), *(((TRACESTATE, state),) if state else ()))
 
 
-def span_context_lines(span: SpanContext) -> bytes:
+RawContext: TypeAlias = tuple[int, int, bool, TraceFlags, TraceState, bool]
+"""Trace id, span id, is remote, flags, tracestate, is valid: what a `SpanContext` is a tuple of."""
+
+
+def raw_context(span: Span) -> RawContext:
+    """Return the context of a span, of ours without making a `SpanContext` of it."""
+    own = getattr(span, "raw_context", None)
+    return span.get_span_context() if own is None else own()
+
+
+def span_context_lines(span: RawContext) -> bytes:
     r"""Return the headers of a span context as HTTP/1.1 writes them, each ended by `\r\n`; none of an invalid
     one.
     """
