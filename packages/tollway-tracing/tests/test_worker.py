@@ -4,7 +4,7 @@ import pytest
 
 from tollway.tracing._worker import AT_ONCE, Pace, SpanWorker
 
-PACE = Pace(step_spans=3, over_s=0.3, max_pause_s=0.1)
+PACE = Pace(steps=4, min_spans=3, max_spans=5, over_s=0.3, max_pause_s=0.1)
 INTERVAL_S = 9.0
 
 
@@ -54,11 +54,12 @@ def run(queued, pace, *, rounds=1, in_pause=lambda worker: None):
         (3, [3, 0], []),
         (4, [3, 1, 0], [0.1]),
         (9, [3, 3, 3, 0], [0.1, 0.1]),
-        (18, [3, 3, 3, 3, 3, 3, 0], [0.05] * 5),
+        (16, [4, 4, 4, 4, 0], [0.075] * 3),
+        (30, [5, 5, 5, 5, 5, 5, 0], [0.05] * 5),
     ],
 )
 def test_a_round_is_handed_over_in_steps(queued, calls, pauses):
-    """Steps are of one size, and an empty call ends the round; the more steps, the shorter the pauses."""
+    """Steps share a round out within their bounds, an empty call ends it; many steps have short pauses."""
     assert (calls, pauses) == run(queued, PACE)
 
 
@@ -79,7 +80,7 @@ def test_whoever_waits_does_not_wait_for_the_pace(ask):
             worker._closed = True
 
     calls, pauses = run(30, PACE, in_pause=waiting)
-    assert ([3, "flush"] if ask == "flush" else [3], 1) == (calls, len(pauses))
+    assert ([5, "flush"] if ask == "flush" else [5], 1) == (calls, len(pauses))
 
 
 def test_without_a_pace_there_is_one_step():

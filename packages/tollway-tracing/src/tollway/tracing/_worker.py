@@ -43,19 +43,24 @@ def wait_for(event: threading.Event, timeout_s: float) -> bool:
 class Pace:
     """How the spans of a round, those that are queued when it begins, are handed over."""
 
-    step_spans: int
-    """So many at a time: it is what the program may have to wait for."""
+    steps: int
+    """So many in a round, as far as the bounds of a step allow."""
+    min_spans: int
+    """Of a step: fewer are not worth waking up for."""
+    max_spans: int
+    """Of a step: it is what the program may have to wait for."""
     over_s: float
     """The pauses of a round are so long together: the more steps it has, the shorter they are."""
     max_pause_s: float
     """A flush waits for the end of a pause."""
 
-    def pause_s(self, queued: int) -> float:
-        """Return the pause between two steps in a round that begins with so many spans."""
-        return min(self.max_pause_s, self.over_s * self.step_spans / max(1, queued))
+    def of(self, queued: int) -> tuple[int, float]:
+        """Return the spans of a step and the pause after it, in a round that begins with so many spans."""
+        step = min(max(queued // self.steps, self.min_spans), self.max_spans)
+        return step, min(self.max_pause_s, self.over_s * step / max(1, queued))
 
 
-AT_ONCE = Pace(step_spans=2**63, over_s=0, max_pause_s=0)
+AT_ONCE = Pace(steps=1, min_spans=2**63, max_spans=2**63, over_s=0, max_pause_s=0)
 """A round of one step."""
 
 
@@ -172,7 +177,7 @@ class SpanWorker:
 
     def _step_through(self, left: int) -> int:
         """Hand over a round but for its last step, unless somebody waits; return how many spans are left."""
-        step, pause_s = self._pace.step_spans, self._pace.pause_s(left)
+        step, pause_s = self._pace.of(left)
         while left > step and not self._closed and self._asked <= self._done:
             self._turn(flush=False, most=step)
             left -= step

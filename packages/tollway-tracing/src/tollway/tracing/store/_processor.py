@@ -23,10 +23,11 @@ from ._summary import is_local_root, trace_id_of
 
 _logger = logging.getLogger(__name__)
 
-_PACE = Pace(step_spans=24, over_s=0.1, max_pause_s=0.004)
+_PACE = Pace(steps=12, min_spans=24, max_spans=64, over_s=0.1, max_pause_s=0.004)
 """Half a millisecond of work at a time: so long a request beside it may wait, and only one in sixty does.
 
-Smaller steps wake the thread more often, and waking is what costs it most (docs/decisions/0077).
+Where there is more to write, requests wait for each other anyway, and fewer steps leave more time to all of
+them (docs/decisions/0077).
 """
 
 
