@@ -56,15 +56,15 @@ class Connection(asyncio.Protocol):
 
     # What the owner does
 
-    async def ask(self, data: bytes, *, whole: bool = False) -> None:
-        """Start an exchange, and wait until `status` and `headers` are there, or all of the answer."""
+    def ask(self, data: bytes, *, whole: bool = False) -> asyncio.Future[None]:
+        """Start an exchange; await what is returned for `status` and `headers`, or for all of the answer."""
         self._reset()
         self.complete = False
         self._unbounded = whole
         self._unwritten = data
+        answer = self._next()
         self._outbox.post(self)
-        while not (self.complete if whole else self.head_complete):
-            await self._next()
+        return answer
 
     def leave(self) -> None:
         """Write the request: the wait for its answer begins here."""
@@ -128,14 +128,20 @@ class Connection(asyncio.Protocol):
         """Add the wait up to now: it began when it was asked, but not before the request was written."""
         self._waiter = None
         self._woken_s = now_s = perf_counter()
-        self.waited_s += max(0.0, now_s - max(self._began_s, self._written_s))
+        self.waited_s += now_s - max(self._began_s, self._written_s)
 
     def _wake(self) -> None:
+        """Tell who waits that something has come, or what went wrong."""
         waiter = self._waiter
-        if waiter is not None:
-            self._stop_waiting()
-            if not waiter.done():
-                waiter.set_result(None)
+        if waiter is None:
+            return
+        self._stop_waiting()
+        if waiter.done():  # it has given up
+            return
+        if self._error is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(self._error)
 
     def _fail(self, error: UpstreamConnectionError | ResponseError) -> None:
         if self._error is None:
