@@ -12,7 +12,7 @@ _NONE: Mapping[str, Any] = {}
 
 
 class Exchange(Protocol):
-    """See `server.http.Exchange`."""
+    """See `server.exchange.Exchange`."""
 
     received_s: float
     """When the request's first byte was there, by `time.perf_counter`."""
