@@ -187,14 +187,14 @@ def encode_span(span: ReadableSpan) -> bytes | None:
         return None
 
 
-def encoded(spans: Iterable[ReadableSpan]) -> tuple[list[ReadableSpan], list[bytes]]:
+def encoded(spans: Iterable[ReadableSpan]) -> tuple[Sequence[ReadableSpan], Sequence[bytes]]:
     """Return the spans that can be encoded, and the JSON of each."""
-    good, pieces = [], []
-    for span in spans:
-        if (piece := encode_span(span)) is not None:
-            good.append(span)
-            pieces.append(piece)
-    return good, pieces
+    spans = list(spans)
+    pieces = [encode_span(span) or b"" for span in spans]
+    if not all(pieces):
+        spans = [span for span, piece in zip(spans, pieces, strict=True) if piece]
+        pieces = [piece for piece in pieces if piece]
+    return spans, pieces
 
 
 def to_json(item: Any) -> bytes:
