@@ -143,23 +143,25 @@ class Span(APISpan, ReadableSpan):
         """Look at what was deferred: the engine does so once it is known that the span is kept."""
         if self._deferred is None:
             return
-        self._own_attributes = items = self._all_attributes()
-        self._deferred = None
+        items = self._all_attributes()
         surplus = len(items) - self._tracer.max_attributes
-        if surplus > 0:
+        if surplus > 0:  # what was set by name stays
+            items = self._own_attributes | items
             for key in list(items)[-int(surplus) :]:
                 del items[key]
             self.count_dropped(attributes=int(surplus))
+        self._own_attributes = items
+        self._deferred = None
 
     def _all_attributes(self) -> dict[str, Any]:
-        """Return what was set by name, and after it what is deferred, worked out."""
-        if self._deferred is None:
+        """Return what is deferred, worked out, and what was set by name."""
+        deferred = self._deferred
+        if deferred is None:
             return self._own_attributes
-        own = self._own_attributes
-        items = dict(own)
-        for attributes in self._deferred:
+        items = frozen_items(deferred[0].made())
+        for attributes in deferred[1:]:
             items.update(frozen_items(attributes.made()))
-        items.update(own)
+        items.update(self._own_attributes)
         return items
 
     def add_event(

@@ -51,9 +51,10 @@ def text_of(value: object) -> str | None:
 def frozen_items(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of attributes that no later change of the originals reaches."""
     items = dict(attributes)
-    for key, value in items.items():
-        if type(value) not in PLAIN:
-            items[key] = frozen(value)
+    if not PLAIN.issuperset(map(type, items.values())):
+        for key, value in items.items():
+            if type(value) not in PLAIN:
+                items[key] = frozen(value)
     return items
 
 
