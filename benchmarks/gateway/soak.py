@@ -6,6 +6,7 @@ import asyncio
 import math
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,11 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.free:
+            self.bad += 1
+        self.free = False
+
     def ask(self) -> None:
         self.free = False
         self.asked_s = time.perf_counter()
@@ -109,24 +115,26 @@ async def soak(
         f"content-length: {len(body)}\r\n\r\n"
     ).encode() + body
     loop = asyncio.get_running_loop()
-    clients = [
-        (await loop.create_connection(lambda: Client(request), url.hostname, url.port))[1]
-        for _ in range(connections)
-    ]
+    clients: deque[Client] = deque()
+    for _ in range(connections):
+        clients.append((await loop.create_connection(lambda: Client(request), url.hostname, url.port))[1])
     last_s = loop.time()
     end_s, due = last_s + seconds, 0.0
     while (now_s := loop.time()) < end_s:
         due = min(due + rate * (now_s - last_s), rate)  # what was not sent within a second is not made up for
         last_s = now_s
-        for client in clients:
-            if due >= 1 and client.free:
+        for client in list(clients):
+            if due < 1:
+                break
+            clients.rotate(-1)  # each has its turn: one that is idle for long is hung up on
+            if client.free:
                 client.ask()
                 due -= 1
         await asyncio.sleep(TICK_S)
     watching.cancel()
+    good, bad = sum(client.good for client in clients), sum(client.bad for client in clients)
     for client in clients:
         client.transport.abort()
-    good, bad = sum(client.good for client in clients), sum(client.bad for client in clients)
     return Soaked(rss, warm_up_s, good, bad, max(client.slowest_s for client in clients))
 
 
