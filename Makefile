@@ -41,7 +41,7 @@ check: $(VENV)/dev.stamp  ## lint, format, types, and what must not be in the tr
 	$(VENV)/bin/python .ci/clean_tree.py
 
 # Spans, whole answers, streams, and 500 streams in which nothing comes: each beside the peers that are installed
-# (`benchmarks/spans --install`, `benchmarks/gateway --install`). With all of them it takes four and a half minutes.
+# (`benchmarks/spans --install`, `benchmarks/gateway --install`). With all of them it takes four minutes.
 bench: $(VENV)/dev.stamp  ## measure spans and gateway, beside the peers that are there (under five minutes)
 	@command -v nginx >/dev/null && command -v wrk >/dev/null || { echo "needs nginx and wrk (Debian: apt-get install nginx-light wrk)"; exit 1; }
 	@$(PIP) $(PINNED) pyreqwest
