@@ -71,10 +71,14 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
     ) -> None:
         self._stop()
-        if self._reason is None or self._task is None:
+        reason, self._reason = self._reason, None
+        if reason is None or self._task is None:
             return
-        if self._task.uncancel() == 0 and kind is asyncio.CancelledError:
-            raise self._reason from None
+        try:
+            if self._task.uncancel() == 0 and kind is asyncio.CancelledError:
+                raise reason from None
+        finally:
+            del reason  # its traceback holds this frame
 
     def now_s(self) -> float:
         """Return the time of the clock that limits are measured by."""

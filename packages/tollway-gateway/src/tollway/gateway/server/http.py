@@ -207,8 +207,12 @@ class HTTPProtocol(HttpToolsProtocol):
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
             self.timeout_keep_alive_task = None
-        if isinstance(self.cycle, Exchange):
-            self.cycle.hung_up()
+        exchange = self.cycle
+        if isinstance(exchange, Exchange):
+            exchange.hung_up()
+        # An exchange holds its connection: no cycle is left for Python's collector.
+        self.cycle = None  # type: ignore[assignment]
+        self.pipeline.clear()
 
     def _unset_keepalive_if_required(self) -> None:
         self._idle_since_s = None

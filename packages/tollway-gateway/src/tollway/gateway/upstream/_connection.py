@@ -95,10 +95,14 @@ class Connection(asyncio.Protocol):
         return perf_counter() - self._idle_since_s
 
     def abort(self) -> None:
-        """Hang up now."""
-        self.closed = True
+        """Hang up now, and be read no more."""
         if self._waiter is not None:  # who waited has given up
             self._stop_waiting()
+        self._error = None  # where it was raised, frames hold this: no cycle is left for Python's collector
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        self.closed = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -147,7 +151,7 @@ class Connection(asyncio.Protocol):
         if self._error is None:
             self._error = error
         self._wake()
-        self.abort()
+        self._hang_up()
 
     # What the transport says
 
@@ -179,6 +183,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End a body that lasts until the connection does; every other one is cut off."""
         self.closed = True
+        self._parser = None  # it holds this: no cycle is left for Python's collector
         if not self.complete:
             if self.head_complete and exc is None and not self._is_framed():
                 self.complete = True
