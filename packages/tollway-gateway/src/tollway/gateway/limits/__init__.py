@@ -1,7 +1,7 @@
 """How many calls an endpoint takes: token buckets, and what callers are told of them."""
 
 from .bucket import Bucket, Decision, Rate, take
-from .limiter import Limiter, NoLimit, SharedLimiter, TokenBucketLimiter, limiter_of
+from .limiter import Limiter, NoLimit, TokenBucketLimiter, limiter_of
 from .shared import SharedBucket
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "NoLimit",
     "Rate",
     "SharedBucket",
-    "SharedLimiter",
     "TokenBucketLimiter",
     "limiter_of",
     "take",

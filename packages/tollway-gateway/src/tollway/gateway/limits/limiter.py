@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from tollway.gateway.config.values import LimitConfig
@@ -28,32 +29,15 @@ class NoLimit:
 
 
 class TokenBucketLimiter:
-    """One bucket of this process, for every path that reaches the endpoint."""
+    """One bucket for every path that reaches the endpoint; `take` takes one token from it, wherever it is."""
 
-    def __init__(self, name: str, rate: Rate, clock_ns: Callable[[], int]) -> None:
-        self._rate = rate
-        self._bucket = Bucket()
-        self._clock_ns = clock_ns
-        self._headers = LimitHeaders(name, rate)
+    def __init__(self, take: Callable[[], Decision], headers: LimitHeaders) -> None:
+        self._take = take
+        self._headers = headers
 
     def admit(self) -> tuple[Decision, bytes]:
         """Take one token."""
-        decision = take(self._rate, self._bucket, self._clock_ns())
-        return decision, self._headers.lines(decision)
-
-
-class SharedLimiter:
-    """One bucket of all workers that share a folder, for every path that reaches the endpoint."""
-
-    def __init__(self, name: str, rate: Rate, clock_ns: Callable[[], int], folder: str) -> None:
-        self._rate = rate
-        self._bucket = SharedBucket(folder, name, rate)
-        self._clock_ns = clock_ns
-        self._headers = LimitHeaders(name, rate)
-
-    def admit(self) -> tuple[Decision, bytes]:
-        """Take one token."""
-        decision = self._bucket.take(self._clock_ns)
+        decision = self._take()
         return decision, self._headers.lines(decision)
 
 
@@ -64,6 +48,8 @@ def limiter_of(
     if limit is None:
         return NoLimit()
     rate = Rate(limit.calls, max(1, round(limit.renewal_period_s * 1e9)), limit.burst)
+    headers = LimitHeaders(name, rate)
     if folder is not None:
-        return SharedLimiter(name, rate, clock_ns, folder)
-    return TokenBucketLimiter(name, rate, clock_ns)
+        return TokenBucketLimiter(partial(SharedBucket(folder, name, rate).take, clock_ns), headers)
+    bucket = Bucket()
+    return TokenBucketLimiter(lambda: take(rate, bucket, clock_ns()), headers)
