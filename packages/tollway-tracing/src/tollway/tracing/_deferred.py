@@ -40,6 +40,10 @@ class Deferred(Mapping[str, Any]):
                 self._items = {}
         return self._items
 
+    def __bool__(self) -> bool:
+        """Return True: who only asks whether there are any does not look yet."""
+        return True
+
     def __getitem__(self, key: str) -> Any:
         return self.made()[key]
 

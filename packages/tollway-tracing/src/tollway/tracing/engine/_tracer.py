@@ -84,8 +84,7 @@ class Tracer(SDKTracer):
             if engine.sampler is not None:
                 if not self._tracer_config.is_enabled:
                     return NonRecordingSpan(parent.get_span_context())
-                is_deferred = type(attributes) is Deferred
-                if links or (not is_deferred and attributes):
+                if attributes or links:
                     span = self._make(
                         local,
                         parent,
@@ -97,7 +96,7 @@ class Tracer(SDKTracer):
                         record_exception,
                         set_status_on_exception,
                     )
-                else:  # what `_make` does without them, a call less
+                else:  # what `_make` does with neither, a call less
                     engine.counts.started += 1
                     span = Span(
                         self,
@@ -112,8 +111,6 @@ class Tracer(SDKTracer):
                         record_exception,
                         set_status_on_exception,
                     )
-                    if is_deferred:
-                        span.set_attributes(attributes)  # type: ignore[arg-type]
                 if force and local.held is not None:
                     local.promote("forced")
                 if engine.starting:
