@@ -1,6 +1,7 @@
 import base64
 import json
 import struct
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import pytest
@@ -105,6 +106,24 @@ class TestAnswerFrom:
             info.usage,
             info.finish_reasons,
         )
+
+    def test_the_info_of_an_answer_may_be_in_subtypes(self) -> None:
+        """Python has more than JSON's types: an enumeration of texts or of numbers is as good."""
+
+        class Reason(StrEnum):
+            LENGTH = "length"
+
+        class Tokens(IntEnum):
+            THREE = 3
+
+        said = {
+            "choices": [{"message": HELLO, "finish_reason": Reason.LENGTH}],
+            "usage": {"prompt_tokens": Tokens.THREE},
+        }
+
+        info = predictions.answer_from(said, call(), target(), **FIXED).info
+
+        assert (Usage(3), ("length",)) == (info.usage, info.finish_reasons)
 
     @pytest.mark.parametrize(
         "bad", [None, 3, [], ["a"], {}, {"choices": []}, {"choices": [3]}, {"content": object()}]
