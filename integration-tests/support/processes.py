@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import signal
 import socket
@@ -111,6 +112,22 @@ class Process:
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago, for programs that cannot choose one themselves."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a port that was free a moment ago, for programs that cannot choose one themselves.
+
+    It lies below those that the system gives to outgoing connections: any of them could take it meanwhile.
+    """
+    for port in random.sample(range(10_000, _first_outgoing_port()), 100):
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
+    raise AssertionError("a hundred ports were tried, and none is free")
+
+
+def _first_outgoing_port() -> int:
+    """Return where the ports of outgoing connections begin: as Linux says, or by its default."""
+    try:
+        return max(11_000, int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]))
+    except OSError:
+        return 32_768
