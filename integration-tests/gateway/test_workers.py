@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +35,24 @@ def config(service: Upstream, *, limit: object = None, **more: object) -> dict[s
     limits = {} if limit is None else {"limit": limit}
     one = endpoint("a", "openai", "m", openai_api_key="k", openai_api_base=f"{service.url}/v1", **limits)
     return {"endpoints": [one], **more}
+
+
+class Held:
+    """A model's script that answers nothing until it may."""
+
+    def __init__(self) -> None:
+        self.may_answer = threading.Event()
+        self._asked = threading.Semaphore(0)
+
+    def __call__(self, exchange: Exchange) -> None:
+        self._asked.release()
+        self.may_answer.wait(WAIT_S)
+        exchange.answer()
+
+    def wait_for(self, requests: Sized) -> None:
+        """Wait until so many requests more are under way."""
+        for _ in range(len(requests)):
+            assert self._asked.acquire(timeout=WAIT_S)
 
 
 class Workers(Gateway):
@@ -185,25 +203,18 @@ def test_a_worker_that_dies_again_and_again_is_replaced_ever_more_slowly(start_w
 @pytest.mark.parametrize("to_all", [False, True], ids=["parent", "all"])
 def test_a_stop_answers_every_request(start_workers, upstream, threads: ThreadPoolExecutor, to_all: bool):
     """The signal goes to the parent, or to all as a terminal and systemd do it: nobody is cut off."""
-    went, go_on = threading.Semaphore(0), threading.Event()
-
-    def script(exchange: Exchange) -> None:
-        went.release()
-        go_on.wait(WAIT_S)
-        exchange.answer()
-
-    gateway = start_workers(config(upstream(script)))
+    model = Held()
+    gateway = start_workers(config(upstream(model)))
     folders = gateway.shared_folders
     assert 1 == len(folders)
     requests = [threads.submit(gateway.ask_anew) for _ in range(20)]
-    for _ in requests:
-        assert went.acquire(timeout=WAIT_S)
+    model.wait_for(requests)
     workers = gateway.pids
     for pid in (gateway.process.pid, *(workers if to_all else ())):
         os.kill(pid, signal.SIGTERM)
     gateway.wait_for(lambda: is_refused(gateway))
     assert workers == gateway.pids
-    go_on.set()
+    model.may_answer.set()
     assert {200} == {request.result(WAIT_S).status_code for request in requests}
     assert 0 == gateway.process.wait()
     assert "Traceback" not in gateway.process.output
@@ -246,20 +257,13 @@ def test_a_second_signal_hurries_all(start_workers, upstream):
 
 def test_workers_do_not_outlive_their_parent(start_workers, upstream, threads: ThreadPoolExecutor):
     """Killed without a word: what is under way is answered, and then they end, their folder too."""
-    went, go_on = threading.Semaphore(0), threading.Event()
-
-    def script(exchange: Exchange) -> None:
-        went.release()
-        go_on.wait(WAIT_S)
-        exchange.answer()
-
-    gateway = start_workers(config(upstream(script)))
+    model = Held()
+    gateway = start_workers(config(upstream(model)))
     workers, folders = gateway.pids, gateway.shared_folders
     requests = [threads.submit(gateway.ask_anew) for _ in range(6)]
-    for _ in requests:
-        assert went.acquire(timeout=WAIT_S)
+    model.wait_for(requests)
     gateway.process.send_signal(signal.SIGKILL)
-    go_on.set()
+    model.may_answer.set()
     assert {200} == {request.result(WAIT_S).status_code for request in requests}
     gateway.wait_for(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers))
     assert not any(Path(folder).exists() for folder in folders)
