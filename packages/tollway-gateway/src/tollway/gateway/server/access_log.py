@@ -49,7 +49,7 @@ class AccessLog:
         self._clock_s = clock_s
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve, and tell of it once the answer is out."""
+        """Serve, and tell of it once it is answered."""
         exchange = exchange_of(scope)
         if exchange is None:  # the lifespan
             await self._app(scope, receive, send)
