@@ -4,7 +4,7 @@ import pytest
 
 from tollway.tracing._worker import AT_ONCE, Pace, SpanWorker
 
-PACE = Pace(steps=4, min_spans=3, max_spans=5, over_s=0.3, max_pause_s=0.1)
+PACE = Pace(min_spans=3, max_spans=5, busy_spans=20, over_s=0.3, max_pause_s=0.1)
 INTERVAL_S = 9.0
 
 
@@ -54,12 +54,14 @@ def run(queued, pace, *, rounds=1, in_pause=lambda worker: None):
         (3, [3, 0], []),
         (4, [3, 1, 0], [0.1]),
         (9, [3, 3, 3, 0], [0.1, 0.1]),
-        (16, [4, 4, 4, 4, 0], [0.075] * 3),
+        (15, [3, 3, 3, 3, 3, 0], [0.06] * 4),
+        (18, [4, 4, 4, 4, 2, 0], [pytest.approx(0.0667, abs=1e-4)] * 4),
+        (20, [5, 5, 5, 5, 0], [0.075] * 3),
         (30, [5, 5, 5, 5, 5, 5, 0], [0.05] * 5),
     ],
 )
 def test_a_round_is_handed_over_in_steps(queued, calls, pauses):
-    """Steps share a round out within their bounds, an empty call ends it; many steps have short pauses."""
+    """The larger a round, the larger its steps; an empty call ends it; many steps have short pauses."""
     assert (calls, pauses) == run(queued, PACE)
 
 

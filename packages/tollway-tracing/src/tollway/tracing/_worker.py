@@ -43,12 +43,15 @@ def wait_for(event: threading.Event, timeout_s: float) -> bool:
 class Pace:
     """How the spans of a round, those that are queued when it begins, are handed over."""
 
-    steps: int
-    """So many in a round, as far as the bounds of a step allow."""
     min_spans: int
     """Of a step: fewer are not worth waking up for."""
     max_spans: int
     """Of a step: it is what the program may have to wait for."""
+    busy_spans: int
+    """A round of so many, or more, has the largest steps: a program that has ended these in one interval
+    waits for itself anyway. Half of it gives steps of a quarter: fewer spans come from a program that idles
+    in between, and would notice.
+    """
     over_s: float
     """The pauses of a round are so long together: the more steps it has, the shorter they are."""
     max_pause_s: float
@@ -56,11 +59,12 @@ class Pace:
 
     def of(self, queued: int) -> tuple[int, float]:
         """Return the spans of a step and the pause after it, in a round that begins with so many spans."""
-        step = min(max(queued // self.steps, self.min_spans), self.max_spans)
+        growing = self.max_spans * queued**2 // self.busy_spans**2
+        step = min(max(growing, self.min_spans), self.max_spans)
         return step, min(self.max_pause_s, self.over_s * step / max(1, queued))
 
 
-AT_ONCE = Pace(steps=1, min_spans=2**63, max_spans=2**63, over_s=0, max_pause_s=0)
+AT_ONCE = Pace(min_spans=2**63, max_spans=2**63, busy_spans=1, over_s=0, max_pause_s=0)
 """A round of one step."""
 
 

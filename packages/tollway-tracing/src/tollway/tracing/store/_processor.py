@@ -23,8 +23,8 @@ from ._summary import is_local_root, trace_id_of
 
 _logger = logging.getLogger(__name__)
 
-_PACE = Pace(steps=12, min_spans=24, max_spans=64, over_s=0.1, max_pause_s=0.004)
-"""Half a millisecond of work at a time: so long a request beside it may wait, and only one in sixty does.
+_PACE = Pace(min_spans=8, max_spans=64, busy_spans=1_200, over_s=0.1, max_pause_s=0.004)
+"""A few traces at a time where requests come one by one, so that none of them waits long.
 
 Where there is more to write, requests wait for each other anyway, and fewer steps leave more time to all of
 them (docs/decisions/0077).
