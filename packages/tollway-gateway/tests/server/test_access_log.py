@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,9 @@ class Exchange:
     status: int | None = None
     body_bytes = 0
     trace_id: str | None = None
+
+    def when_sent(self, call: Callable[[], None]) -> None:
+        call()
 
 
 def scope(**more: Any) -> dict[str, Any]:
@@ -75,6 +79,20 @@ def test_a_request_that_breaks_is_logged_too():
 
     (line,) = logged(broken, scope(client=None))
     assert (None, None) == (line["status"], line["client"])
+
+
+def test_a_request_lasts_until_its_answer_is_written():
+    """An answer may wait for others that leave with it: that is time of its caller's too."""
+    written: list[Callable[[], None]] = []
+    times = iter((10.5,))
+    requests: list[Answered] = []
+    asked = scope()
+    asked["extensions"][EXTENSION].when_sent = written.append
+    log = AccessLog(answer, requests.append, now_s=lambda: 20.0, clock_s=lambda: next(times))
+    asyncio.run(log(asked, nothing, nothing))
+    assert [] == requests
+    written[0]()
+    assert [0.5] == [took_s for _, took_s, *_ in requests]
 
 
 def test_the_lifespan_is_no_request():

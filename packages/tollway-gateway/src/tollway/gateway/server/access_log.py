@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from tollway.gateway.data.exchange import exchange_of
+from tollway.gateway.data.exchange import Exchange, exchange_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -49,7 +49,7 @@ class AccessLog:
         self._clock_s = clock_s
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve, and tell of it once it is answered."""
+        """Serve, and tell of it once its answer is written."""
         exchange = exchange_of(scope)
         if exchange is None:  # the lifespan
             await self._app(scope, receive, send)
@@ -57,22 +57,26 @@ class AccessLog:
         try:
             await self._app(scope, receive, send)
         finally:
-            took_s = self._clock_s() - exchange.received_s
-            client, path = scope["client"], scope["path"]
-            if len(path) > _PATH_CHARACTERS:
-                path = path[: _PATH_CHARACTERS - 1] + "…"
-            self._put(
-                (
-                    self._now_s() - took_s,
-                    took_s,
-                    client[0] if client else None,
-                    scope["method"],
-                    path,
-                    exchange.status,
-                    exchange.body_bytes,
-                    exchange.trace_id,
-                )
+            exchange.when_sent(lambda: self._note(scope, exchange))
+
+    def _note(self, scope: Message, exchange: Exchange) -> None:
+        """Tell of a request whose answer is written."""
+        took_s = self._clock_s() - exchange.received_s
+        client, path = scope["client"], scope["path"]
+        if len(path) > _PATH_CHARACTERS:
+            path = path[: _PATH_CHARACTERS - 1] + "…"
+        self._put(
+            (
+                self._now_s() - took_s,
+                took_s,
+                client[0] if client else None,
+                scope["method"],
+                path,
+                exchange.status,
+                exchange.body_bytes,
+                exchange.trace_id,
             )
+        )
 
 
 def lines_of(requests: Sequence[Answered]) -> bytes:
