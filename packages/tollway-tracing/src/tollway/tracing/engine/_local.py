@@ -145,11 +145,12 @@ class LocalTrace:
         engine = self.engine
         if engine.open.pop(self, self) is not None:
             return  # another thread was first
-        root = self.root
+        root, slow_ns = self.root, engine.slow_ns
         assert root is not None
-        slow = self._is_slow(root)
-        why = "ratio" if self.picked else "error" if self.failed else "slow" if slow else None
-        if why is not None:
+        assert root._end_time is not None
+        slow = slow_ns is not None and root._end_time - root._start_time > slow_ns  # `_is_slow`, a call less
+        if self.picked or self.failed or slow:
+            why = "ratio" if self.picked else "error" if self.failed else "slow"
             self.keep(why, certain=slow or self.failed)
         elif engine.kept_elsewhere(self):
             self.keep("parent", certain=True)

@@ -66,8 +66,6 @@ class Span(APISpan, ReadableSpan):
         parent: Span | SpanContext | None,
         name: str,
         kind: SpanKind,
-        attributes: dict[str, Any],
-        links: list[Link] | None,
         start_time: int,
         record_exception: bool,
         set_status_on_exception: bool,
@@ -78,8 +76,8 @@ class Span(APISpan, ReadableSpan):
         self._parent_span = parent
         self._name = name
         self._kind = kind
-        self._own_attributes = attributes
-        self._raw_links = links
+        self._own_attributes: dict[str, Any] = {}
+        self._raw_links: list[Link] | None = None
         self._start_time: int = start_time
         self._on_exception = record_exception + 2 * set_status_on_exception  # one slot, not two
         self._end_time: int | None = None

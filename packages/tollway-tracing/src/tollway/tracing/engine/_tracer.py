@@ -53,7 +53,11 @@ class Tracer(SDKTracer):
         self.max_links = _or_endless(limits.max_links)
         ids = self.id_generator
         self.new_span_id = ids.generate_span_id
-        self.span_bits = ids.span_bits if type(ids) is RandomIds else ids.generate_span_id
+        self.span_bits, self.trace_bits = (
+            (ids.span_bits, ids.trace_bits)
+            if type(ids) is RandomIds
+            else (ids.generate_span_id, ids.generate_trace_id)
+        )
 
     def start_span(  # noqa: PLR0913, PLR0917 - the API's signature
         self,
@@ -79,51 +83,35 @@ class Tracer(SDKTracer):
             type(parent) is Span
             and parent._local.engine is engine
             and parent._local.generation == engine.generation
+            and engine.sampler is not None
         ):
+            if not self._tracer_config.is_enabled:
+                return NonRecordingSpan(parent.get_span_context())
             local = parent._local
-            if engine.sampler is not None:
-                if not self._tracer_config.is_enabled:
-                    return NonRecordingSpan(parent.get_span_context())
-                if attributes or links:
-                    span = self._make(
-                        local,
-                        parent,
-                        name,
-                        kind,
-                        attributes,
-                        links,
-                        start_time,
-                        record_exception,
-                        set_status_on_exception,
-                    )
-                else:  # what `_make` does with neither, a call less
-                    engine.counts.started += 1
-                    span = Span(
-                        self,
-                        local,
-                        self.span_bits() or self.new_span_id(),
-                        parent,
-                        name,
-                        kind,
-                        {},
-                        None,
-                        engine.monotonic_ns() + local.offset_ns if start_time is None else start_time,
-                        record_exception,
-                        set_status_on_exception,
-                    )
-                if force and local.held is not None:
-                    local.promote("forced")
-                if engine.starting:
-                    engine.tell_start(span, context)
-                return span
-        return self._start_apart(
-            parent,
-            name,
-            context,
-            (kind, attributes, links, start_time, record_exception, set_status_on_exception),
-            threshold=None if sampling_ratio is None else threshold_for(sampling_ratio),
-            force=force,
-        )
+            engine.counts.started += 1
+            span = Span(  # what `_make` does, a call less
+                self,
+                local,
+                self.span_bits() or self.new_span_id(),
+                parent,
+                name,
+                kind,
+                engine.monotonic_ns() + local.offset_ns if start_time is None else start_time,
+                record_exception,
+                set_status_on_exception,
+            )
+            if attributes or links:
+                self._give(span, attributes, links)
+            if force and local.held is not None:
+                local.promote("forced")
+            if engine.starting:
+                engine.tell_start(span, context)
+            return span
+        rest = (kind, attributes, links, start_time, record_exception, set_status_on_exception)
+        threshold = None if sampling_ratio is None else threshold_for(sampling_ratio)
+        if parent is None:
+            return self._start_root(name, context, rest, threshold, force=force)
+        return self._start_apart(parent, name, context, rest, threshold, force=force)
 
     def start_as_current_span(  # type: ignore[override]  # noqa: PLR0913, PLR0917 - the API's signature, without its generator
         self,
@@ -144,7 +132,7 @@ class Tracer(SDKTracer):
             end_on_exit,
         )
 
-    def _make(  # noqa: PLR0913, PLR0917 - called for every span
+    def _make(  # noqa: PLR0913, PLR0917 - called for every trace
         self,
         local: LocalTrace,
         parent: Span | SpanContext | None,
@@ -158,35 +146,65 @@ class Tracer(SDKTracer):
     ) -> Span:
         engine = self.engine
         engine.counts.started += 1
-        deferred = None
-        if type(attributes) is Deferred:
-            deferred, attributes = attributes, None
         span = Span(
             self,
             local,
-            self.new_span_id(),
+            self.span_bits() or self.new_span_id(),
             parent,
             name,
             kind,
-            frozen_items(attributes) if attributes else {},
-            frozen_links(links) if links else None,
             engine.monotonic_ns() + local.offset_ns if start_time is None else start_time,
             record_exception,
             set_status_on_exception,
         )
-        if deferred is not None:
-            span.set_attributes(deferred)
-        if attributes:
-            own = span._own_attributes
+        if attributes or links:
+            self._give(span, attributes, links)
+        return span
+
+    def _give(self, span: Span, attributes: Mapping[str, Any] | None, links: Sequence[Link] | None) -> None:
+        """Set what a span begins with, within the limits."""
+        if type(attributes) is Deferred:
+            span._deferred = [attributes]
+        elif attributes:
+            span._own_attributes = own = frozen_items(attributes)
             if len(own) > self.max_attributes:
                 span.count_dropped(attributes=_cut_items(own, int(self.max_attributes)))
+            local = span._local
             if local.held is not None and (heavy_bytes := heavy(own)):
                 local.weigh(heavy_bytes)
-        own_links = span._raw_links
-        if own_links is not None and len(own_links) > self.max_links:
-            surplus = len(own_links) - int(self.max_links)
-            del own_links[:surplus]
-            span.count_dropped(links=surplus)
+        if links:
+            span._raw_links = own_links = frozen_links(links)
+            if len(own_links) > self.max_links:
+                surplus = len(own_links) - int(self.max_links)
+                del own_links[:surplus]
+                span.count_dropped(links=surplus)
+
+    def _start_root(
+        self, name: str, context: Context | None, rest: tuple[Any, ...], threshold: int | None, *, force: bool
+    ) -> APISpan:
+        """Start a span that has no parent at all."""
+        engine = self.engine
+        engine.look_at_processors()
+        if not self._tracer_config.is_enabled:
+            return NonRecordingSpan(None)  # type: ignore[arg-type]
+        if engine.sampler is None:
+            return self._start_by_sampler(None, None, name, context, rest)
+        return self._begin(self._new_trace(threshold, force=force), None, name, context, rest)
+
+    def _begin(
+        self,
+        local: LocalTrace,
+        parent: SpanContext | None,
+        name: str,
+        context: Context | None,
+        rest: tuple[Any, ...],
+    ) -> Span:
+        """Start the span under which a trace runs in this process."""
+        span = local.root = self._make(local, parent, name, *rest)
+        if local.held is not None:
+            local.engine.watch(local)  # not the tracer's: a new setup may have come in between
+        if self.engine.starting:
+            self.engine.tell_start(span, context)
         return span
 
     def _start_apart(
@@ -195,14 +213,14 @@ class Tracer(SDKTracer):
         name: str,
         context: Context | None,
         rest: tuple[Any, ...],
-        *,
         threshold: int | None,
+        *,
         force: bool,
     ) -> APISpan:
         """Start a span whose parent is not a span of ours, or whose fate a sampler of the SDK decides."""
         self.engine.look_at_processors()
         parent_context: SpanContext | None = None
-        if parent is not None and isinstance(parent, APISpan):
+        if isinstance(parent, APISpan):
             parent_context = parent.get_span_context()
             if not parent_context.is_valid:
                 parent_context = None
@@ -211,19 +229,14 @@ class Tracer(SDKTracer):
         if self.engine.sampler is None:
             return self._start_by_sampler(parent, parent_context, name, context, rest)
         local = self._root_of(parent, parent_context, threshold, force=force)
-        if local is None:
-            assert parent_context is not None
-            self.engine.counts.dropped["parent"] += 1
-            self._tracer_metrics.start_span(parent_context, Decision.DROP)
-            trace_id, _, _, flags, state, _ = parent_context
-            # A span id of its own, as the specification wants of spans that record nothing too.
-            return NonRecordingSpan(SpanContext(trace_id, self.new_span_id(), False, flags, state))
-        span = local.root = self._make(local, parent_context, name, *rest)
-        if local.held is not None:
-            local.engine.watch(local)  # not the tracer's: a new setup may have come in between
-        if self.engine.starting:
-            self.engine.tell_start(span, context)
-        return span
+        if local is not None:
+            return self._begin(local, parent_context, name, context, rest)
+        assert parent_context is not None
+        self.engine.counts.dropped["parent"] += 1
+        self._tracer_metrics.start_span(parent_context, Decision.DROP)
+        trace_id, _, _, flags, state, _ = parent_context
+        # A span id of its own, as the specification wants of spans that record nothing too.
+        return NonRecordingSpan(SpanContext(trace_id, self.new_span_id(), False, flags, state))
 
     def _root_of(
         self, parent: object, parent_context: SpanContext | None, threshold: int | None, *, force: bool
@@ -265,7 +278,7 @@ class Tracer(SDKTracer):
         engine, ids = self.engine, self.id_generator
         sampler = engine.sampler
         assert sampler is not None
-        trace_id = ids.generate_trace_id()
+        trace_id = self.trace_bits() or ids.generate_trace_id()
         is_random = ids.is_trace_id_random()
         reason: str | None = None
         held: list[Span] | None = None
