@@ -41,6 +41,9 @@ START_WITHIN_S = 60
 SOAK_WARM_UP_S = 30
 """At full speed: memory stops growing after some 100,000 requests, which a low rate takes long to reach."""
 
+REST_S = 0.5
+"""Between full load and one connection: what the load left to do behind it is not what one caller meets."""
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -137,6 +140,7 @@ def measure_whole(peer: Peer, where: Where, seconds: int) -> dict[str, float]:
         before_s = cpu_s(gateway.pid)
         full = wrk(asked, CONNECTIONS, seconds, LOAD_CPU)
         used_s = cpu_s(gateway.pid) - before_s
+        time.sleep(REST_S)
         single = wrk(asked, 1, max(1, seconds // 2), LOAD_CPU)
         return {
             "rps": (full.requests - full.errors) / full.seconds,
