@@ -242,11 +242,15 @@ def workers_of_ours(rounds: int, seconds: int) -> None:
     with mock() as where:
         for _ in range(rounds):
             for number, measured in rows.items():
-                with running(workers.of(ours, number), where, cpus=workers.CPUS) as gateway:
+                with (
+                    workers.quotas() as quotas,
+                    running(workers.of(ours, number), where, cpus=workers.CPUS) as gateway,
+                ):
+                    quotas.give(gateway.pid, number)
                     launch = gateway.launch
                     asked = Asked(gateway.base + launch.path, launch.headers, launch.model)
                     measured.append(workers.measure(asked, gateway.pid, seconds))
-    workers.report(rows)
+    workers.report(rows, shared_out=quotas.given)
 
 
 def soak_ours(seconds: float, rate: float, path: Path) -> None:
