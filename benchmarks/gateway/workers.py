@@ -1,8 +1,8 @@
 """Two workers beside one: what a request costs each way, and what both answer.
 
 Load and mock need cores too. So that two cores are enough for all, each worker gets a part of one by a quota
-of the kernel's (a cgroup, which needs root): then two workers can answer twice as much, if nothing between them
-stops them. Without quotas they share the cores with load and mock, which is said.
+of the kernel's (a cgroup, which needs root): then two workers can answer twice as much, if nothing between
+them stops them. Without quotas they share the cores with load and mock, which is said.
 """
 
 from __future__ import annotations
