@@ -16,7 +16,7 @@ BODY = b'{"model":"gpt-4","messages":[{"role":"user","content":"What is a toll r
 class Settings:
     """What a scene asks of a client: whom it trusts, whether HTTP/2 is wanted, through which proxy."""
 
-    certificate: Path | None = None
+    trusted: str | None = None
     http2: bool = False
     proxy: str | None = None
 
@@ -46,9 +46,8 @@ class Ours:
 
         if settings.http2:
             raise NotImplementedError("HTTP/2")
-        tls = (
-            None if settings.certificate is None else ssl.create_default_context(cafile=settings.certificate)
-        )
+        trusted = settings.trusted
+        tls = None if trusted is None else ssl.create_default_context(cafile=trusted)
         self._client = HTTP1Client({"HTTP_PROXY": settings.proxy} if settings.proxy else {}, tls)
         self._request = lambda url: UpstreamRequest(url, (("content-type", "application/json"),), BODY)
 
@@ -72,6 +71,7 @@ class Pyreqwest:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._trusted = None if settings.trusted is None else Path(settings.trusted).read_bytes()
         self._client: Any = None
 
     async def _get(self) -> Any:
@@ -83,8 +83,8 @@ class Pyreqwest:
             builder = ClientBuilder()
             if not self._settings.http2:
                 builder = builder.http1_only()
-            if self._settings.certificate is not None:
-                builder = builder.add_root_certificate_pem(self._settings.certificate.read_bytes())
+            if self._trusted is not None:
+                builder = builder.add_root_certificate_pem(self._trusted)
             if self._settings.proxy is not None:
                 builder = builder.proxy(ProxyBuilder.http(self._settings.proxy))
             self._client = await builder.build().__aenter__()

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import cast
 
 from clients import CLIENTS, Client, Settings
+from servers import EVENT, PACE_S, PACED_EVENTS, STREAM_HEAD, Ways
 
 REQUESTS, AT_ONCE = 20_000, 32
 STREAMS, OPEN_STREAMS = 192, 64
-MANY, PACED_EVENTS, PACE_S = 1_000, 20, 0.25
+MANY = 1_000
 NOTICED_WITHIN_S = 2.0
-
-_STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-_EVENT = b"20\r\ndata: " + b"x" * 24 + b"\n\n\r\n"
 
 Figures = dict[str, float]
 
@@ -108,7 +106,7 @@ async def _noticed_s(client: Client, first_words: bytes, ask: Callable[[str], Aw
 async def cancelled(client: Client, url: str) -> Figures:
     """A call that runs into a time limit of `asyncio`'s, as it does when the caller goes away."""
     head = await _noticed_s(client, b"", client.whole)
-    stream = await _noticed_s(client, _STREAM_HEAD + _EVENT, lambda url: _events(client, url))
+    stream = await _noticed_s(client, STREAM_HEAD + EVENT, lambda url: _events(client, url))
     return {"ms until hung up, no head yet": head * 1e3, "ms until hung up, in a stream": stream * 1e3}
 
 
@@ -116,21 +114,42 @@ def _rss_mib() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 
-SCENES: dict[str, tuple[Callable[[Client, str], Awaitable[Figures]], str]] = {
-    "whole answers, 32 at once": (whole, "http"),
-    "the same by TLS": (whole, "https"),
-    "the same by a proxy": (whole, "proxy"),
-    "the same by HTTP/2 and TLS": (whole, "http2"),
-    "64 streams, unpaced": (streams, "stream"),
-    "1,000 streams, paced": (many_streams, "paced"),
-    "cancelled": (cancelled, "none"),
+Scene = Callable[[Client, str], Awaitable[Figures]]
+Way = Callable[[Ways], tuple[str, Settings]]
+
+
+def _plain(ways: Ways) -> tuple[str, Settings]:
+    return ways.http, Settings()
+
+
+def _by_tls(ways: Ways) -> tuple[str, Settings]:
+    return ways.https, Settings(trusted=ways.trusted)
+
+
+def _by_http2(ways: Ways) -> tuple[str, Settings]:
+    return ways.https, Settings(trusted=ways.trusted, http2=True)
+
+
+def _by_proxy(ways: Ways) -> tuple[str, Settings]:
+    return ways.http, Settings(proxy=ways.proxy)
+
+
+SCENES: dict[str, tuple[Scene, Way]] = {
+    "whole answers, 32 at once": (whole, _plain),
+    "the same by TLS": (whole, _by_tls),
+    "the same by a proxy": (whole, _by_proxy),
+    "the same by HTTP/2 and TLS": (whole, _by_http2),
+    "64 streams, unpaced": (streams, lambda ways: (ways.streams, Settings())),
+    "1,000 streams, paced": (many_streams, lambda ways: (ways.paced, Settings())),
+    "cancelled": (cancelled, lambda ways: ("", Settings())),  # its server is its own
 }
 """By name: the scene, and the way to the server it is played with."""
 
 
-async def play(name: str, client: str, url: str, settings: Settings) -> Figures:
+async def play(name: str, client: str, ways: Ways) -> Figures:
     """Play one scene with one client; no figures where the client cannot."""
-    scene, _ = SCENES[name]
+    scene, way = SCENES[name]
+    url, settings = way(ways)
     try:
         made = CLIENTS[client](settings)
     except NotImplementedError:
