@@ -25,6 +25,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import idle
@@ -153,14 +154,14 @@ def measure_whole(peer: Peer, where: Where, seconds: int) -> dict[str, float]:
         }
 
 
-def measure_streams(peer: Peer, where: Where, seconds: int) -> dict[str, float]:
+def measure_streams(peer: Peer, where: Where, seconds: int, *, at_once: int) -> dict[str, float]:
     """Measure one peer once on streams."""
     with running(peer, where, stream=True) as gateway:
         launch = gateway.launch
         asked = Asked(gateway.base + launch.path, launch.headers, launch.stream_model, stream=True)
-        uvloop.run(read_streams(asked, OPEN_STREAMS, 0.5))  # warm
+        uvloop.run(read_streams(asked, at_once, 0.5))  # warm
         before_s = cpu_s(gateway.pid)
-        counts = uvloop.run(read_streams(asked, OPEN_STREAMS, seconds))
+        counts = uvloop.run(read_streams(asked, at_once, seconds))
         used_s = cpu_s(gateway.pid) - before_s
         alone = uvloop.run(read_streams(asked, 1, 1))
         return {
@@ -279,6 +280,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of load in each measurement")
     parser.add_argument("--only", nargs="*", choices=names, default=names)
+    parser.add_argument("--open-streams", type=int, default=OPEN_STREAMS, help="streams at once")
     parser.add_argument("--no-streams", action="store_true")
     parser.add_argument("--no-whole", action="store_true")
     parser.add_argument("--no-idle", action="store_true")
@@ -307,9 +309,8 @@ def main() -> None:
         if not args.no_streams:
             print()
             chosen = [peer for peer in STREAMS if peer.name in args.only and peer.is_there()]
-            report(
-                rounds(chosen, args.rounds, measure_streams, where, args.seconds), STREAM_COLUMNS, "events"
-            )
+            streams = partial(measure_streams, at_once=args.open_streams)
+            report(rounds(chosen, args.rounds, streams, where, args.seconds), STREAM_COLUMNS, "events")
     if not args.no_idle and "tollway" in args.only:
         print()
         idle_ours(args.rounds, args.seconds)
