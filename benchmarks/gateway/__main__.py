@@ -270,8 +270,8 @@ def soak_ours(seconds: float, rate: float, path: Path) -> None:
     print(f"{soaked.slope()}; the slowest answer took {soaked.slowest_s * 1e3:.0f} ms; see {path}")
 
 
-def main() -> None:
-    """Read the command line and run."""
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     names = [peer.name for peer in WHOLE]
     parser = argparse.ArgumentParser(prog="benchmarks/gateway", description=__doc__)
     parser.add_argument(
@@ -288,7 +288,12 @@ def main() -> None:
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="only watch our memory for so long")
     parser.add_argument("--rate", type=float, default=500, help="requests a second of a soak")
     parser.add_argument("--picture", type=Path, default=Path("soak.svg"), help="where a soak's picture goes")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    args = arguments()
     os.sched_setaffinity(0, {LOAD_CPU})
     if args.soak:
         soak_ours(args.soak * 60, args.rate, args.picture)
