@@ -6,6 +6,7 @@ another process) gets a newer row in every bucket that has an older one: the row
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -104,10 +105,10 @@ class Entry(NamedTuple):
 
 def grouped(entries: Iterable[Entry]) -> dict[tuple[str, str, str], bytes]:
     """Return what each bucket gets, each in one piece."""
-    found: dict[tuple[str, str, str], list[bytes]] = {}
+    found: defaultdict[tuple[str, str, str], list[bytes]] = defaultdict(list)
     for entry in entries:
         for place, line in entry.lines().items():
-            found.setdefault(place, []).append(line)
+            found[place].append(line)
     return {place: b"".join(lines) for place, lines in found.items()}
 
 

@@ -108,11 +108,13 @@ class FileStore:
         lines = lines_of(trace_id, spans, self._encoder, self._max_line_bytes)
         if not lines:
             return None
-        parts, texts = zip(*lines, strict=True)
-        summary = merged(parts)
+        if len(lines) == 1:
+            summary, data = lines[0]
+        else:
+            parts, texts = zip(*lines, strict=True)
+            summary, data = merged(parts), b"".join(texts)
         day = self._day_for(summary)
         path = self.layout.trace_file(day, trace_id)
-        data = b"".join(texts)
         # Of several rows the one stamped last is true. So the stamp is older than the file, which another
         # process may append to at once, and in `_grown` younger than our line and older than our look.
         made_ns = self._now_ns()
