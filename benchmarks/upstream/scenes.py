@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
-from pathlib import Path
 from typing import cast
 
 from clients import CLIENTS, Client, Settings
 from servers import EVENT, PACE_S, PACED_EVENTS, STREAM_HEAD, Ways
+
+from load import rss_mib  # isort: skip - of the gateway's benchmark, whose folder `servers` makes known
 
 REQUESTS, AT_ONCE = 20_000, 32
 STREAMS, OPEN_STREAMS = 192, 64
@@ -53,10 +55,10 @@ async def streams(client: Client, url: str) -> Figures:
 
 async def many_streams(client: Client, url: str) -> Figures:
     """A thousand streams at once, each an event every quarter of a second."""
-    before = _rss_mib()
+    before = rss_mib(os.getpid())
     asked = [asyncio.create_task(_events(client, url)) for _ in range(MANY)]
     await asyncio.sleep(PACED_EVENTS * PACE_S / 2)  # all are open: from here only events come
-    grown, before_s = _rss_mib() - before, time.process_time()
+    grown, before_s = rss_mib(os.getpid()) - before, time.process_time()
     events = sum(await asyncio.gather(*asked))
     used_s = time.process_time() - before_s
     return {
@@ -108,10 +110,6 @@ async def cancelled(client: Client, url: str) -> Figures:
     head = await _noticed_s(client, b"", client.whole)
     stream = await _noticed_s(client, STREAM_HEAD + EVENT, lambda url: _events(client, url))
     return {"ms until hung up, no head yet": head * 1e3, "ms until hung up, in a stream": stream * 1e3}
-
-
-def _rss_mib() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 
 Scene = Callable[[Client, str], Awaitable[Figures]]

@@ -145,10 +145,9 @@ class LocalTrace:
         engine = self.engine
         if engine.open.pop(self, self) is not None:
             return  # another thread was first
-        root, slow_ns = self.root, engine.slow_ns
+        root = self.root
         assert root is not None
-        assert root._end_time is not None
-        slow = slow_ns is not None and root._end_time - root._start_time > slow_ns  # `_is_slow`, a call less
+        slow = self._is_slow(root)
         if self.picked or self.failed or slow:
             why = "ratio" if self.picked else "error" if self.failed else "slow"
             self.keep(why, certain=slow or self.failed)

@@ -53,11 +53,7 @@ class Tracer(SDKTracer):
         self.max_links = _or_endless(limits.max_links)
         ids = self.id_generator
         self.new_span_id = ids.generate_span_id
-        self.span_bits, self.trace_bits = (
-            (ids.span_bits, ids.trace_bits)
-            if type(ids) is RandomIds
-            else (ids.generate_span_id, ids.generate_trace_id)
-        )
+        self.span_bits = ids.span_bits if type(ids) is RandomIds else ids.generate_span_id
 
     def start_span(  # noqa: PLR0913, PLR0917 - the API's signature
         self,
@@ -88,20 +84,17 @@ class Tracer(SDKTracer):
             if not self._tracer_config.is_enabled:
                 return NonRecordingSpan(parent.get_span_context())
             local = parent._local
-            engine.counts.started += 1
-            span = Span(  # what `_make` does, a call less
-                self,
+            span = self._make(
                 local,
-                self.span_bits() or self.new_span_id(),
                 parent,
                 name,
                 kind,
-                engine.monotonic_ns() + local.offset_ns if start_time is None else start_time,
+                attributes,
+                links,
+                start_time,
                 record_exception,
                 set_status_on_exception,
             )
-            if attributes or links:
-                self._give(span, attributes, links)
             if force and local.held is not None:
                 local.promote("forced")
             if engine.starting:
@@ -109,8 +102,6 @@ class Tracer(SDKTracer):
             return span
         rest = (kind, attributes, links, start_time, record_exception, set_status_on_exception)
         threshold = None if sampling_ratio is None else threshold_for(sampling_ratio)
-        if parent is None:
-            return self._start_root(name, context, rest, threshold, force=force)
         return self._start_apart(parent, name, context, rest, threshold, force=force)
 
     def start_as_current_span(  # type: ignore[override]  # noqa: PLR0913, PLR0917 - the API's signature, without its generator
@@ -132,7 +123,7 @@ class Tracer(SDKTracer):
             end_on_exit,
         )
 
-    def _make(  # noqa: PLR0913, PLR0917 - called for every trace
+    def _make(  # noqa: PLR0913, PLR0917 - called for every span
         self,
         local: LocalTrace,
         parent: Span | SpanContext | None,
@@ -179,34 +170,6 @@ class Tracer(SDKTracer):
                 del own_links[:surplus]
                 span.count_dropped(links=surplus)
 
-    def _start_root(
-        self, name: str, context: Context | None, rest: tuple[Any, ...], threshold: int | None, *, force: bool
-    ) -> APISpan:
-        """Start a span that has no parent at all."""
-        engine = self.engine
-        engine.look_at_processors()
-        if not self._tracer_config.is_enabled:
-            return NonRecordingSpan(None)  # type: ignore[arg-type]
-        if engine.sampler is None:
-            return self._start_by_sampler(None, None, name, context, rest)
-        return self._begin(self._new_trace(threshold, force=force), None, name, context, rest)
-
-    def _begin(
-        self,
-        local: LocalTrace,
-        parent: SpanContext | None,
-        name: str,
-        context: Context | None,
-        rest: tuple[Any, ...],
-    ) -> Span:
-        """Start the span under which a trace runs in this process."""
-        span = local.root = self._make(local, parent, name, *rest)
-        if local.held is not None:
-            local.engine.watch(local)  # not the tracer's: a new setup may have come in between
-        if self.engine.starting:
-            self.engine.tell_start(span, context)
-        return span
-
     def _start_apart(
         self,
         parent: object,
@@ -220,7 +183,7 @@ class Tracer(SDKTracer):
         """Start a span whose parent is not a span of ours, or whose fate a sampler of the SDK decides."""
         self.engine.look_at_processors()
         parent_context: SpanContext | None = None
-        if isinstance(parent, APISpan):
+        if parent is not None and isinstance(parent, APISpan):
             parent_context = parent.get_span_context()
             if not parent_context.is_valid:
                 parent_context = None
@@ -229,14 +192,19 @@ class Tracer(SDKTracer):
         if self.engine.sampler is None:
             return self._start_by_sampler(parent, parent_context, name, context, rest)
         local = self._root_of(parent, parent_context, threshold, force=force)
-        if local is not None:
-            return self._begin(local, parent_context, name, context, rest)
-        assert parent_context is not None
-        self.engine.counts.dropped["parent"] += 1
-        self._tracer_metrics.start_span(parent_context, Decision.DROP)
-        trace_id, _, _, flags, state, _ = parent_context
-        # A span id of its own, as the specification wants of spans that record nothing too.
-        return NonRecordingSpan(SpanContext(trace_id, self.new_span_id(), False, flags, state))
+        if local is None:
+            assert parent_context is not None
+            self.engine.counts.dropped["parent"] += 1
+            self._tracer_metrics.start_span(parent_context, Decision.DROP)
+            trace_id, _, _, flags, state, _ = parent_context
+            # A span id of its own, as the specification wants of spans that record nothing too.
+            return NonRecordingSpan(SpanContext(trace_id, self.new_span_id(), False, flags, state))
+        span = local.root = self._make(local, parent_context, name, *rest)
+        if local.held is not None:
+            local.engine.watch(local)  # not the tracer's: a new setup may have come in between
+        if self.engine.starting:
+            self.engine.tell_start(span, context)
+        return span
 
     def _root_of(
         self, parent: object, parent_context: SpanContext | None, threshold: int | None, *, force: bool
@@ -278,7 +246,7 @@ class Tracer(SDKTracer):
         engine, ids = self.engine, self.id_generator
         sampler = engine.sampler
         assert sampler is not None
-        trace_id = self.trace_bits() or ids.generate_trace_id()
+        trace_id = ids.generate_trace_id()
         is_random = ids.is_trace_id_random()
         reason: str | None = None
         held: list[Span] | None = None

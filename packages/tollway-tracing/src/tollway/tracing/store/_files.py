@@ -29,7 +29,6 @@ class Layout:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.root = Path(path)
         self.indexes = self.root / "indexes"
-        self._prefix = f"{self.root}/"
 
     def days(self) -> list[str]:
         """Return the days that have traces, oldest first."""
@@ -37,7 +36,7 @@ class Layout:
 
     def trace_file(self, day: str, trace_id: str) -> str:
         """Return the file of a trace."""
-        return f"{self._prefix}{day}/{trace_id}.json"
+        return f"{self.root}/{day}/{trace_id}.json"
 
     def files_of(self, trace_id: str) -> list[str]:
         """Return the files that hold a trace: one, or two when it went on past midnight."""

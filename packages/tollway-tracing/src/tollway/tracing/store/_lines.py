@@ -27,8 +27,6 @@ def lines_of(
     One line, unless it would pass the limit. A single span above the limit still gets a line of its own.
     """
     good, pieces = encoded(spans)
-    if pieces and sum(map(len, pieces)) + len(pieces) <= max_line_bytes:
-        return [_line(trace_id, good, pieces, encoder)]
     return [
         _line(trace_id, good[first:last], pieces[first:last], encoder)
         for first, last in _cuts(pieces, max_line_bytes)

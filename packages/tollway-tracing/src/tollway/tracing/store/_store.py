@@ -108,11 +108,8 @@ class FileStore:
         lines = lines_of(trace_id, spans, self._encoder, self._max_line_bytes)
         if not lines:
             return None
-        if len(lines) == 1:
-            summary, data = lines[0]
-        else:
-            parts, texts = zip(*lines, strict=True)
-            summary, data = merged(parts), b"".join(texts)
+        parts, texts = zip(*lines, strict=True)
+        summary, data = merged(parts), b"".join(texts)
         day = self._day_for(summary)
         path = self.layout.trace_file(day, trace_id)
         # Of several rows the one stamped last is true. So the stamp is older than the file, which another
