@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import SpanLimits
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
 
-from tollway.tracing import testing
+from tollway.tracing import _native, testing
 from tollway.tracing.otlp._encode import encode_span, span_object, to_json
 from tollway.tracing.otlp._own import _pieces, own_span_json
 
@@ -27,6 +27,12 @@ VALUES = st.one_of(
 ATTRIBUTES = st.dictionaries(st.text(max_size=12), VALUES, max_size=6)
 STATUSES = st.sampled_from([("UNSET", None), ("OK", None), ("ERROR", None), ("ERROR", "why \ud800 not")])
 EVENTS = st.lists(st.tuples(st.text(max_size=8), ATTRIBUTES), max_size=3)
+
+
+@pytest.fixture(params=[own_span_json, _native.span_json], ids=["python", "compiled"])
+def short_json(request):
+    """The short way, in both its forms."""
+    return request.param
 
 
 def ended_span(name="s", attributes=(), events=(), status=("UNSET", None), *, kind=SpanKind.INTERNAL, **rest):
@@ -51,7 +57,7 @@ def test_both_ways_say_the_same(name, attributes, events, status, kind):
 
 
 @pytest.mark.parametrize("remote", [True, False])
-def test_the_parent_and_its_place_are_told(remote):
+def test_the_parent_and_its_place_are_told(short_json, remote):
     """A parent's id, whether it is remote, and the tracestate are in the short form as in the long one."""
     parent = SpanContext(7, 9, remote, TraceFlags(3))
     with testing.capture(set_global=False) as captured:
@@ -61,14 +67,14 @@ def test_the_parent_and_its_place_are_told(remote):
             pass
     child, root = captured.spans
     for span in (child, root):
-        assert orjson.loads(own_span_json(span)) == orjson.loads(to_json(span_object(span)))
-    assert f"{9:016x}" == orjson.loads(own_span_json(root))["parentSpanId"]
+        assert orjson.loads(short_json(span)) == orjson.loads(to_json(span_object(span)))
+    assert f"{9:016x}" == orjson.loads(short_json(root))["parentSpanId"]
 
 
-def test_an_ordinary_span_goes_the_short_way():
+def test_an_ordinary_span_goes_the_short_way(short_json):
     """Texts, numbers, flags, lists of texts and events need no object in between."""
     values = {"a": "x", "b": 1, "c": 0.5, "d": True, "e": ["p", "q"], "f": -(2**63)}
-    assert own_span_json(ended_span("s", values, [("hit", {"key": "k"})], ("ERROR", "why"))) is not None
+    assert short_json(ended_span("s", values, [("hit", {"key": "k"})], ("ERROR", "why"))) is not None
 
 
 @pytest.mark.parametrize(
@@ -76,31 +82,31 @@ def test_an_ordinary_span_goes_the_short_way():
     [{"": 1}, {"a": math.inf}, {"a": math.nan}, {"a": 2**63}, {"a": b"x"}, {"a": {"b": 1}}, {"a": "\ud800"}],
     ids=str,
 )
-def test_odd_values_go_the_long_way(attributes):
+def test_odd_values_go_the_long_way(short_json, attributes):
     """What the short way cannot write it does not write at all."""
     span = ended_span("s", attributes)
-    assert own_span_json(span) is None
+    assert short_json(span) is None
     assert same(span)
 
 
-def test_limits_on_lengths_go_the_long_way():
+def test_limits_on_lengths_go_the_long_way(short_json):
     """A limit on the length of values is kept, in attributes and events."""
     span = ended_span(
         "s", {"a": "long"}, [("e", {"b": "long"})], span_limits=SpanLimits(max_attribute_length=2)
     )
-    assert own_span_json(span) is None
+    assert short_json(span) is None
     item = orjson.loads(encode_span(span))
     assert "lo" == item["attributes"][0]["value"]["stringValue"]
     assert "lo" == item["events"][0]["attributes"][0]["value"]["stringValue"]
 
 
-def test_links_go_the_long_way():
+def test_links_go_the_long_way(short_json):
     """A span with links has them encoded."""
     with testing.capture(set_global=False) as captured:
         linked = SpanContext(5, 6, True, TraceFlags(1))
         captured.provider.get_tracer("t").start_span("s", links=[Link(linked, {"a": 1})]).end()
     (span,) = captured.spans
-    assert own_span_json(span) is None
+    assert short_json(span) is None
     assert f"{5:032x}" == orjson.loads(encode_span(span))["links"][0]["traceId"]
 
 

@@ -1,4 +1,4 @@
-"""Spans of the stock SDK: the store must take any `ReadableSpan`."""
+"""Spans of the stock SDK, and the same ones of ours: the store must take any `ReadableSpan`."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,8 +6,10 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
+from tollway.tracing.engine import Span, TracerProvider
+from tollway.tracing.engine._local import LocalTrace
 from tollway.tracing.store import FileStore
 
 NOON_NS = 1_795_521_600_000_000_000
@@ -50,9 +52,35 @@ def make_span(
     )
 
 
-@pytest.fixture
-def span() -> MakeSpan:
-    return make_span
+_tracers = {}
+
+
+def make_own_span(*ids: int, service: str = "shop", **facts) -> Span:
+    """Return an ended span of our engine that says what `make_span` says."""
+    said = make_span(*ids, service=service, **facts)
+    if service not in _tracers:
+        provider = TracerProvider(
+            resource=Resource({"service.name": service}), shutdown_on_exit=False, timer=False
+        )
+        _tracers[service] = provider.get_tracer("tests", "1")
+    tracer, context = _tracers[service], said.context
+    local = LocalTrace(
+        tracer.engine, context.trace_id, False, context.trace_flags, TraceState(), 0, None, None, False
+    )
+    span = Span(
+        tracer, local, context.span_id, said.parent, said.name, said.kind, said.start_time, True, True
+    )
+    span.set_attributes(said.attributes)
+    for event in said.events:
+        span.add_event(event.name, event.attributes, event.timestamp)
+    span.set_status(said.status)
+    span._end_time = said.end_time
+    return span
+
+
+@pytest.fixture(params=[make_span, make_own_span], ids=["the SDK's", "ours"])
+def span(request) -> MakeSpan:
+    return request.param
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ own piece of bytes, so that a bad value harms one span, and a long trace can be 
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -15,11 +15,14 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
+from tollway.tracing._choice import native
 from tollway.tracing.engine import Span, Tracer
 
 from ._own import own_span_json
 
 T = TypeVar("T")
+
+_short_json: Callable[[Span], bytes | None] = own_span_json if native is None else native.span_json
 
 KINDS: dict[SpanKind, int] = {kind: kind.value + 1 for kind in SpanKind}
 """OTLP counts from 1 (INTERNAL): 0 means unspecified."""
@@ -180,7 +183,7 @@ def span_object(span: ReadableSpan) -> dict[str, Any]:
 def encode_span(span: ReadableSpan) -> bytes | None:
     """Return one span as OTLP JSON; None for what is no span at all (no context). Never raises."""
     try:
-        if type(span) is Span and (text := own_span_json(span)) is not None:
+        if type(span) is Span and (text := _short_json(span)) is not None:
             return text
         return to_json(span_object(span))
     except Exception:  # a foreign span may raise anything from its properties
@@ -233,11 +236,7 @@ class Encoder:
     def resource_spans(self, spans: Sequence[ReadableSpan], pieces: Sequence[bytes]) -> bytes:
         """Return the JSON array `resourceSpans` of spans and the JSON of each."""
         if (tracer := _only_tracer(spans)) is not None:
-            return b'[{%b,"scopeSpans":[{%b,"spans":[%b]}]}]' % (
-                self._resource(tracer.resource),
-                self._scope(tracer.scope),
-                b",".join(pieces),
-            )
+            return b"%b%b]}]}]" % (self.head_of(tracer), b",".join(pieces))
         groups: dict[int, dict[int, list[bytes]]] = {}
         heads: dict[int, bytes] = {}
         last_resource = last_scope = found = None
@@ -259,6 +258,13 @@ class Encoder:
             for resource_id, scopes in groups.items()
         ]
         return b"[%b]" % b",".join(blocks)
+
+    def head_of(self, tracer: Tracer) -> bytes:
+        """Return what comes before the spans where one tracer made them all; `]}]}]` comes after them."""
+        return b'[{%b,"scopeSpans":[{%b,"spans":[' % (
+            self._resource(tracer.resource),
+            self._scope(tracer.scope),
+        )
 
     def _resource(self, resource: Resource) -> bytes:
         known = self._resources.get(id(resource))

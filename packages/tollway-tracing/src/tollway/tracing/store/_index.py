@@ -103,7 +103,17 @@ class Entry(NamedTuple):
         return lines
 
 
-def grouped(entries: Iterable[Entry]) -> dict[tuple[str, str, str], bytes]:
+class Rows(NamedTuple):
+    """The rows of several traces, as they are written."""
+
+    by_place: dict[tuple[str, str, str], bytes]
+
+    def lines(self) -> dict[tuple[str, str, str], bytes]:
+        """Return the lines for each (index, day, bucket)."""
+        return self.by_place
+
+
+def grouped(entries: Iterable[Entry | Rows]) -> dict[tuple[str, str, str], bytes]:
     """Return what each bucket gets, each in one piece."""
     found: defaultdict[tuple[str, str, str], list[bytes]] = defaultdict(list)
     for entry in entries:

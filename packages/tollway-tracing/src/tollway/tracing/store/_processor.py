@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from tollway.tracing._worker import Clock, Pace, SpanWorker, Wait, wait_for
 from tollway.tracing.otlp._encode import is_sampled
 
-from ._index import Entry
+from ._index import Entry, Rows
 from ._maintenance import prune
 from ._store import FileStore
 from ._summary import is_local_root, trace_id_of
@@ -90,7 +90,7 @@ class _Writer:
     def _forget(self) -> None:
         self._open: OrderedDict[int, _Group] = OrderedDict()  # least recently touched first
         self._done: deque[list[ReadableSpan]] = deque()
-        self._unindexed: list[Entry] = []
+        self._unindexed: list[Entry | Rows] = []
         self._held = 0
         self._refused = False
 
@@ -156,13 +156,11 @@ class _Writer:
         """Write groups in order. A group leaves only when the kernel has its bytes."""
         try:
             while self._done:
-                entry = self.store.write_trace(self._done[0])
-                spans = self._done.popleft()
-                self._held -= len(spans)
-                self.counts.written_spans += len(spans)
-                self.counts.written_traces += 1
-                if entry is not None:
-                    self._unindexed.append(entry)
+                count, rows = self.store.write_usual(self._done)
+                if count:
+                    self._note_written(count, rows)
+                else:
+                    self._note_written(1, self.store.write_trace(self._done[0]))
         except OSError as error:
             self._refuse(error)
             return False
@@ -170,6 +168,15 @@ class _Writer:
             self._give_up_first()
             return False
         return True
+
+    def _note_written(self, groups: int, entry: Entry | Rows | None) -> None:
+        for _ in range(groups):
+            spans = self._done.popleft()
+            self._held -= len(spans)
+            self.counts.written_spans += len(spans)
+        self.counts.written_traces += groups
+        if entry is not None:
+            self._unindexed.append(entry)
 
     def _write_rows(self) -> bool:
         """Write the rows of the traces written since the last time."""

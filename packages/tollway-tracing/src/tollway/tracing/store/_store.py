@@ -10,15 +10,16 @@ from typing import Any, Protocol, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from tollway.tracing._choice import native
 from tollway.tracing.otlp import Encoder
 
 from . import _files
 from ._content import ContentQuery
 from ._files import Layout, whole_lines
-from ._index import Entry, Row, append_to, grouped
+from ._index import Entry, Row, Rows, append_to, grouped
 from ._lines import MAX_LINE_BYTES, lines_of, spans_of, summary_of
 from ._search import FOREVER_NS, OrderBy, Progress, RowQuery, rows
-from ._summary import NS_PER_DAY, Summary, day_of, merged, trace_id_of
+from ._summary import NS_PER_DAY, Summary, day_of, merged, repeated, second_of, service_of, trace_id_of
 from ._views import NS_PER_MS, STATUSES, SpanView, Trace
 
 T = TypeVar("T")
@@ -81,9 +82,23 @@ class FileStore:
         self._max_line_bytes = max_line_bytes
         self._now_ns = now_ns
         self._encoder = Encoder()
+        self._native = self._compiled_writer()
 
     def __repr__(self) -> str:
         return f"FileStore({str(self.layout.root)!r})"
+
+    def _compiled_writer(self) -> Any:
+        """Return what writes usual traces, where it was compiled and the system can do what it takes."""
+        if native is None or not native.CAN_WRITE:
+            return None
+        return native.Writer(
+            os.fsencode(self.layout.root),
+            self._max_line_bytes,
+            head_of=self._encoder.head_of,
+            service_of=lambda tracer: service_of(tracer.resource),
+            second_of=second_of,
+            repeated=repeated,
+        )
 
     # --- writing: one thread of a process at a time ---
 
@@ -95,6 +110,17 @@ class FileStore:
         """
         entries = [entry for spans in traces if (entry := self.write_trace(spans)) is not None]
         self.write_index(entries)
+
+    def write_usual(self, groups: Iterable[Sequence[ReadableSpan]]) -> tuple[int, Rows]:
+        """Write the first groups by the compiled way, as far as it goes; return how many, and their rows.
+
+        What it stops at is for `write_trace`: a trace that is not usual, one that is there already, or what
+        the disk refuses. Raises nothing.
+        """
+        if self._native is None:
+            return 0, Rows({})
+        count, by_place = self._native.write(groups, self._now_ns())
+        return count, Rows(by_place)
 
     def write_trace(self, spans: Sequence[ReadableSpan]) -> Entry | None:
         """Write spans of one trace to its file; return the row that the indexes must still get.
@@ -128,7 +154,7 @@ class FileStore:
                 return before
         return summary.day
 
-    def write_index(self, entries: Iterable[Entry]) -> None:
+    def write_index(self, entries: Iterable[Entry | Rows]) -> None:
         """Add rows to the indexes, one write a bucket. Raises OSError."""
         for place, lines in grouped(entries).items():
             append_to(self.layout, place, lines)

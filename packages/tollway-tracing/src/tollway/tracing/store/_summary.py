@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, Status, StatusCode
 
@@ -47,12 +48,12 @@ class Summary(NamedTuple):
     def to_json(self) -> bytes:
         """Return the `summary` field of a line."""
         times = f'{{"start":"{iso_of(self.start_ns)}","duration_ms":{self.duration_ns / 1e6!r},'
-        return times.encode() + _repeated(*self[3:])[0]
+        return times.encode() + repeated(*self[3:])[0]
 
     def to_row(self) -> bytes:
         """Return the summary as the end of an index row, up to the bracket that closes it."""
-        trace_id, start_ns, duration_ns, *repeated = self
-        return b'"%b",%d,%d,%b' % (trace_id.encode(), start_ns, duration_ns, _repeated(*repeated)[1])
+        trace_id, start_ns, duration_ns, *shared = self
+        return b'"%b",%d,%d,%b' % (trace_id.encode(), start_ns, duration_ns, repeated(*shared)[1])
 
     @classmethod
     def from_object(cls, trace_id: str, item: Mapping[str, Any]) -> "Summary":
@@ -71,7 +72,7 @@ class Summary(NamedTuple):
 
 
 @lru_cache(maxsize=1_024)
-def _repeated(
+def repeated(
     status: str,
     root_name: str | None,
     kept_because: str | None,
@@ -93,17 +94,17 @@ def _repeated(
 
 def day_of(unix_ns: int) -> str:
     """Return the UTC date, `YYYY-MM-DD`."""
-    return _second(unix_ns // NS_PER_DAY * (NS_PER_DAY // NS_PER_S))[:10]
+    return second_of(unix_ns // NS_PER_DAY * (NS_PER_DAY // NS_PER_S))[:10]
 
 
 def iso_of(unix_ns: int) -> str:
     """Return RFC 3339 with all nine digits of the nanoseconds."""
     seconds, rest_ns = divmod(unix_ns, NS_PER_S)
-    return f"{_second(seconds)}.{rest_ns:09d}Z"
+    return f"{second_of(seconds)}.{rest_ns:09d}Z"
 
 
 @lru_cache(maxsize=256)
-def _second(unix_s: int) -> str:
+def second_of(unix_s: int) -> str:
     """Return RFC 3339 up to the second: traces come by the thousand a second."""
     return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%dT%H:%M:%S}"
 
@@ -125,7 +126,6 @@ def summarise(trace_id: str, spans: Sequence[ReadableSpan]) -> Summary:
         own_rank = (_distance(span), started)
         if own_rank < rank:
             root, rank = span, own_rank
-    service = root.resource.attributes.get("service.name")
     kept = _attribute(root, KEPT_BECAUSE)
     return Summary(
         trace_id,
@@ -135,9 +135,15 @@ def summarise(trace_id: str, spans: Sequence[ReadableSpan]) -> Summary:
         str(root.name),
         None if kept is None else str(kept),
         len(spans),
-        None if service is None else str(service),
+        service_of(root.resource),
         rank[0] == 0,
     )
+
+
+def service_of(resource: Resource) -> str | None:
+    """Return the name of the service that a resource is of."""
+    service = resource.attributes.get("service.name")
+    return None if service is None else str(service)
 
 
 # Of a span of ours the properties that exporters read are made anew each time: here its slots are read.

@@ -1,0 +1,100 @@
+# cython: language_level=3
+"""The usual trace, compiled: from the spans of our own engine to their file's bytes, and the file itself.
+
+What is written here is byte by byte what `otlp/_own.py`, `store/_lines.py` and `store/_index.py` write. They
+are the reference, and do whatever is not usual: odd values, limits, links, several tracers, late spans, a disk
+that refuses. Tests hold both ways against each other. Nothing is made in between: text goes from a span's slots
+into one buffer, and the buffer into files, while other threads have the interpreter.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from libc.errno cimport EEXIST, EINTR, errno
+from libc.math cimport isfinite
+from libc.string cimport memcpy, strlen
+
+from opentelemetry.trace import SpanContext as _SpanContext, StatusCode as _StatusCode
+
+from tollway.tracing.engine import Span as _Span
+from tollway.tracing.engine._local import KEPT_BECAUSE as _KEPT_BECAUSE
+from tollway.tracing.engine._span import UNSET as _UNSET
+
+cdef extern from *:
+    """
+    #include <fcntl.h>
+    #include <unistd.h>
+
+    #if defined(__linux__) && defined(O_TMPFILE)
+    #define TOLLWAY_UNNAMED (O_TMPFILE | O_WRONLY | O_CLOEXEC)
+    #else
+    #define TOLLWAY_UNNAMED 0
+    #endif
+    #ifdef O_PATH
+    #define TOLLWAY_FOLDER (O_PATH | O_DIRECTORY | O_CLOEXEC)
+    #else
+    #define TOLLWAY_FOLDER (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    #endif
+
+    #ifdef AT_EMPTY_PATH
+    #define TOLLWAY_BY_DESCRIPTOR AT_EMPTY_PATH
+    #else
+    #define TOLLWAY_BY_DESCRIPTOR -1  /* which is refused */
+    #endif
+
+    /* Here and not in Cython: constants that the compiler sees through. */
+    static const char TOLLWAY_HEX[] = "0123456789abcdef";
+    """
+    const int UNNAMED "TOLLWAY_UNNAMED"
+    const int FOLDER "TOLLWAY_FOLDER"
+    const char *HEX "TOLLWAY_HEX"
+    const int AT_FDCWD
+    const int AT_SYMLINK_FOLLOW
+    const int BY_DESCRIPTOR "TOLLWAY_BY_DESCRIPTOR"
+    int openat(int folder, const char *path, int flags, ...) nogil
+    int linkat(int from_folder, const char *source, int to_folder, const char *target, int flags) nogil
+    Py_ssize_t write(int file, const void *data, size_t size) nogil
+    int close(int file) nogil
+
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+    char *PyOS_double_to_string(double value, char format, int precision, int flags, int *kind) except NULL
+    const int Py_DTSF_ADD_DOT_0
+    long long PyLong_AsLongLongAndOverflow(object value, int *overflow) except? -1
+    const Py_ssize_t PY_SSIZE_T_MAX
+
+CAN_WRITE = UNNAMED != 0
+"""Whether this system makes files without a name; `Writer` is for those."""
+
+cdef object Span = _Span
+cdef object SpanContext = _SpanContext
+cdef object ERROR = _StatusCode.ERROR
+cdef object UNSET = _UNSET
+cdef object KEPT_BECAUSE = _KEPT_BECAUSE
+
+cdef enum:
+    PLAIN_SPAN = 0x100
+    REMOTE_PARENT = 0x200
+    FAR = 2  # neither a root nor a local root
+    NS_PER_S = 1_000_000_000
+
+cdef enum:
+    MAX_TRACES = 64  # of a batch
+    MAX_BATCH_BYTES = 262_144  # beyond which no trace is added
+    MAX_KEPT_BYTES = 1_048_576  # of a buffer that is empty
+    NAME_BYTES = 38  # 32 digits, `.json` and a zero
+    PROC_BYTES = 32  # `/proc/self/fd/`, ten digits and a zero are 25
+    TRACE_ID_AT = 12  # in a line
+
+cdef str BY_STATUS = "by_status"
+cdef str BY_DURATION = "by_duration"
+
+
+class _OddError(Exception):
+    """Something that this way does not write."""
+
+
+include "_native_bytes.pxi"
+include "_native_spans.pxi"
+include "_native_traces.pxi"
+include "_native_files.pxi"

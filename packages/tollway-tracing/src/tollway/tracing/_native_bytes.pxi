@@ -1,0 +1,162 @@
+# Bytes that grow, and JSON's words and numbers in them.
+
+
+@cython.final
+cdef class Buffer:
+    """Bytes that grow."""
+
+    cdef char *data
+    cdef Py_ssize_t size
+    cdef Py_ssize_t room
+
+    def __dealloc__(self):
+        PyMem_Free(self.data)
+
+    cdef int grow(self, Py_ssize_t more) except -1:
+        """Make room for so many bytes, and for as many again as there are."""
+        cdef Py_ssize_t room
+        cdef char *data
+        if more > PY_SSIZE_T_MAX // 2 - self.size:
+            raise MemoryError
+        room = max(self.size + more, 2 * self.room, 4096)
+        data = <char *> PyMem_Realloc(self.data, room)
+        if data == NULL:
+            raise MemoryError
+        self.data = data
+        self.room = room
+        return 0
+
+    cdef int empty(self) except -1:
+        """Forget what is in it, and give back what one large trace made it hold."""
+        self.size = 0
+        if self.room > MAX_KEPT_BYTES:
+            PyMem_Free(self.data)
+            self.data = NULL
+            self.room = 0
+        return 0
+
+
+cdef inline int put(Buffer out, const char *text, Py_ssize_t size) except -1:
+    if size > out.room - out.size:
+        out.grow(size)
+    memcpy(out.data + out.size, text, size)
+    out.size += size
+    return 0
+
+
+cdef inline int put_plain(Buffer out, const char *text) except -1:
+    """Add what ends with a zero: a piece of JSON that stands in this file."""
+    return put(out, text, strlen(text))
+
+
+cdef inline int put_bytes(Buffer out, bytes text) except -1:
+    if text is None:
+        raise TypeError("not bytes")
+    return put(out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+
+
+cdef inline int put_hex(Buffer out, unsigned long long value) except -1:
+    """Add sixteen digits."""
+    cdef int digit
+    cdef char *place
+    if out.room - out.size < 16:
+        out.grow(16)
+    place = out.data + out.size
+    for digit in range(16):
+        place[digit] = HEX[(value >> (60 - 4 * digit)) & 15]
+    out.size += 16
+    return 0
+
+
+cdef inline int put_decimal(Buffer out, long long value) except -1:
+    cdef char[20] digits
+    cdef int first = 20
+    cdef unsigned long long rest = <unsigned long long> value
+    if value < 0:
+        put(out, b"-", 1)
+        rest = 0 - rest
+    while True:
+        first -= 1
+        digits[first] = <char> (48 + rest % 10)
+        rest //= 10
+        if rest == 0:
+            break
+    return put(out, digits + first, 20 - first)
+
+
+cdef int put_nanoseconds(Buffer out, int value) except -1:
+    """Add the nine digits of the nanoseconds of a second."""
+    cdef char[9] digits
+    cdef int place
+    for place in range(8, -1, -1):
+        digits[place] = <char> (48 + value % 10)
+        value //= 10
+    return put(out, digits, 9)
+
+
+cdef int put_double(Buffer out, double value) except -1:
+    """Add what `repr` says."""
+    cdef char *text = PyOS_double_to_string(value, b"r", 0, Py_DTSF_ADD_DOT_0, NULL)
+    try:
+        put_plain(out, text)
+    finally:
+        PyMem_Free(text)
+    return 0
+
+
+cdef inline bint is_escaped(unsigned char byte) noexcept:
+    return byte < 0x20 or byte == 0x22 or byte == 0x5C
+
+
+cdef int put_escaped(Buffer out, unsigned char byte) except -1:
+    cdef char[6] text
+    memcpy(text, b"\\u00", 4)
+    text[1] = 0
+    if byte == 0x22 or byte == 0x5C:
+        text[1] = <char> byte
+    elif byte == 0x08:
+        text[1] = b"b"
+    elif byte == 0x09:
+        text[1] = b"t"
+    elif byte == 0x0A:
+        text[1] = b"n"
+    elif byte == 0x0C:
+        text[1] = b"f"
+    elif byte == 0x0D:
+        text[1] = b"r"
+    if text[1]:
+        return put(out, text, 2)
+    text[1] = b"u"
+    text[4] = HEX[byte >> 4]
+    text[5] = HEX[byte & 15]
+    return put(out, text, 6)
+
+
+cdef int put_text(Buffer out, object text) except -1:
+    """Add a JSON string. Raises UnicodeEncodeError for text that is not Unicode."""
+    cdef Py_ssize_t size
+    cdef const char *run = PyUnicode_AsUTF8AndSize(text, &size)
+    cdef const char *end = run + size
+    cdef const char *at = run
+    if size > out.room - out.size - 2:
+        out.grow(size + 2)
+    put(out, b'"', 1)
+    while at < end:
+        if is_escaped(<unsigned char> at[0]):
+            put(out, run, at - run)
+            put_escaped(out, <unsigned char> at[0])
+            run = at + 1
+        at += 1
+    put(out, run, end - run)
+    return put(out, b'"', 1)
+
+
+cdef int put_number(Buffer out, object value) except -1:
+    """Add the digits of an integer of any size."""
+    cdef int overflow = 1
+    cdef long long number = 0
+    if type(value) is int:
+        number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    if not overflow:
+        return put_decimal(out, number)
+    return put_bytes(out, f"{value}".encode())

@@ -1,0 +1,438 @@
+"""The compiled way from spans to files does what the Python does, or leaves it to the Python."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import tracemalloc
+from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+    set_span_in_context,
+)
+
+import tollway.tracing.store
+from tollway.tracing import _choice, _native, testing
+from tollway.tracing._compiled import WANTED
+from tollway.tracing.engine import TracerProvider
+from tollway.tracing.otlp._own import own_span_json
+from tollway.tracing.store import FileStore, FileStoreProcessor, verify
+
+SOURCE = Path(tollway.tracing.store.__file__).parents[3]
+NEVER_S = 3600.0
+
+TEXTS = st.text(st.characters(), max_size=40)  # control characters and lone surrogates too
+VALUES = st.one_of(
+    TEXTS,
+    st.sampled_from(["x" * 70, "é" * 300, '"\\/\b\f\n\r\t\x00\x1f\x7f\u2028😀']),
+    st.integers(),
+    st.sampled_from([0, -1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1]),
+    st.floats(),
+    st.booleans(),
+    st.none(),
+    st.binary(max_size=4),
+    st.lists(TEXTS, max_size=3),
+    st.lists(st.integers(), max_size=2),
+)
+ATTRIBUTES = st.dictionaries(TEXTS, VALUES, max_size=6)
+PARENTS = st.one_of(
+    st.none(),
+    st.builds(
+        SpanContext,
+        st.integers(1, 2**128 - 1),
+        st.integers(1, 2**64 - 1),
+        st.booleans(),
+        st.sampled_from([TraceFlags(1), TraceFlags(3)]),
+        st.sampled_from([TraceState(), TraceState([("a", "b"), ("ot", "th:0")])]),
+    ),
+)
+SPANS = st.fixed_dictionaries(
+    {
+        "name": TEXTS,
+        "kind": st.sampled_from(SpanKind),
+        "attributes": ATTRIBUTES,
+        "events": st.lists(st.tuples(TEXTS, ATTRIBUTES, st.integers(0, 2**70)), max_size=2),
+        "status": st.sampled_from([(StatusCode.UNSET,), (StatusCode.OK,), (StatusCode.ERROR, 'so\n"\ud800')]),
+        "lasts_ns": st.integers(0, 2**40),
+    }
+)
+START_NS = st.one_of(
+    st.sampled_from([0, 1_795_564_799_999_999_999, 1_795_564_800_000_000_000]), st.integers(0, 2**60)
+)
+
+_provider = TracerProvider(shutdown_on_exit=False, timer=False, resource=Resource({"service.name": "shop"}))
+_recorder = testing.Recorder()
+_provider.add_span_processor(_recorder)
+
+
+def made(parent, start_ns, first, *others, scopes=("t",)):
+    """Return the spans of a trace as they are passed on: children first, then their root."""
+    context = None if parent is None else set_span_in_context(NonRecordingSpan(parent))
+    root = started(scopes[0], first, start_ns, context)
+    for index, facts in enumerate(others, 1):
+        child = started(scopes[index % len(scopes)], facts, start_ns + index, set_span_in_context(root))
+        child.end(start_ns + index + facts["lasts_ns"])
+    root.end(start_ns + first["lasts_ns"])
+    spans, _recorder.spans = _recorder.spans, []
+    return spans
+
+
+def started(scope, facts, start_ns, context):
+    span = _provider.get_tracer(scope).start_span(
+        facts["name"],
+        context,
+        facts.get("kind", SpanKind.INTERNAL),
+        facts["attributes"],
+        facts.get("links", ()),
+        start_time=start_ns,
+    )
+    for name, attributes, time_ns in facts.get("events", ()):
+        span.add_event(name, attributes, time_ns)
+    span.set_status(Status(*facts.get("status", (StatusCode.UNSET,))))
+    return span
+
+
+def plain(name="s", **facts):
+    return {"name": name, "attributes": {"a": "b", "n": 1}, "lasts_ns": 5_000_000, **facts}
+
+
+NOON_NS = 1_795_521_600_000_000_000
+DAY = "2026-11-24"
+
+
+def usual(name="s", **facts):
+    """Return a trace of two spans such as most are."""
+    return made(None, NOON_NS, plain(name, **facts), plain("child"))
+
+
+def store_at(path, way, **options):
+    """Return a store that writes in one of the two ways."""
+    store = FileStore(path, now_ns=lambda: 1_795_521_601_234_567_890, **options)
+    if way == "python":
+        store._native = None
+    else:
+        store._native = store._native or _compiled(store)
+    return store
+
+
+def _compiled(store):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tollway.tracing.store._store.native", _native)
+        return store._compiled_writer()
+
+
+def contents(path):
+    return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+def test_the_choice_is_the_compiled_way_where_it_is_wanted():
+    """It is built here, and one variable turns it off."""
+    assert WANTED == (_choice.native is not None)
+    told = "from tollway.tracing import _choice; print(_choice.native)"
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "TOLLWAY_NO_EXTENSIONS": "1"}
+    assert "None\n" == subprocess.check_output([sys.executable, "-c", told], env=environment, text=True)
+
+
+@given(parent=PARENTS, start_ns=START_NS, facts=SPANS)
+@settings(max_examples=300)
+def test_a_span_is_the_same_bytes(parent, start_ns, facts):
+    """Byte by byte, and None for the same spans."""
+    for span in made(parent, start_ns, facts, facts):
+        assert own_span_json(span) == _native.span_json(span)
+
+
+@given(value=st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**63), 2**63 - 1)))
+@settings(max_examples=500)
+def test_a_number_is_the_same_bytes(value):
+    """Every number that has a word in OTLP is written as Python writes it."""
+    (span,) = made(None, 0, plain(attributes={"n": value}))
+    assert f"{value!r}".encode() in _native.span_json(span)
+    assert own_span_json(span) == _native.span_json(span)
+
+
+@pytest.mark.parametrize("text", [chr(code) for code in range(0x80)], ids=ascii)
+def test_a_character_is_the_same_bytes(text):
+    """What JSON escapes is escaped alike, wherever it stands in a text."""
+    for placed in (text, f"{text}x", f"x{text}", f"{text}{text}", f"x{text}é{text}x"):
+        (span,) = made(None, 0, plain(placed, attributes={placed: placed}))
+        assert own_span_json(span) == _native.span_json(span)
+
+
+def test_counts_of_what_was_dropped_are_the_same_bytes():
+    """Limits leave their counts in both ways."""
+    (span,) = made(None, 0, plain())
+    span.count_dropped(attributes=3, events=1)
+    assert b'"droppedAttributesCount":3' in _native.span_json(span)
+    assert own_span_json(span) == _native.span_json(span)
+
+
+@given(
+    traces=st.lists(
+        st.tuples(
+            PARENTS,
+            START_NS,
+            st.lists(SPANS, min_size=1, max_size=3),
+            st.sampled_from([("t",), ("t", "u")]),
+            st.sampled_from([None, "ratio", 'a "reason"\n']),
+        ),
+        max_size=6,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_a_store_is_the_same_files(tmp_path_factory, traces):
+    """Whatever is written, files and indexes have the same names and bytes in both ways."""
+    groups = []
+    for parent, start_ns, facts, scopes, kept in traces:
+        spans = made(parent, start_ns, *facts, scopes=scopes)
+        if kept is not None:
+            spans[-1]._own_attributes["tollway.kept_because"] = kept
+        groups += [spans, spans[:1]]  # and something late
+    found = []
+    for way in ("python", "compiled"):
+        path = tmp_path_factory.mktemp(way)
+        processor = FileStoreProcessor(store_at(path, way), interval_s=NEVER_S)
+        for spans in groups:
+            processor._writer.consume(list(spans), flush=False)
+        processor._writer.consume([span for spans in groups for span in spans], flush=True)
+        assert 0 == processor.counts.failed_writes == processor.counts.dropped_spans
+        found.append((contents(path), processor.counts))
+    assert found[0] == found[1]
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store with the compiled way, whose folder of the day is there."""
+    (tmp_path / DAY).mkdir()
+    return store_at(tmp_path, "compiled")
+
+
+def names(store):
+    return sorted(file.name for file in (store.layout.root / DAY).iterdir())
+
+
+def file_of(spans):
+    return f"{spans[0].get_span_context().trace_id:032x}.json"
+
+
+class TestUsual:
+    def test_usual_traces_are_written_at_once(self, store):
+        """So many as a batch holds, with their rows."""
+        groups = [usual() for _ in range(70)]
+        count, rows = store.write_usual(groups)
+        assert 64 == count
+        assert sorted(map(file_of, groups[:64])) == names(store)
+        store.write_index([rows])
+        assert verify(store).ok
+        assert 6 == store.write_usual(groups[64:])[0]
+
+    def test_a_batch_is_bounded_in_bytes(self, store):
+        """Large traces do not gather in memory: a few make a batch."""
+        groups = [usual(attributes={"x": "y" * 200_000}) for _ in range(5)]
+        assert 2 == store.write_usual(groups)[0]
+
+    def test_a_store_may_be_in_a_relative_folder(self, tmp_path, monkeypatch):
+        """As everywhere, the path is that of the moment of writing."""
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "traces" / DAY).mkdir(parents=True)
+        assert 1 == store_at("traces", "compiled").write_usual([usual()])[0]
+        assert 1 == len(list((tmp_path / "traces" / DAY).iterdir()))
+
+
+def foreign():
+    spans = usual()
+    copies = [
+        ReadableSpan(span.name, span.get_span_context(), span.parent, start_time=1, end_time=2)
+        for span in spans
+    ]
+    return [spans[0], copies[1]]
+
+
+REMOTE = SpanContext(7, 9, True, TraceFlags(3))
+
+ODD = {
+    "no spans": list,
+    "a span of another SDK": foreign,
+    "two tracers": lambda: made(None, NOON_NS, plain(), plain(), scopes=("t", "u")),
+    "no root": lambda: made(REMOTE, NOON_NS, plain()),
+    "a child alone": lambda: usual()[:1],
+    "a value that is no number": lambda: usual(attributes={"a": float("nan")}),
+    "a value of bytes": lambda: usual(attributes={"a": b"x"}),
+    "text that is not Unicode": lambda: usual("\ud800"),
+    "links": lambda: usual(links=[Link(REMOTE)]),
+    "before 1970": lambda: made(None, -1, plain()),
+    "a time beyond 64 bits": lambda: made(None, 2**62 * 2 - 1, plain()),
+    "a time that is no integer": lambda: made(None, 1e18, plain()),
+    "a line too long": lambda: usual(attributes={"a": "x" * 1_000_000}),
+}
+
+
+class TestLeftToPython:
+    @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+    def test_what_is_not_usual(self, store, odd):
+        """It stops before an odd trace, and leaves nothing of it; what comes after has to wait."""
+        groups = [usual(), odd(), usual()]
+        count, rows = store.write_usual(groups)
+        assert 1 == count
+        assert [file_of(groups[0])] == names(store)
+        assert [1, 1] == [lines.count(b"\n") for lines in rows.by_place.values()]
+        assert 1 == store.write_usual(groups[2:])[0]
+
+    def test_a_trace_that_is_there(self, store):
+        """What another process wrote is not touched; traces before it are written."""
+        groups = [usual(), usual(), usual()]
+        (store.layout.root / DAY / file_of(groups[1])).write_bytes(b"theirs\n")
+        assert 1 == store.write_usual(groups)[0]
+        assert sorted(map(file_of, groups[:2])) == names(store)
+        assert b"theirs\n" == (store.layout.root / DAY / file_of(groups[1])).read_bytes()
+
+    def test_a_folder_that_is_missing(self, store, tmp_path):
+        """The Python makes the folder of a day."""
+        (tmp_path / DAY).rmdir()
+        assert (0, {}) == (store.write_usual([usual()])[0], store.write_usual([usual()])[1].by_place)
+        assert [] == list(tmp_path.iterdir())
+
+    def test_a_path_that_ends_in_its_middle(self):
+        """A path with a zero is none, and no other path either."""
+        assert 0 == store_at("a\0b", "compiled").write_usual([usual()])[0]
+
+
+@contextmanager
+def no_file_larger_than(size):
+    """Have the kernel refuse bytes beyond a size: it takes those before them, and then says EFBIG."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+class TestDiskRefuses:
+    def test_what_is_refused_half_way_leaves_nothing(self, store):
+        """A file is there whole or not at all, and traces before it stay."""
+        groups = [usual(), usual(attributes={"x": "y" * 5_000}), usual()]
+        with no_file_larger_than(3_000):
+            assert 1 == store.write_usual(groups)[0]
+        assert [file_of(groups[0])] == names(store)
+
+    def test_it_is_counted_and_made_good(self, store):
+        """A trace leaves memory when it is written, and none is written twice."""
+        processor = FileStoreProcessor(store, interval_s=NEVER_S)
+        groups = [usual(), usual(attributes={"x": "y" * 5_000}), usual()]
+        with no_file_larger_than(3_000):
+            assert not processor._writer.consume([span for spans in groups for span in spans], flush=True)
+        assert (1, 1, 0) == (
+            processor.counts.written_traces,
+            processor.counts.failed_writes,
+            processor.counts.dropped_spans,
+        )
+        assert processor.force_flush()
+        assert sorted(map(file_of, groups)) == names(store)
+        assert {1} == {len(lines.splitlines()) for name, lines in contents(store.layout.root / DAY).items()}
+        assert verify(store).ok
+
+
+def test_two_threads_may_write_at_once(store):
+    """Each has a batch of its own: no trace is lost, none is torn."""
+    groups = [usual(attributes={"x": "y" * 3_000}) for _ in range(400)]
+    counts = []
+
+    def write(mine):
+        counts.extend(store.write_usual(mine[first : first + 8])[0] for first in range(0, len(mine), 8))
+
+    threads = [threading.Thread(target=write, args=(groups[n::4],)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 400 == sum(counts)
+    assert sorted(map(file_of, groups)) == names(store)
+    assert all(lines.endswith(b"]}]}]}\n") for lines in contents(store.layout.root / DAY).values())
+
+
+KILLED = """
+import sys
+from tollway.tracing import testing
+from tollway.tracing.engine import TracerProvider
+from tollway.tracing.store import FileStore, FileStoreProcessor
+
+processor = FileStoreProcessor(FileStore({path!r}), interval_s=0.001)
+assert processor.store._native is not None
+provider = TracerProvider(shutdown_on_exit=False, timer=False)
+provider.add_span_processor(processor)
+tracer = provider.get_tracer("t")
+while True:
+    for _ in range(20):
+        with tracer.start_as_current_span("root") as root, tracer.start_as_current_span("child") as child:
+            child.set_attribute("x", "y" * 5_000)
+    if processor.force_flush():
+        print(f"{{root.get_span_context().trace_id:032x}}", flush=True)
+"""
+
+
+@given(acknowledged=st.integers(1, 10), spin=st.integers(0, 30_000))
+@settings(max_examples=5, deadline=None)
+def test_what_was_acknowledged_survives_a_kill(tmp_path_factory, acknowledged, spin):
+    """SIGKILL at a random moment: what was flushed is whole, and nothing else is torn."""
+    path = tmp_path_factory.mktemp("killed")
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "TOLLWAY_NO_EXTENSIONS": ""}
+    child = subprocess.Popen(
+        [sys.executable, "-c", KILLED.format(path=str(path))],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    lines = [child.stdout.readline() for _ in range(acknowledged)]
+    for _ in range(spin):
+        pass  # a random moment after the last word, in steps too short to sleep
+    child.send_signal(signal.SIGKILL)
+    lines += takewhile(lambda line: line.endswith("\n"), child.stdout.readlines())
+    child.wait()
+    child.stdout.close()
+    store = FileStore(path)
+    for trace_id in map(str.strip, lines):
+        assert {"root", "child"} == {span.name for span in store.get(trace_id).spans}
+    verify(store)
+    assert 0 == store.counts.torn_lines
+    assert [] == list(path.rglob(".*"))
+
+
+def test_nothing_is_leaked(store):
+    """A hundred thousand spans leave no more memory in use than a few."""
+    group = usual(
+        attributes={"a": "é", "b": 1.5, "c": ["x"], "d": True, "e": 2**40}, events=[("e", {"k": "v"}, 5)]
+    )
+    odd = usual(attributes={"x": float("nan")})
+
+    def work(times):
+        for _ in range(times):
+            for span in group + odd:
+                _native.span_json(span)
+            store._native.write([group, odd], 1)
+
+    work(100)
+    tracemalloc.start()
+    try:
+        work(100)
+        before = tracemalloc.get_traced_memory()[0]
+        work(25_000)
+        assert tracemalloc.get_traced_memory()[0] - before < 20_000
+    finally:
+        tracemalloc.stop()
