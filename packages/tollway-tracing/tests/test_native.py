@@ -10,12 +10,13 @@ import tracemalloc
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -34,6 +35,7 @@ from tollway.tracing._compiled import WANTED
 from tollway.tracing.engine import TracerProvider
 from tollway.tracing.otlp._own import own_span_json
 from tollway.tracing.store import FileStore, FileStoreProcessor, verify
+from tollway.tracing.store._summary import day_of, repeated, second_of
 
 SOURCE = Path(tollway.tracing.store.__file__).parents[3]
 NEVER_S = 3600.0
@@ -183,18 +185,31 @@ def test_counts_of_what_was_dropped_are_the_same_bytes():
     assert own_span_json(span) == _native.span_json(span)
 
 
-@given(
-    traces=st.lists(
-        st.tuples(
-            PARENTS,
-            START_NS,
-            st.lists(SPANS, min_size=1, max_size=3),
-            st.sampled_from([("t",), ("t", "u")]),
-            st.sampled_from([None, "ratio", 'a "reason"\n']),
-        ),
-        max_size=6,
-    )
+def test_a_limit_on_events_is_kept_alike():
+    """Events with more attributes than allowed are for the long way."""
+    limits = SpanLimits(max_event_attributes=2)
+    with testing.capture(set_global=False, span_limits=limits) as captured:
+        for count in (2, 3):
+            with captured.provider.get_tracer("t").start_as_current_span("s") as span:
+                span.add_event("e", {str(n): n for n in range(count)})
+    few, many = captured.spans
+    assert own_span_json(few) == _native.span_json(few) is not None
+    assert own_span_json(many) is None is _native.span_json(many)
+
+
+TRACES = st.lists(
+    st.tuples(
+        st.one_of(st.none(), PARENTS),
+        START_NS,
+        st.lists(SPANS, min_size=1, max_size=3),
+        st.sampled_from([("t",), ("t",), ("t", "u")]),
+        st.sampled_from([None, "ratio", 'a "reason"\n']),
+    ),
+    max_size=6,
 )
+
+
+@given(traces=TRACES)
 @settings(max_examples=150, deadline=None)
 def test_a_store_is_the_same_files(tmp_path_factory, traces):
     """Whatever is written, files and indexes have the same names and bytes in both ways."""
@@ -203,17 +218,42 @@ def test_a_store_is_the_same_files(tmp_path_factory, traces):
         spans = made(parent, start_ns, *facts, scopes=scopes)
         if kept is not None:
             spans[-1]._own_attributes["tollway.kept_because"] = kept
-        groups += [spans, spans[:1]]  # and something late
-    found = []
-    for way in ("python", "compiled"):
-        path = tmp_path_factory.mktemp(way)
-        processor = FileStoreProcessor(store_at(path, way), interval_s=NEVER_S)
-        for spans in groups:
-            processor._writer.consume(list(spans), flush=False)
-        processor._writer.consume([span for spans in groups for span in spans], flush=True)
-        assert 0 == processor.counts.failed_writes == processor.counts.dropped_spans
-        found.append((contents(path), processor.counts))
-    assert found[0] == found[1]
+        groups.append(spans)
+    python, compiled = (
+        written_by(way, tmp_path_factory.mktemp(way), groups) for way in ("python", "compiled")
+    )
+    assert python == compiled
+
+
+def written_by(way, path, groups):
+    """Return all files of a store that was given traces at once, and then something late of each."""
+    for spans in groups:
+        (path / day_of(min(span.start_time for span in spans))).mkdir(exist_ok=True)
+    processor = FileStoreProcessor(store_at(path, way), interval_s=NEVER_S)
+    for late in (groups, [spans[:1] for spans in groups]):
+        processor._writer.consume([span for spans in late for span in spans], flush=True)
+    assert 0 == processor.counts.failed_writes == processor.counts.dropped_spans
+    return contents(path)
+
+
+@pytest.mark.parametrize(
+    "status", [(StatusCode.UNSET,), (StatusCode.OK,), (StatusCode.ERROR, "why")], ids=str
+)
+@pytest.mark.parametrize("lasts_ns", [0, 999, 1_000, 2_047_999, 2_048_000, 123_456_789_012])
+def test_usual_traces_are_the_same_files(tmp_path_factory, status, lasts_ns):
+    """What most traces are is never left to the Python, and makes the same files and rows."""
+    facts = [plain(f"s{n}", lasts_ns=lasts_ns + n * 7_000_000_000 % 11, status=status) for n in range(4)]
+    groups = [
+        made(None, NOON_NS + 999_999_000 * n, plain("root", lasts_ns=lasts_ns), *facts[: n % 5])
+        for n in range(12)
+    ]
+    groups[3][0]._parent_span = None  # a second root, which started later
+    whole, compiled, python = (tmp_path_factory.mktemp(name) for name in ("whole", "compiled", "python"))
+    (whole / DAY).mkdir()
+    assert len(groups) == store_at(whole, "compiled").write_usual(groups)[0]
+    found = written_by("compiled", compiled, groups)
+    assert written_by("python", python, groups) == found
+    assert 12 == len(contents(whole))
 
 
 @pytest.fixture
@@ -246,6 +286,23 @@ class TestUsual:
         """Large traces do not gather in memory: a few make a batch."""
         groups = [usual(attributes={"x": "y" * 200_000}) for _ in range(5)]
         assert 2 == store.write_usual(groups)[0]
+
+    def test_files_are_named_where_descriptors_may_not_be(self, store):
+        """Few kernels link a descriptor for everybody; then /proc names it, as it does for the Python."""
+        writer = _native.Writer(
+            os.fsencode(store.layout.root),
+            1_000_000,
+            head_of=store._encoder.head_of,
+            service_of=lambda tracer: "shop",
+            second_of=second_of,
+            repeated=repeated,
+            by_proc=True,
+        )
+        groups = [usual(), usual()]
+        assert 2 == writer.write(groups, 1)[0]
+        assert sorted(map(file_of, groups)) == names(store)
+        assert 0 == writer.write(groups, 1)[0]
+        assert sorted(map(file_of, groups)) == names(store)
 
     def test_a_store_may_be_in_a_relative_folder(self, tmp_path, monkeypatch):
         """As everywhere, the path is that of the moment of writing."""
@@ -307,6 +364,11 @@ class TestLeftToPython:
         (tmp_path / DAY).rmdir()
         assert (0, {}) == (store.write_usual([usual()])[0], store.write_usual([usual()])[1].by_place)
         assert [] == list(tmp_path.iterdir())
+
+    def test_a_system_without_such_files(self, tmp_path, monkeypatch):
+        """Where files cannot be without a name, the Python makes them."""
+        monkeypatch.setattr("tollway.tracing.store._store.native", SimpleNamespace(CAN_WRITE=False))
+        assert 0 == FileStore(tmp_path).write_usual([usual()])[0]
 
     def test_a_path_that_ends_in_its_middle(self):
         """A path with a zero is none, and no other path either."""

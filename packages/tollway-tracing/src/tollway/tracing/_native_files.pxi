@@ -1,11 +1,13 @@
 # Files that are there whole or not at all: `store/_files.py`, compiled.
 
 
-cdef int write_files(const File *files, int count, const char *data) noexcept nogil:
-    """Make files, in order, up to the first that cannot be made; return how many that are."""
+cdef int write_files(const File *files, int count, const char *data, bint by_proc) noexcept nogil:
+    """Make files, in order, up to the first that cannot be made; return how many that are.
+
+    by_proc: whether to name them by /proc at once.
+    """
     cdef int folder = -1
     cdef int made = 0
-    cdef bint by_proc = False
     cdef const char *opened = NULL
     while made < count:
         if files[made].folder != opened:

@@ -235,14 +235,25 @@ cdef class Writer:
     root: the store's folder. max_line_bytes: of the spans of a line. head_of: gives what comes before the
     spans of a tracer. service_of: gives a tracer's service. second_of: gives RFC 3339 of Unix seconds.
     repeated: gives what many summaries share, as the end of an object and as that of an array.
+    by_proc: do as where files without a name are not named by their descriptor.
     """
 
     cdef tuple settings
+    cdef bint by_proc
     cdef Batch spare
 
     def __init__(
-        self, bytes root not None, Py_ssize_t max_line_bytes, *, head_of, service_of, second_of, repeated
+        self,
+        bytes root not None,
+        Py_ssize_t max_line_bytes,
+        *,
+        head_of,
+        service_of,
+        second_of,
+        repeated,
+        bint by_proc=False,
     ):
+        self.by_proc = by_proc
         self.settings = (root, max_line_bytes, head_of, service_of, second_of, repeated)
 
     def write(self, groups, unsigned long long made_ns):
@@ -263,7 +274,7 @@ cdef class Writer:
                     break
             if batch.count:
                 with nogil:
-                    written = write_files(batch.files, batch.count, batch.pen.out.data)
+                    written = write_files(batch.files, batch.count, batch.pen.out.data, self.by_proc)
             return written, batch.rows_of(written)
         finally:
             batch.clear()
