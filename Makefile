@@ -1,4 +1,5 @@
-# Thin wrappers. They need make, Python 3.11 or newer and a package index; no C compiler.
+# Thin wrappers. They need make, Python 3.11 or newer and a package index. Where there is a C compiler (and
+# Python's headers), what runs for every span is compiled; without one everything works, a little slower.
 #   PYTHON=python3.12   the interpreter to build the environment with
 #   PORT=9000           the port that `make run` listens on
 #   ARGS="-k limits"    more arguments for the command underneath
@@ -14,7 +15,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all:
 PINNED := -c constraints.txt --build-constraint constraints.txt
 EDITABLE := -e packages/tollway-tracing -e packages/tollway-providers -e "packages/tollway-gateway[local]"
-INPUTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml)
+COMPILED := $(wildcard packages/tollway-tracing/setup.py $(addprefix packages/tollway-tracing/src/tollway/tracing/, \
+  engine/_core/*.py engine/_core/*.pxd store/*.pyx))
+INPUTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) $(COMPILED)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench format clean

@@ -1,9 +1,9 @@
 """The engine: spans that cost little to record, and the decision which of their traces are kept."""
 
 from ._clock import Clock
-from ._counts import Counts
+from ._constants import KEPT_BECAUSE
+from ._core import Counts
 from ._ids import RandomIds
-from ._local import KEPT_BECAUSE
 from ._provider import TracerProvider
 from ._span import Span
 from ._tracer import CurrentSpan, Tracer

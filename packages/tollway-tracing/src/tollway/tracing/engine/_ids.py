@@ -23,6 +23,8 @@ class RandomIds(IdGenerator):
         self.getrandbits = self._random.getrandbits
         self.span_bits = partial(self._random.getrandbits, 64)
         """64 random bits without a Python frame: 0, which is no id, once in 2**64."""
+        self.trace_bits = partial(self._random.getrandbits, 128)
+        """128 of them."""
 
     def generate_span_id(self) -> int:
         """Return 64 random bits, never 0."""

@@ -25,8 +25,7 @@ from opentelemetry.util.types import Attributes
 from tollway.tracing.sampling import RatioSlowSampler
 
 from ._clock import Clock
-from ._counts import Counts
-from ._engine import Engine
+from ._core import Counts, Engine
 from ._ids import RandomIds
 from ._meter import Meter
 from ._tracer import Tracer

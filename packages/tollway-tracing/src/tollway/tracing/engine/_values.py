@@ -7,6 +7,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from opentelemetry.trace import Link
+
 _logger = logging.getLogger(__name__)
 
 PLAIN = frozenset({str, int, float, bool, type(None)})
@@ -56,6 +58,15 @@ def frozen_items(attributes: Mapping[str, Any]) -> dict[str, Any]:
             if type(value) not in PLAIN:
                 items[key] = frozen(value)
     return items
+
+
+def frozen_links(links: Sequence[Link]) -> list[Link]:
+    """Return copies that no later change reaches, without those that lead nowhere and say nothing."""
+    return [
+        Link(link.context, frozen_items(link.attributes) if link.attributes else None)
+        for link in links
+        if link and (link.context.is_valid or link.attributes or link.context.trace_state)
+    ]
 
 
 def cleaned(

@@ -13,7 +13,7 @@ from typing import Any
 from opentelemetry.trace import SpanContext
 
 from tollway.tracing.engine import Span
-from tollway.tracing.engine._span import UNSET
+from tollway.tracing.engine._constants import UNSET
 
 _MAX_PIECES = 8_192
 """Attributes whose text is remembered; then all are forgotten, so that unique values cannot fill memory."""

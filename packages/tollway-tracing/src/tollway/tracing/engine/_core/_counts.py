@@ -1,6 +1,6 @@
 """What the engine did, as numbers that only grow."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
 
 KEPT_REASONS = ("ratio", "slow", "error", "parent", "forced", "collector")
 """Why a trace is kept."""
@@ -11,17 +11,24 @@ held; its trace was dropped before it ended; its parent, in another process, is 
 first."""
 
 
-@dataclass(slots=True)
 class Counts:
     """Counted without locks: each number is added to in one step of the interpreter."""
 
-    started: int = 0
+    __slots__ = ("dropped", "dropped_traces", "kept", "kept_spans", "started")
+
+    started: int
     """Spans started, those that record nothing not among them."""
-    kept_spans: int = 0
+    kept_spans: int
     """Spans that were passed to the processors because our sampler kept them."""
-    kept: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KEPT_REASONS, 0))
+    kept: dict[str, int]
     """Traces (the part under one local root) by reason."""
-    dropped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DROP_REASONS, 0))
+    dropped: dict[str, int]
     """Spans by reason."""
-    dropped_traces: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DROP_REASONS, 0))
+    dropped_traces: dict[str, int]
     """Traces by reason."""
+
+    def __init__(self) -> None:
+        self.started = self.kept_spans = 0
+        self.kept = dict.fromkeys(KEPT_REASONS, 0)
+        self.dropped = dict.fromkeys(DROP_REASONS, 0)
+        self.dropped_traces = dict.fromkeys(DROP_REASONS, 0)

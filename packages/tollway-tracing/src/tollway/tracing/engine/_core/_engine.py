@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor, SynchronousMultiSpanProcessor
 from opentelemetry.trace import TraceState
 
+from tollway.tracing.engine._clock import Clock
+from tollway.tracing.engine._constants import NO_STATE
 from tollway.tracing.propagation import with_deferred, with_threshold
 from tollway.tracing.sampling import ALL, RatioSlowSampler
 
-from ._clock import Clock
 from ._counts import Counts
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from ._local import LocalTrace
-    from ._span import Span
+    from ._span import SpanCore
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +38,12 @@ _MAX_RECENT = 4_096
 _IDLE_TICKS = 50
 """Ticks without an open trace after which the timer thread ends; the next held trace starts another."""
 
-NO_STATE = TraceState()
+
+class _Alone:
+    """One processor, as the SDK holds several."""
+
+    def __init__(self, processor: SpanProcessor) -> None:
+        self._span_processors = (processor,)
 
 
 class Engine:
@@ -68,15 +73,13 @@ class Engine:
         self.generation = 0
         self._with_timer = with_timer
         # The SDK's sequence of processors is read anew each time: others add to it, some by its private name.
-        if type(multi) is SynchronousMultiSpanProcessor:
-            self._span_processors: Callable[[], Sequence[SpanProcessor]] = lambda: multi._span_processors
-        else:
-            alone = (multi,)
-            self._span_processors = lambda: alone
+        self._several: SynchronousMultiSpanProcessor | _Alone = (
+            multi if type(multi) is SynchronousMultiSpanProcessor else _Alone(multi)
+        )
         self._processors: Sequence[SpanProcessor] | None = None
         self.starting: tuple[SpanProcessor, ...] = ()
         self.ending: tuple[SpanProcessor, ...] = ()
-        self.ending_at: dict[Span, int] = {}
+        self.ending_at: dict[SpanCore, int] = {}
         self._fresh()
 
     def _fresh(self) -> None:
@@ -98,29 +101,31 @@ class Engine:
 
     def look_at_processors(self) -> None:
         """Sort out who wants to hear of starts and of endings: most processors do not."""
-        known = self._span_processors()
+        known = self._several._span_processors
         if known is not self._processors:
             self._processors = known
-            told = (*self._meter, *known)
-            self.starting = tuple(p for p in told if _listens(p, "on_start"))
-            self.ending = tuple(p for p in told if _listens(p, "_on_ending"))
+            self._sort_out((*self._meter, *known))
+
+    def _sort_out(self, told: tuple[SpanProcessor, ...]) -> None:
+        self.starting = tuple(p for p in told if _listens(p, "on_start"))
+        self.ending = tuple(p for p in told if _listens(p, "_on_ending"))
 
     def hand_over(self, other: Engine) -> None:
         """Pass what still ends here to the processors of another engine."""
-        self._span_processors = other._span_processors
+        self._several = other._several
         self.look_at_processors()
 
-    def emit(self, span: Span) -> None:
+    def emit(self, span: SpanCore) -> None:
         """Pass an ended span to every processor; one that raises costs itself this span only."""
         self.counts.kept_spans += 1
         span.work_out()
-        for processor in self._span_processors():
+        for processor in self._several._span_processors:
             try:
                 processor.on_end(span)
             except Exception:
                 _logger.exception("the span processor %s raised", type(processor).__name__)
 
-    def tell_start(self, span: Span, context: Context | None) -> None:
+    def tell_start(self, span: SpanCore, context: Context | None) -> None:
         """Tell processors of a start; one that raises does not stop the program."""
         for processor in self.starting:
             try:
@@ -128,7 +133,7 @@ class Engine:
             except Exception:
                 _logger.exception("the span processor %s raised", type(processor).__name__)
 
-    def on_ending(self, span: Span, end_time: int) -> bool:
+    def on_ending(self, span: SpanCore, end_time: int) -> bool:
         """Let processors change a span that is about to end; False where it is about to end already."""
         if span in self.ending_at:
             return False
@@ -241,7 +246,7 @@ class Engine:
             if self.open.pop(local, local) is not None:
                 continue
             if local.picked or local.failed:
-                local.keep("ratio" if local.picked else "error", certain=local.failed)
+                local.keep("ratio" if local.picked else "error", local.failed)
             else:
                 local.drop("shutdown")
 

@@ -13,23 +13,11 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import StatusCode, TraceFlags, TraceState
 
+from tollway.tracing.engine._constants import EVICTED_SPANS, KEPT_BECAUSE, KEPT_FLAGS
+
 if TYPE_CHECKING:
     from ._engine import Engine
-    from ._span import Span
-
-KEPT_BECAUSE = "tollway.kept_because"
-"""The attribute of a kept trace's local root that says why: ratio, slow, error, parent, forced or
-collector.
-"""
-
-EVICTED_SPANS = "tollway.evicted_spans"
-"""The attribute of a kept trace's local root that says how many of its spans memory had no room for."""
-
-RANDOM, SAMPLED, SAMPLED_RANDOM = TraceFlags(0x02), TraceFlags(0x01), TraceFlags(0x03)
-NEITHER = TraceFlags(0)
-
-HELD_FLAGS = (NEITHER, RANDOM)
-KEPT_FLAGS = (SAMPLED, SAMPLED_RANDOM)
+    from ._span import SpanCore
 
 
 class LocalTrace:
@@ -58,7 +46,23 @@ class LocalTrace:
         "trace_state",
     )
 
-    def __init__(  # noqa: PLR0913, PLR0917 - positional: this is called for every trace
+    engine: Engine
+    generation: int
+    trace_id: int
+    is_random: bool
+    flags: TraceFlags
+    trace_state: TraceState
+    offset_ns: int
+    held: list[SpanCore] | None
+    reason: str | None
+    picked: bool
+    root: SpanCore | None
+    dropped: bool
+    failed: bool
+    evicted: int
+    heavy_bytes: int
+
+    def begin(  # noqa: PLR0913, PLR0917 - positional: this is called for every trace
         self,
         engine: Engine,
         trace_id: int,
@@ -66,10 +70,11 @@ class LocalTrace:
         flags: TraceFlags,
         trace_state: TraceState,
         offset_ns: int,
-        held: list[Span] | None,
+        held: list[SpanCore] | None,
         reason: str | None,
         picked: bool,
     ) -> None:
+        """Fill it; who makes it calls this at once."""
         self.engine = engine
         self.generation = engine.generation
         self.trace_id = trace_id
@@ -80,7 +85,7 @@ class LocalTrace:
         self.held = held
         self.reason = reason
         self.picked = picked
-        self.root: Span | None = None
+        self.root = None
         self.dropped = self.failed = False
         self.evicted = self.heavy_bytes = 0
 
@@ -94,7 +99,7 @@ class LocalTrace:
             self.heavy_bytes += heavy_bytes
             self.engine.weigh(heavy_bytes)
 
-    def ended(self, span: Span) -> None:
+    def ended(self, span: SpanCore) -> None:
         """Take an ended span: hold it, pass it on, or count it as dropped."""
         engine = self.engine
         if self.generation != engine.generation and not (
@@ -114,7 +119,7 @@ class LocalTrace:
         elif engine.held > engine.max_held_spans:
             engine.make_room()
 
-    def _pass_on(self, span: Span) -> None:
+    def _pass_on(self, span: SpanCore) -> None:
         if self.dropped and not self._revive(span):
             span._deferred = None
             self.engine.counts.dropped["late"] += 1
@@ -125,19 +130,19 @@ class LocalTrace:
             self._say_why(span)
         self.engine.emit(span)
 
-    def _is_slow(self, span: Span) -> bool:
+    def _is_slow(self, span: SpanCore) -> bool:
         slow_ns = self.engine.slow_ns
         assert span._end_time is not None
         return slow_ns is not None and span._end_time - span._start_time > slow_ns
 
-    def _revive(self, span: Span) -> bool:
+    def _revive(self, span: SpanCore) -> bool:
         """Keep a failed span that comes after its trace was dropped, and what ends after it."""
         if span._status.status_code is not StatusCode.ERROR:
             return False
         self.generation = self.engine.generation
         self.dropped = False
         self.root = span  # the highest that is kept: it says why
-        self.keep("error", certain=True)
+        self.keep("error", True)
         return True
 
     def decide(self) -> None:
@@ -150,18 +155,18 @@ class LocalTrace:
         slow = self._is_slow(root)
         if self.picked or self.failed or slow:
             why = "ratio" if self.picked else "error" if self.failed else "slow"
-            self.keep(why, certain=slow or self.failed)
+            self.keep(why, slow or self.failed)
         elif engine.kept_elsewhere(self):
-            self.keep("parent", certain=True)
+            self.keep("parent", True)
         else:
             self.drop("unpicked")
 
     def promote(self, why: str) -> None:
         """Keep the trace from now on, while it still runs: it proved slow, or somebody asked for it."""
         if self.engine.open.pop(self, self) is None:
-            self.keep("ratio" if self.picked and why == "slow" else why, certain=True)
+            self.keep("ratio" if self.picked and why == "slow" else why, True)
 
-    def keep(self, why: str, *, certain: bool) -> None:
+    def keep(self, why: str, certain: bool) -> None:
         """Let everything held go out, and what still comes; `certain` when no ratio had a say."""
         self.reason = why
         self.flags = KEPT_FLAGS[self.is_random]
@@ -188,11 +193,12 @@ class LocalTrace:
             self._forget(held, why)
         self.root = None  # which holds this: no cycle is left for Python's collector, nor warm memory in it
 
-    def _forget(self, held: list[Span], why: str) -> int:
+    def _forget(self, held: list[SpanCore], why: str) -> int:
         count = 0
         try:
             while held:
-                held.pop()._deferred = None  # what it holds may hold the span
+                span: SpanCore = held.pop()
+                span._deferred = None  # what it holds may hold the span
                 count += 1
         except IndexError:  # another thread took the last
             pass
@@ -200,7 +206,7 @@ class LocalTrace:
         self.engine.counts.dropped[why] += count
         return count
 
-    def _release(self, held: list[Span]) -> None:
+    def _release(self, held: list[SpanCore]) -> None:
         if self.dropped:
             self._forget(held, "late")
             return
@@ -216,7 +222,7 @@ class LocalTrace:
                 self._say_why(span)
             self.engine.emit(span)
 
-    def _say_why(self, root: Span) -> None:
+    def _say_why(self, root: SpanCore) -> None:
         if self.reason is not None:
             root._own_attributes[KEPT_BECAUSE] = self.reason
             if self.evicted:
@@ -226,7 +232,7 @@ class LocalTrace:
         """Give up what is held to make room: a picked trace goes out now, another loses its spans so far."""
         if self.picked:
             if self.engine.open.pop(self, self) is None:
-                self.keep("ratio", certain=False)
+                self.keep("ratio", False)
             return
         held = self.held
         if held is not None:
@@ -241,7 +247,7 @@ class MeteredTrace(LocalTrace):
 
     on_end: Callable[[], None]
 
-    def ended(self, span: Span) -> None:
+    def ended(self, span: SpanCore) -> None:
         """Count the end, and go on."""
         self.on_end()
-        super().ended(span)
+        LocalTrace.ended(self, span)

@@ -1,0 +1,47 @@
+"""What `pyproject.toml` cannot say: which modules are compiled, where there is a C compiler.
+
+The engine's core is written once, in Python; Cython reads it with the types of the `.pxd` beside each module,
+and what it makes is a second package, so that both can be there and the one that runs is a choice
+(`tollway/tracing/_compiled.py`). Without a compiler the build succeeds all the same, and the first one runs.
+
+TOLLWAY_NO_EXTENSIONS=1 compiles nothing: for the wheel that runs anywhere.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+ENGINE = Path("src/tollway/tracing/engine/_core")
+NATIVE = "src/tollway/tracing/store/_native.pyx"
+COPY = Path("build/compiled/tollway/tracing/engine/_compiled")
+
+
+def copied_core() -> list[Extension]:
+    """Copy the core to where the compiled one belongs, and name its modules accordingly."""
+    shutil.copytree(ENGINE, COPY, dirs_exist_ok=True)
+    return [
+        Extension(f"tollway.tracing.engine._compiled.{path.stem}", [str(COPY / path.name)], optional=True)
+        for path in sorted(ENGINE.glob("_[a-z]*.py"))
+    ]
+
+
+def extensions() -> list[Extension]:
+    """Return what is to be compiled."""
+    if os.environ.get("TOLLWAY_NO_EXTENSIONS"):
+        return []
+    native = Extension(
+        "tollway.tracing.store._native", ["src/tollway/tracing/store/_native.pyx"], optional=True
+    )
+    return cythonize(
+        [*copied_core(), native],
+        include_path=["build/compiled", "src"],
+        build_dir="build/c",
+        language_level=3,
+        compiler_directives={"annotation_typing": False},  # the types are the `.pxd`'s
+    )
+
+
+setup(ext_modules=extensions())

@@ -1,0 +1,46 @@
+cimport cython
+
+from ._engine cimport Engine
+from ._span cimport SpanCore
+
+cdef class LocalTrace:
+    cdef public Engine engine
+    cdef public Py_ssize_t generation
+    cdef public object trace_id
+    cdef public bint is_random
+    cdef public object flags
+    cdef public object trace_state
+    cdef public object offset_ns
+    cdef public object held  # a test puts its own there
+    cdef public object reason
+    cdef public bint picked
+    cdef public SpanCore root
+    cdef public bint dropped
+    cdef public bint failed
+    cdef public Py_ssize_t evicted
+    cdef public Py_ssize_t heavy_bytes
+    cdef object __weakref__
+
+    cpdef begin(self, Engine engine, trace_id, bint is_random, flags, trace_state, offset_ns, held, reason, bint picked)
+    cpdef now_ns(self)
+    cpdef weigh(self, Py_ssize_t heavy_bytes)
+    @cython.locals(engine=Engine)
+    cpdef ended(self, SpanCore span)
+    cdef _pass_on(self, SpanCore span)
+    cdef bint _is_slow(self, SpanCore span) except -1
+    cdef bint _revive(self, SpanCore span) except -1
+    @cython.locals(engine=Engine, root=SpanCore, slow=bint)
+    cpdef decide(self)
+    cpdef promote(self, why)
+    cpdef keep(self, why, bint certain)
+    cdef _certain(self)
+    cpdef drop(self, why)
+    @cython.locals(count=Py_ssize_t, span=SpanCore)
+    cdef Py_ssize_t _forget(self, held, why) except -1
+    @cython.locals(spans=list, span=SpanCore)
+    cdef _release(self, held)
+    cdef _say_why(self, SpanCore root)
+    cpdef evict(self)
+
+cdef class MeteredTrace(LocalTrace):
+    cdef public object on_end

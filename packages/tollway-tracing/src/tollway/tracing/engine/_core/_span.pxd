@@ -1,0 +1,36 @@
+cimport cython
+
+from ._engine cimport Engine
+from ._local cimport LocalTrace
+from ._tracer cimport TracerCore
+
+cdef class SpanCore:
+    cdef public TracerCore _tracer
+    cdef public LocalTrace _local
+    cdef public object _span_id
+    cdef public object _parent_span
+    cdef public object _name
+    cdef public object _kind
+    cdef public dict _own_attributes
+    cdef public list _raw_links
+    cdef public object _start_time
+    cdef public int _on_exception
+    cdef public object _end_time
+    cdef public object _known_context
+    cdef public list _raw_events
+    cdef public object _status
+    cdef public list _dropped
+    cdef public list _deferred
+
+    @cython.locals(local=LocalTrace, engine=Engine)
+    cpdef end(self, end_time=*)
+    @cython.locals(local=LocalTrace)
+    cpdef get_span_context(self)
+    @cython.locals(local=LocalTrace)
+    cpdef raw_context(self)
+    cdef _demote_parent(self)
+    @cython.locals(items=dict)
+    cpdef work_out(self)
+    @cython.locals(items=dict)
+    cpdef dict all_attributes(self)
+    cpdef count_dropped(self, Py_ssize_t attributes, Py_ssize_t events, Py_ssize_t links)

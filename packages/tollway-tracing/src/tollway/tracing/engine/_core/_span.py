@@ -1,0 +1,253 @@
+"""A span while it runs: one slotted object, and nothing that is locked, cleaned, hexed or encoded.
+
+Values are frozen as they come, so that the work the specification asks for (limits on lengths, invalid keys)
+can wait until a kept span is read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+
+from tollway.tracing._deferred import Deferred
+from tollway.tracing._runtime import status_of
+from tollway.tracing.engine._constants import UNSET
+from tollway.tracing.engine._values import HEAVY_CHARACTERS, PLAIN, frozen, frozen_items, heavy, weight
+
+if TYPE_CHECKING:
+    from ._local import LocalTrace
+    from ._tracer import TracerCore
+
+_logger = logging.getLogger(__name__)
+
+_CODE_UNSET, _CODE_OK, _CODE_ERROR = StatusCode.UNSET, StatusCode.OK, StatusCode.ERROR
+
+
+class SpanCore:
+    """What a span holds, and what is written to it.
+
+    A tracer makes it by `__new__` and fills every slot: a call less for each span.
+    """
+
+    __slots__ = (
+        "_deferred",
+        "_dropped",
+        "_end_time",
+        "_kind",
+        "_known_context",
+        "_local",
+        "_name",
+        "_on_exception",
+        "_own_attributes",
+        "_parent_span",
+        "_raw_events",
+        "_raw_links",
+        "_span_id",
+        "_start_time",
+        "_status",
+        "_tracer",
+    )
+
+    _tracer: TracerCore
+    _local: LocalTrace
+    _span_id: int
+    _parent_span: SpanCore | SpanContext | None
+    _name: str
+    _kind: SpanKind
+    _own_attributes: dict[str, Any]
+    _raw_links: list[Link] | None
+    _start_time: int
+    _on_exception: int
+    """1: an exception that leaves the span's block is recorded; 2: it makes the span an ERROR."""
+    _end_time: int | None
+    _known_context: SpanContext | None
+    _raw_events: list[Any] | None
+    _status: Status
+    _dropped: list[int] | None
+    """Attributes, events, links."""
+    _deferred: list[Deferred] | None
+
+    def is_recording(self) -> bool:
+        """Return whether it has not ended."""
+        return self._end_time is None
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Set an attribute; beyond the limit new keys are dropped and counted, as the specification says."""
+        if self._end_time is not None:
+            warn_ended("set_attribute", self._name)
+            return
+        kind = type(value)
+        if kind is str:
+            if len(value) > HEAVY_CHARACTERS:
+                self._local.weigh(len(value))
+        elif kind not in PLAIN:
+            value = frozen(value)
+            self._local.weigh(weight(value))
+        attributes = self._own_attributes
+        if len(attributes) < self._tracer.max_attributes or key in attributes:
+            attributes[key] = value
+        else:
+            self.count_dropped(1, 0, 0)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes."""
+        if type(attributes) is Deferred:
+            self._defer(attributes)
+            return
+        own = self._own_attributes
+        if self._end_time is not None or len(own) + len(attributes) > self._tracer.max_attributes:
+            for key, value in attributes.items():
+                self.set_attribute(key, value)
+            return
+        items = frozen_items(attributes)
+        own.update(items)
+        if heavy_bytes := heavy(items):
+            self._local.weigh(heavy_bytes)
+
+    def _defer(self, attributes: Deferred) -> None:
+        if self._end_time is not None:
+            warn_ended("set_attributes", self._name)
+        elif self._deferred is None:
+            self._deferred = [attributes]
+        else:
+            self._deferred.append(attributes)
+
+    def work_out(self) -> None:
+        """Look at what was deferred: the engine does so once it is known that the span is kept."""
+        if self._deferred is None:
+            return
+        items = self.all_attributes()
+        surplus = len(items) - self._tracer.max_attributes
+        if surplus > 0:  # what was set by name stays
+            items = self._own_attributes | items
+            for key in list(items)[-int(surplus) :]:
+                del items[key]
+            self.count_dropped(int(surplus), 0, 0)
+        self._own_attributes = items
+        self._deferred = None
+
+    def all_attributes(self) -> dict[str, Any]:
+        """Return what is deferred, worked out, and what was set by name."""
+        deferred = self._deferred
+        if deferred is None:
+            return self._own_attributes
+        items = frozen_items(deferred[0].made())
+        for attributes in deferred[1:]:
+            items.update(frozen_items(attributes.made()))
+        items.update(self._own_attributes)
+        return items
+
+    def add_event(
+        self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
+    ) -> None:
+        """Add an event; `timestamp` in Unix nanoseconds. Beyond the limit the oldest is dropped and
+        counted.
+        """
+        if self._end_time is not None:
+            warn_ended("add_event", self._name)
+            return
+        local = self._local
+        items = None
+        if attributes:
+            items = dict(attributes)
+            for key, value in items.items():
+                kind = type(value)
+                if kind is str:
+                    if len(value) > HEAVY_CHARACTERS:
+                        local.weigh(len(value))
+                elif kind not in PLAIN:
+                    items[key] = frozen(value)
+                    local.weigh(weight(items[key]))
+        time_ns = local.now_ns() if timestamp is None else timestamp
+        events = self._raw_events
+        if events is None:
+            self._raw_events = events = [name, items, time_ns]
+        else:
+            events += (name, items, time_ns)
+        if len(events) > 3 * self._tracer.max_events:
+            del events[:3]
+            self.count_dropped(0, 1, 0)
+
+    def raw_events(self) -> Iterator[tuple[str, dict[str, Any] | None, int]]:
+        """Yield name, frozen attributes and Unix nanoseconds of each event.
+
+        They lie flat in one list: a tuple for each would be a third of a held span's objects.
+        """
+        flat = iter(self._raw_events or ())
+        return zip(flat, flat, flat, strict=True)
+
+    def count_dropped(self, attributes: int, events: int, links: int) -> None:
+        """Count what the limits had no room for."""
+        before = self._dropped or (0, 0, 0)
+        self._dropped = [before[0] + attributes, before[1] + events, before[2] + links]
+
+    def update_name(self, name: str) -> None:
+        """Change the name."""
+        if self._end_time is not None:
+            warn_ended("update_name", self._name)
+            return
+        self._name = name
+
+    def set_status(self, status: Status | StatusCode | str, description: str | None = None) -> None:
+        """Set the status: OK is final, UNSET is ignored, only ERROR has a description.
+
+        Takes `opentelemetry`'s Status or StatusCode, or one of the words OK, ERROR, UNSET; any other word
+        raises ValueError. https://opentelemetry.io/docs/specs/otel/trace/api/#set-status
+        """
+        if self._end_time is not None:
+            warn_ended("set_status", self._name)
+            return
+        new = status if isinstance(status, Status) else status_of(status, description)
+        if new.status_code is not _CODE_UNSET and self._status.status_code is not _CODE_OK:
+            self._status = new
+
+    def end(self, end_time: int | None = None) -> None:
+        """End it, now or at `end_time` (Unix nanoseconds). A second end is ignored."""
+        if self._end_time is not None:
+            warn_ended("end", self._name)
+            return
+        local = self._local
+        engine = local.engine
+        if end_time is None:
+            end_time = local.now_ns()
+        if engine.ending and not engine.on_ending(self, end_time):
+            return
+        # Without a call in between nothing comes between these two: of several threads one ends it.
+        if self._end_time is not None:
+            return
+        self._end_time = end_time
+        if self._parent_span is not None:
+            self._demote_parent()
+        if self._status is not UNSET and self._status.status_code is _CODE_ERROR:
+            local.failed = True
+        local.ended(self)
+
+    def _demote_parent(self) -> None:
+        """Forget a parent that has ended, but for its context.
+
+        Work that starts its successor for ever (a timer, a queue) must not keep its whole past alive.
+        """
+        parent = self._parent_span
+        if isinstance(parent, SpanCore) and parent._end_time is not None:
+            self._parent_span = parent.get_span_context()
+
+    def get_span_context(self) -> SpanContext:
+        """Return its context; sampled as soon as it is decided that its trace is kept."""
+        context, local = self._known_context, self._local
+        if context is None or context[4] is not local.trace_state:
+            context = SpanContext(local.trace_id, self._span_id, False, local.flags, local.trace_state)
+            self._known_context = context
+        return context
+
+    def raw_context(self) -> tuple[int, int, bool, TraceFlags, TraceState, bool]:
+        """Return what `get_span_context` holds, in its order: as a plain tuple, a third of the price."""
+        local = self._local
+        return local.trace_id, self._span_id, False, local.flags, local.trace_state, True
+
+
+def warn_ended(call: str, name: str) -> None:
+    """Say that something came too late for a span."""
+    _logger.warning("%s was called on the ended span %r, and ignored", call, name)
