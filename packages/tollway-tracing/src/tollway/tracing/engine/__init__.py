@@ -2,13 +2,14 @@
 
 from ._clock import Clock
 from ._constants import KEPT_BECAUSE
-from ._core import Counts
+from ._core import IS_COMPILED, Counts
 from ._ids import RandomIds
 from ._provider import TracerProvider
 from ._span import Span
 from ._tracer import CurrentSpan, Tracer
 
 __all__ = [
+    "IS_COMPILED",
     "KEPT_BECAUSE",
     "Clock",
     "Counts",

@@ -19,7 +19,6 @@ cdef class LocalTrace:
     cdef public bint failed
     cdef public Py_ssize_t evicted
     cdef public Py_ssize_t heavy_bytes
-    cdef object __weakref__
 
     cpdef begin(self, Engine engine, trace_id, bint is_random, flags, trace_state, offset_ns, held, reason, bint picked)
     cpdef now_ns(self)

@@ -1,0 +1,99 @@
+"""The core as extension types: what a compiler could get wrong that Python's own classes cannot."""
+
+import gc
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+import weakref
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Tracer as SDKTracer
+from opentelemetry.trace import Span as APISpan
+from opentelemetry.trace import set_span_in_context
+
+from tollway.tracing import testing
+from tollway.tracing._compiled import WANTED
+from tollway.tracing.engine import IS_COMPILED
+from tollway.tracing.engine._core import Engine, LocalTrace, SpanCore, TracerCore
+
+
+@pytest.fixture
+def captured():
+    with testing.capture(set_global=False) as captured:
+        yield captured
+
+
+@pytest.fixture
+def tracer(captured):
+    return captured.provider.get_tracer("t")
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_where_there_is_a_compiler_the_core_is_compiled_unless_told_otherwise():
+    assert WANTED == IS_COMPILED
+    modules = {type_.__module__ for type_ in (Engine, LocalTrace, SpanCore, TracerCore)}
+    assert {WANTED} == {sys.modules[name].__file__.endswith(".so") for name in modules}
+
+
+def test_an_environment_variable_takes_the_python_instead():
+    script = "from tollway.tracing.engine import IS_COMPILED; print(IS_COMPILED)"
+    environment = {**os.environ, "TOLLWAY_NO_EXTENSIONS": "1"}
+    said = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "False" == said.stdout.strip()
+
+
+def test_instrumentations_find_the_types_they_look_for(captured, tracer):
+    span = tracer.start_span("s")
+    assert isinstance(span, APISpan)
+    assert isinstance(span, ReadableSpan)
+    assert isinstance(tracer, SDKTracer)
+
+
+def test_a_weak_reference_dies_with_its_span(captured, tracer):
+    """What an instrumentation holds of a span that is gone is None, not freed memory."""
+    span = tracer.start_span("s")
+    seen = weakref.ref(span)
+    died = []
+    weakref.finalize(span, died.append, "span")
+    span.end()
+    captured.clear()
+    del span
+    gc.collect()
+    assert ["span"] == died
+    assert seen() is None
+
+
+def test_a_span_that_holds_itself_is_collected(captured, tracer):
+    span = tracer.start_span("s")
+    span.anything = span  # a span has room for attributes of others, as the SDK's has
+    seen = weakref.ref(span)
+    span.end()
+    captured.clear()
+    del span
+    gc.collect()
+    assert seen() is None
+
+
+def test_a_long_line_of_parents_is_freed_without_a_deep_stack(captured, tracer):
+    """Each holds the one before it, and all of them go at once."""
+    spans = [tracer.start_span("root")]
+    for _ in range(200_000):
+        spans.append(tracer.start_span("child", set_span_in_context(spans[-1])))
+    last = spans[-1]
+    spans.clear()
+    assert 200_000 == captured.provider.counts.started - 1
+    root = weakref.ref(last._local.root)
+    last._local.root = None
+    del last
+    assert root() is None
+
+
+def test_a_signature_is_what_the_api_has(tracer):
+    """Tools that wrap the tracer ask for it."""
+    own = [*inspect.signature(tracer.start_span).parameters]
+    assert own == [*[*inspect.signature(SDKTracer.start_span).parameters][1:], "force", "sampling_ratio"]
