@@ -16,7 +16,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --o
 PINNED := -c constraints.txt --build-constraint constraints.txt
 EDITABLE := -e packages/tollway-tracing -e packages/tollway-providers -e "packages/tollway-gateway[local]"
 COMPILED := $(wildcard packages/tollway-tracing/setup.py $(addprefix packages/tollway-tracing/src/tollway/tracing/, \
-  engine/_core/*.py engine/_core/*.pxd store/*.pyx))
+  engine/_core/*.py engine/_core/*.pxd *.pyx *.pxi))
 INPUTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) $(COMPILED)
 
 .DEFAULT_GOAL := help

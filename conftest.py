@@ -16,7 +16,7 @@ IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 def pytest_configure() -> None:
     """Refuse to test what was compiled from an older source: it would hide the newer one."""
     compiled = [path.stat().st_mtime for path in TRACING.rglob("*.so")]
-    sources = [*TRACING.glob("engine/_core/_*.p*"), *TRACING.rglob("*.pyx")]
+    sources = [*TRACING.glob("engine/_core/_*.p*"), *TRACING.glob("_native*.p*")]
     if compiled and min(compiled) < max(path.stat().st_mtime for path in sources):
         raise pytest.UsageError("compiled modules are older than their sources: run `make build`")
 

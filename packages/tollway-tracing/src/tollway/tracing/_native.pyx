@@ -17,8 +17,7 @@ from libc.string cimport memcpy, strlen
 from opentelemetry.trace import SpanContext as _SpanContext, StatusCode as _StatusCode
 
 from tollway.tracing.engine import Span as _Span
-from tollway.tracing.engine._local import KEPT_BECAUSE as _KEPT_BECAUSE
-from tollway.tracing.engine._span import UNSET as _UNSET
+from tollway.tracing.engine._constants import KEPT_BECAUSE as _KEPT_BECAUSE, UNSET as _UNSET
 
 cdef extern from *:
     """

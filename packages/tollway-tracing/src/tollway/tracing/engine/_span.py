@@ -20,7 +20,7 @@ from ._core import SpanCore, warn_ended
 from ._values import cleaned, frozen_items, frozen_links, text_of
 
 
-class Span(SpanCore, APISpan, ReadableSpan):
+class Span(SpanCore, APISpan, ReadableSpan):  # type: ignore[misc]  # the SDK's start may be None
     """A recording span, and after its end the same object as what exporters read.
 
     https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-processor
@@ -107,7 +107,7 @@ class Span(SpanCore, APISpan, ReadableSpan):
     def parent(self) -> SpanContext | None:
         """The parent's context; None for a root."""
         parent = self._parent_span
-        return parent.get_span_context() if isinstance(parent, Span) else parent
+        return parent.get_span_context() if isinstance(parent, SpanCore) else parent
 
     @property
     def attributes(self) -> Mapping[str, Any]:

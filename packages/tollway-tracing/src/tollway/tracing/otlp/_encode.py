@@ -16,7 +16,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
 from tollway.tracing._choice import native
-from tollway.tracing.engine import Span, Tracer
+from tollway.tracing.engine import Span
+from tollway.tracing.engine._core import TracerCore
 
 from ._own import own_span_json
 
@@ -259,7 +260,7 @@ class Encoder:
         ]
         return b"[%b]" % b",".join(blocks)
 
-    def head_of(self, tracer: Tracer) -> bytes:
+    def head_of(self, tracer: TracerCore) -> bytes:
         """Return what comes before the spans where one tracer made them all; `]}]}]` comes after them."""
         return b'[{%b,"scopeSpans":[{%b,"spans":[' % (
             self._resource(tracer.resource),
@@ -281,7 +282,7 @@ class Encoder:
         return known[1]
 
 
-def _only_tracer(spans: Iterable[ReadableSpan]) -> Tracer | None:
+def _only_tracer(spans: Iterable[ReadableSpan]) -> TracerCore | None:
     """Return the tracer that made all of the spans, if one of ours did: it has one resource and one scope."""
     only = None
     for span in spans:

@@ -121,7 +121,7 @@ class Engine:
         span.work_out()
         for processor in self._several._span_processors:
             try:
-                processor.on_end(span)
+                processor.on_end(span)  # type: ignore[arg-type]  # what a tracer makes is one
             except Exception:
                 _logger.exception("the span processor %s raised", type(processor).__name__)
 

@@ -9,6 +9,7 @@ cdef class TracerCore:
     cdef public Engine engine
     cdef public object span_type
     cdef public object scope
+    cdef public object instrumentation_info
     cdef public object resource
     cdef public object sampler
     cdef public bint is_enabled

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace._tracer_metrics import TracerMetricsT
     from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.sdk.trace.sampling import Sampler
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
+
+    from tollway.tracing.engine._span import Span
 
 INTERNAL = SpanKind.INTERNAL
 LOW_56_BITS = ALL - 1
@@ -41,6 +43,7 @@ class TracerCore:
         "cuts_values",
         "engine",
         "id_generator",
+        "instrumentation_info",
         "is_enabled",
         "limits",
         "max_attributes",
@@ -59,8 +62,9 @@ class TracerCore:
     )
 
     engine: Engine
-    span_type: type[SpanCore]
+    span_type: type[Span]
     scope: InstrumentationScope
+    instrumentation_info: InstrumentationInfo
     resource: Resource
     sampler: Sampler
     """Of the SDK: it decides where the engine has none of ours."""
@@ -135,7 +139,7 @@ class TracerCore:
         records: bool,
         sets_status: bool,
         force: bool,
-    ) -> SpanCore:
+    ) -> Span:
         local = parent._local
         span = self._make(
             local,
@@ -163,7 +167,7 @@ class TracerCore:
         start_time: int | None,
         records: bool,
         sets_status: bool,
-    ) -> SpanCore:
+    ) -> Span:
         local.engine.counts.started += 1
         span = SpanCore.__new__(self.span_type)
         span._tracer = self
