@@ -9,7 +9,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from tollway.tracing.engine import Span, TracerProvider
-from tollway.tracing.engine._local import LocalTrace
+from tollway.tracing.engine._core import LocalTrace
 from tollway.tracing.store import FileStore
 
 NOON_NS = 1_795_521_600_000_000_000
@@ -64,12 +64,12 @@ def make_own_span(*ids: int, service: str = "shop", **facts) -> Span:
         )
         _tracers[service] = provider.get_tracer("tests", "1")
     tracer, context = _tracers[service], said.context
-    local = LocalTrace(
+    local = LocalTrace()
+    local.begin(
         tracer.engine, context.trace_id, False, context.trace_flags, TraceState(), 0, None, None, False
     )
-    span = Span(
-        tracer, local, context.span_id, said.parent, said.name, said.kind, said.start_time, True, True
-    )
+    span = tracer.start_span(said.name, kind=said.kind, start_time=said.start_time)
+    span._local, span._span_id, span._parent_span = local, context.span_id, said.parent
     span.set_attributes(said.attributes)
     for event in said.events:
         span.add_event(event.name, event.attributes, event.timestamp)

@@ -33,4 +33,4 @@ cdef class SpanCore:
     cpdef work_out(self)
     @cython.locals(items=dict)
     cpdef dict all_attributes(self)
-    cpdef count_dropped(self, Py_ssize_t attributes, Py_ssize_t events, Py_ssize_t links)
+    cpdef count_dropped(self, Py_ssize_t attributes=*, Py_ssize_t events=*, Py_ssize_t links=*)

@@ -90,7 +90,7 @@ class SpanCore:
         if len(attributes) < self._tracer.max_attributes or key in attributes:
             attributes[key] = value
         else:
-            self.count_dropped(1, 0, 0)
+            self.count_dropped(1)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
@@ -125,7 +125,7 @@ class SpanCore:
             items = self._own_attributes | items
             for key in list(items)[-int(surplus) :]:
                 del items[key]
-            self.count_dropped(int(surplus), 0, 0)
+            self.count_dropped(int(surplus))
         self._own_attributes = items
         self._deferred = None
 
@@ -169,7 +169,7 @@ class SpanCore:
             events += (name, items, time_ns)
         if len(events) > 3 * self._tracer.max_events:
             del events[:3]
-            self.count_dropped(0, 1, 0)
+            self.count_dropped(0, 1)
 
     def raw_events(self) -> Iterator[tuple[str, dict[str, Any] | None, int]]:
         """Yield name, frozen attributes and Unix nanoseconds of each event.
@@ -179,7 +179,7 @@ class SpanCore:
         flat = iter(self._raw_events or ())
         return zip(flat, flat, flat, strict=True)
 
-    def count_dropped(self, attributes: int, events: int, links: int) -> None:
+    def count_dropped(self, attributes: int = 0, events: int = 0, links: int = 0) -> None:
         """Count what the limits had no room for."""
         before = self._dropped or (0, 0, 0)
         self._dropped = [before[0] + attributes, before[1] + events, before[2] + links]

@@ -196,7 +196,7 @@ class TracerCore:
         if attributes:
             span._own_attributes = own = frozen_items(attributes)
             if len(own) > self.max_attributes:
-                span.count_dropped(_cut_items(own, int(self.max_attributes)), 0, 0)
+                span.count_dropped(_cut_items(own, int(self.max_attributes)))
             local = span._local
             if local.held is not None and (heavy_bytes := heavy(own)):
                 local.weigh(heavy_bytes)
