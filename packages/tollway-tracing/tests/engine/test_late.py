@@ -152,6 +152,30 @@ def test_a_chain_of_successors_does_not_keep_its_past_alive(tracer):
     assert len(last._local.held or ()) <= 1
 
 
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+def test_a_trace_that_is_done_is_freed_without_pythons_collector(ratio):
+    """Dropped, kept when its root ends, or kept from the start: no cycle holds its spans."""
+    sampler = RatioSlowSampler(ratio, SLOW_MS)
+    with testing.capture(
+        sampler, set_global=False, id_generator=testing.CountingIds(spread=True)
+    ) as captured:
+        tracer = captured.provider.get_tracer("t")
+        gc.disable()
+        try:
+            seen = []
+            for _ in range(20):
+                root = tracer.start_span("root")
+                child = tracer.start_span("child", set_span_in_context(root))
+                seen += [weakref.ref(root), weakref.ref(child)]
+                child.end()
+                root.end()
+            del root, child
+            captured.clear()
+            assert [] == [span() for span in seen if span() is not None]
+        finally:
+            gc.enable()
+
+
 def test_of_several_threads_that_end_one_span_one_does():
     with testing.capture(set_global=False) as captured:
         tracer = captured.provider.get_tracer("t")

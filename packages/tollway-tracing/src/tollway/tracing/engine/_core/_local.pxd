@@ -38,7 +38,7 @@ cdef class LocalTrace:
     cdef Py_ssize_t _forget(self, held, why) except -1
     @cython.locals(spans=list, span=SpanCore)
     cdef _release(self, held)
-    cdef _say_why(self, SpanCore root)
+    cdef _let_root_go(self, SpanCore root)
     cpdef evict(self)
 
 cdef class MeteredTrace(LocalTrace):

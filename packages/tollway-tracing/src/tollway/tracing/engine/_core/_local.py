@@ -127,7 +127,7 @@ class LocalTrace:
         if span is self.root:
             if self.reason == "ratio" and (self.failed or self._is_slow(span)):
                 self._certain()
-            self._say_why(span)
+            self._let_root_go(span)
         self.engine.emit(span)
 
     def _is_slow(self, span: SpanCore) -> bool:
@@ -191,7 +191,7 @@ class LocalTrace:
         held, self.held = self.held, None
         if held is not None:
             self._forget(held, why)
-        self.root = None  # which holds this: no cycle is left for Python's collector, nor warm memory in it
+        self.root = None  # as `_let_root_go`
 
     def _forget(self, held: list[SpanCore], why: str) -> int:
         count = 0
@@ -219,10 +219,14 @@ class LocalTrace:
         self.engine.held -= len(spans)
         for span in reversed(spans):
             if span is self.root:
-                self._say_why(span)
+                self._let_root_go(span)
             self.engine.emit(span)
 
-    def _say_why(self, root: SpanCore) -> None:
+    def _let_root_go(self, root: SpanCore) -> None:
+        """Say on it why the trace is kept, and forget it, which holds this: else only Python's collector
+        would free the two.
+        """
+        self.root = None
         if self.reason is not None:
             root._own_attributes[KEPT_BECAUSE] = self.reason
             if self.evicted:
