@@ -23,7 +23,7 @@ def copied_core() -> list[Extension]:
     """Copy the core to where the compiled one belongs, and name its modules accordingly."""
     shutil.copytree(CORE, COPY, dirs_exist_ok=True)
     return [
-        Extension(f"tollway.tracing.engine._compiled.{path.stem}", [str(COPY / path.name)], optional=True)
+        Extension(f"tollway.tracing.engine._compiled.{path.stem}", [str(COPY / path.name)])
         for path in sorted(CORE.glob("_[a-z]*.py"))
     ]
 
@@ -31,7 +31,7 @@ def copied_core() -> list[Extension]:
 def others() -> list[Extension]:
     """Return what is written in Cython itself."""
     return [
-        Extension(".".join(path.relative_to(SOURCE).with_suffix("").parts), [str(path)], optional=True)
+        Extension(".".join(path.relative_to(SOURCE).with_suffix("").parts), [str(path)])
         for path in sorted(SOURCE.rglob("*.pyx"))
     ]
 
@@ -40,13 +40,16 @@ def extensions() -> list[Extension]:
     """Return what is to be compiled."""
     if os.environ.get("TOLLWAY_NO_EXTENSIONS"):
         return []
-    return cythonize(
+    found: list[Extension] = cythonize(
         [*copied_core(), *others()],
         include_path=[str(COPY.parents[3]), str(SOURCE)],
         build_dir="build/c",
         language_level=3,
         compiler_directives={"annotation_typing": False},  # the types are the `.pxd`'s
     )
+    for extension in found:
+        extension.optional = True  # of what it is told before, `cythonize` forgets this
+    return found
 
 
 setup(ext_modules=extensions())
