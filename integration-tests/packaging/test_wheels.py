@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -80,3 +81,18 @@ def test_the_gateway_brings_its_command(wheelhouse: Path, tmp_path: Path) -> Non
     environment = wheels.create(tmp_path / "venv", wheelhouse)
     environment.install("tollway-gateway")
     assert wheels.run(environment.tollway, "--version").strip() == "tollway 0.1.0"
+
+
+@pytest.mark.parametrize("name", ["tollway-tracing", "tollway-gateway"])
+def test_without_a_compiler_a_wheel_is_built_all_the_same(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the Python, and nothing compiled."""
+    monkeypatch.setenv("CC", "false")
+    source = wheels.ROOT / "packages" / name
+    copy = shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("build", "*.so"))
+    wheelhouse = wheels.build([copy], tmp_path / "wheels")
+    with wheel_of(name, wheelhouse) as wheel:
+        files = wheel.namelist()
+    assert any("/_core/" in file for file in files)
+    assert [] == [file for file in files if file.endswith(".so")]

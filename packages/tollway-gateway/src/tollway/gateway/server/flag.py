@@ -1,4 +1,4 @@
-"""`asyncio.Event` for one waiter at a time, and made for every request: three fields, no queue."""
+"""`asyncio.Event` for one waiter at a time: three fields, no queue."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Flag:
 
     __slots__ = ("_is_set", "_loop", "_waiter")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, is_set: bool = False) -> None:
         self._loop = loop
-        self._is_set = False
+        self._is_set = is_set
         self._waiter: asyncio.Future[None] | None = None
 
     def set(self) -> None:

@@ -1,0 +1,51 @@
+"""What `pyproject.toml` cannot say: which modules are compiled, where there is a C compiler.
+
+What runs for every request, and waits for nothing, is written once, in Python (`_core` in `server` and in
+`upstream`); Cython reads it with the types of the `.pxd` beside each module, and what it makes is a second
+package, so that both can be there and the one that runs is a choice. Without a compiler the build succeeds
+all the same, and the first one runs.
+
+TOLLWAY_NO_EXTENSIONS=1 compiles nothing: for the wheel that runs anywhere.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+SOURCE = Path("src")
+COPIES = Path("build/compiled")
+
+
+def copied(core: Path) -> list[Extension]:
+    """Copy a core to where the compiled one belongs, and name its modules accordingly."""
+    package = core.relative_to(SOURCE).with_name("_compiled")
+    shutil.copytree(core, COPIES / package, dirs_exist_ok=True)
+    return [
+        Extension(".".join((*package.parts, path.stem)), [str(COPIES / package / path.name)])
+        for path in sorted(core.glob("_[a-z]*.py"))
+    ]
+
+
+def extensions() -> list[Extension]:
+    """Return what is to be compiled."""
+    if os.environ.get("TOLLWAY_NO_EXTENSIONS"):
+        return []
+    found: list[Extension] = cythonize(
+        [extension for core in sorted(SOURCE.rglob("_core")) for extension in copied(core)],
+        include_path=[str(COPIES)],
+        build_dir="build/c",
+        language_level=3,
+        compiler_directives={
+            "annotation_typing": False,  # the types are the `.pxd`'s
+            "nonecheck": True,  # what is None raises, as in Python
+        },
+    )
+    for extension in found:
+        extension.optional = True  # of what it is told before, `cythonize` forgets this
+    return found
+
+
+setup(ext_modules=extensions())
