@@ -25,7 +25,7 @@ class Exchange(ExchangeCore, RequestResponseCycle):
     access_log = False
 
     @property
-    def message_event(self) -> Any:
+    def message_event(self) -> Any:  # type: ignore[override]
         """What Uvicorn's cycle waits for; most requests are here whole before anybody waits."""
         if self._flag is None:
             self._flag = Flag(self.protocol.loop, is_set=self._has_news)

@@ -25,7 +25,7 @@ from ._core import ProtocolCore
 from .exchange import Exchange
 
 
-class HTTPProtocol(ProtocolCore, HttpToolsProtocol):
+class HTTPProtocol(ProtocolCore, HttpToolsProtocol):  # type: ignore[misc]  # the cycle may be None, and is ours
     """One connection from a caller."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -49,17 +49,6 @@ class HTTPProtocol(ProtocolCore, HttpToolsProtocol):
         else:
             self.cycle.keep_alive = False
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Hang up on a connection that was idle for so long; look again later at another."""
-        self.timeout_keep_alive_task = None
-        if self.idle_since_s is None or self.transport.is_closing():
-            return
-        left_s = self.idle_since_s + self.timeout_keep_alive - self.loop.time()
-        if left_s > 0:
-            self.set_keep_alive_timer(left_s)
-        else:
-            self.transport.close()
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the application."""
         super().connection_lost(exc)
@@ -70,12 +59,8 @@ class HTTPProtocol(ProtocolCore, HttpToolsProtocol):
         if isinstance(exchange, Exchange):
             exchange.hung_up()
         # An exchange holds its connection: no cycle is left for Python's collector.
-        self.cycle = None  # type: ignore[assignment]
+        self.cycle = None
         self.pipeline.clear()
 
     def _unset_keepalive_if_required(self) -> None:
         self.idle_since_s = None
-
-    def set_keep_alive_timer(self, after_s: float) -> None:
-        """Look after so long whether the connection is idle."""
-        self.timeout_keep_alive_task = self.loop.call_later(after_s, self.timeout_keep_alive_handler)

@@ -46,5 +46,6 @@ cdef class ProtocolCore:
     cpdef on_message_complete(self)
     cdef _start(self, ExchangeCore exchange)
     cpdef on_response_complete(self)
+    cdef _set_keep_alive_timer(self, after_s)
     @cython.locals(before=ExchangeCore, exchange=ExchangeCore)
     cpdef on_headers_complete(self)

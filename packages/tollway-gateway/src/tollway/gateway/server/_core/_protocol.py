@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.server import ServerState
 
 from tollway.gateway.outbox import Outbox
 
@@ -42,11 +43,11 @@ class ProtocolCore:
     app: Any
     parser: Any
     root_path: str
-    asgi_version: str
+    asgi_version: Any
     app_state: dict[str, Any]
     timeout_keep_alive_task: asyncio.TimerHandle | None
-    timeout_keep_alive: float
-    server_state: Any
+    timeout_keep_alive: int
+    server_state: ServerState
     tasks: set[asyncio.Task[None]]
     transport: asyncio.Transport
     flow: Any
@@ -194,4 +195,18 @@ class ProtocolCore:
             return
         self.idle_since_s = self.loop.time()
         if self.timeout_keep_alive_task is None:
-            self.set_keep_alive_timer(self.timeout_keep_alive)
+            self._set_keep_alive_timer(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Hang up on a connection that was idle for so long; look again later at another."""
+        self.timeout_keep_alive_task = None
+        if self.idle_since_s is None or self.transport.is_closing():
+            return
+        left_s = self.idle_since_s + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._set_keep_alive_timer(left_s)
+        else:
+            self.transport.close()
+
+    def _set_keep_alive_timer(self, after_s: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(after_s, self.timeout_keep_alive_handler)
