@@ -80,15 +80,4 @@ class Exchange(ExchangeCore, RequestResponseCycle):
         """Take one of ASGI's `http.response.*` messages."""
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
-        if self.disconnected:
-            return
-        kind = message["type"]
-        if kind == "http.response.body" and self.response_started and not self.response_complete:
-            self.send_body(message.get("body", b""), message.get("more_body", False))
-        elif kind == "http.response.start" and not self.response_started:
-            self.response_started = True
-            self.waiting_for_100_continue = False
-            self.status = message["status"]
-            self._head = self.head_of(message["status"], message.get("headers", ()))
-        else:
-            raise RuntimeError(f"unexpected ASGI message {kind!r}")
+        self.take_message(message)

@@ -18,8 +18,6 @@ class Connection(ConnectionCore, asyncio.Protocol):
 
     async def read(self) -> bytes:
         """Wait for bytes of the body; empty at its end."""
-        while not self.has_body():
-            if self.complete:
-                return b""
+        while (data := self.there()) is None:
             await self.next()
-        return self.take()
+        return data

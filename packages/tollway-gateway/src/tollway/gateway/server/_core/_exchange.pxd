@@ -22,12 +22,13 @@ cdef class ExchangeCore:
     cdef public object task
     cdef public bint _has_news
     cdef public object _flag
-    cdef public bytes _head
+    cdef bytes _head
     cdef object _gone
 
     cpdef news(self)
     cpdef no_news(self)
     cdef Py_ssize_t arrived(self, body) except -1
     cdef arrived_whole(self)
+    cdef _send_body(self, body, bint more)
     cdef _heed(self, name, value)
     cdef _complete(self)

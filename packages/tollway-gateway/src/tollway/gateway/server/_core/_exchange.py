@@ -122,8 +122,22 @@ class ExchangeCore:
         self.protocol.write(data)
         self._complete()
 
-    def head_of(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-        """Write the head that one of ASGI's messages tells."""
+    def take_message(self, message: Any) -> None:
+        """Take one of ASGI's `http.response.*` messages, if somebody is left to read it."""
+        if self.disconnected:
+            return
+        kind = message["type"]
+        if kind == "http.response.body" and self.response_started and not self.response_complete:
+            self._send_body(message.get("body", b""), message.get("more_body", False))
+        elif kind == "http.response.start" and not self.response_started:
+            self.response_started = True
+            self.waiting_for_100_continue = False
+            self.status = message["status"]
+            self._head = self._head_of(message["status"], message.get("headers", ()))
+        else:
+            raise RuntimeError(f"unexpected ASGI message {kind!r}")
+
+    def _head_of(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
         headers = [*self.protocol.server_state.default_headers, *headers]
         for name, value in headers:
             if name in _SERVERS_OWN:
@@ -150,8 +164,7 @@ class ExchangeCore:
         elif name == b"connection" and b"close" in value.lower():
             self.keep_alive = False
 
-    def send_body(self, body: bytes, more: bool) -> None:
-        """Send a piece of the body, the first together with the head, and the last if there is no `more`."""
+    def _send_body(self, body: bytes, more: bool) -> None:
         head, self._head = self._head, b""
         self.body_bytes += len(body)
         if self.scope["method"] == "HEAD":

@@ -70,9 +70,11 @@ class ConnectionCore:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
-    def has_body(self) -> bool:
-        """Say whether there is something to `take`."""
-        return bool(self._body)
+    def there(self) -> bytes | None:
+        """Return what is there of the body, nothing at its end, and None when it must be waited for."""
+        if self._body:
+            return self.take()
+        return b"" if self.complete else None
 
     @property
     def reusable(self) -> bool:
