@@ -11,6 +11,7 @@ TOLLWAY_NO_EXTENSIONS=1 compiles nothing: for the wheel that runs anywhere.
 import os
 import shutil
 from pathlib import Path
+from zlib import crc32
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -36,7 +37,7 @@ def extensions() -> list[Extension]:
     found: list[Extension] = cythonize(
         [extension for core in sorted(SOURCE.rglob("_core")) for extension in copied(core)],
         include_path=[str(COPIES)],
-        build_dir="build/c",
+        build_dir=f"build/{crc32(Path(__file__).read_bytes()):08x}",  # other settings, other C
         language_level=3,
         compiler_directives={
             "annotation_typing": False,  # the types are the `.pxd`'s

@@ -10,6 +10,7 @@ TOLLWAY_NO_EXTENSIONS=1 compiles nothing: for the wheel that runs anywhere.
 import os
 import shutil
 from pathlib import Path
+from zlib import crc32
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -43,9 +44,12 @@ def extensions() -> list[Extension]:
     found: list[Extension] = cythonize(
         [*copied_core(), *others()],
         include_path=[str(COPY.parents[3]), str(SOURCE)],
-        build_dir="build/c",
+        build_dir=f"build/{crc32(Path(__file__).read_bytes()):08x}",  # other settings, other C
         language_level=3,
-        compiler_directives={"annotation_typing": False},  # the types are the `.pxd`'s
+        compiler_directives={
+            "annotation_typing": False,  # the types are the `.pxd`'s
+            "nonecheck": True,  # what is None raises, as in Python
+        },
     )
     for extension in found:
         extension.optional = True  # of what it is told before, `cythonize` forgets this

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import weakref
+from contextlib import suppress
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -16,7 +17,7 @@ from opentelemetry.trace import set_span_in_context
 
 from tollway.tracing import testing
 from tollway.tracing._compiled import WANTED
-from tollway.tracing.engine import IS_COMPILED
+from tollway.tracing.engine import IS_COMPILED, Span
 from tollway.tracing.engine._core import Engine, LocalTrace, SpanCore, TracerCore
 
 
@@ -97,3 +98,23 @@ def test_a_signature_is_what_the_api_has(tracer):
     """Tools that wrap the tracer ask for it."""
     own = [*inspect.signature(tracer.start_span).parameters]
     assert own == [*[*inspect.signature(SDKTracer.start_span).parameters][1:], "force", "sampling_ratio"]
+
+
+def test_what_no_tracer_filled_raises_at_most():
+    """A copier, or an unpickler, makes a span without its slots: the interpreter outlives it."""
+    empty = Span.__new__(Span)
+    for call in (
+        empty.end,
+        empty.get_span_context,
+        empty.raw_context,
+        lambda: empty.set_attribute("key", "value"),
+        lambda: empty.set_attribute("key", ["value"]),
+        lambda: empty.add_event("event"),
+        empty.work_out,
+        lambda: LocalTrace().ended(empty),
+        LocalTrace().decide,
+    ):
+        with suppress(AttributeError, TypeError):
+            call()
+    with pytest.raises((AttributeError, TypeError)):
+        empty.end()
