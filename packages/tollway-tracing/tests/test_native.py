@@ -31,7 +31,7 @@ from opentelemetry.trace import (
 
 import tollway.tracing.store
 from tollway.tracing import _choice, _native, testing
-from tollway.tracing._compiled import WANTED
+from tollway.tracing._extensions import WANTED
 from tollway.tracing.engine import TracerProvider
 from tollway.tracing.otlp._own import own_span_json
 from tollway.tracing.store import FileStore, FileStoreProcessor, verify

@@ -16,7 +16,7 @@ from opentelemetry.trace import Span as APISpan
 from opentelemetry.trace import set_span_in_context
 
 from tollway.tracing import testing
-from tollway.tracing._compiled import WANTED
+from tollway.tracing._extensions import WANTED
 from tollway.tracing.engine import IS_COMPILED, Span
 from tollway.tracing.engine._core import Engine, LocalTrace, SpanCore, TracerCore
 

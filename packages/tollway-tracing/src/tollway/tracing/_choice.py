@@ -4,7 +4,7 @@ from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 
-from ._compiled import WANTED
+from ._extensions import WANTED
 
 native: ModuleType | None = None
 """The compiled way (`_native.pyx`); None where it is not built, or not wanted."""

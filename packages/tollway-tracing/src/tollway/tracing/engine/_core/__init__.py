@@ -6,7 +6,7 @@ Types of Cython's are in the `.pxd` beside each module, and nowhere in it; what 
 
 from typing import TYPE_CHECKING
 
-from tollway.tracing._compiled import WANTED
+from tollway.tracing._extensions import WANTED
 
 IS_COMPILED = False
 
