@@ -96,3 +96,16 @@ def test_without_a_compiler_a_wheel_is_built_all_the_same(
         files = wheel.namelist()
     assert any("/_core/" in file for file in files)
     assert [] == [file for file in files if file.endswith(".so")]
+
+
+@pytest.mark.parametrize("name", wheels.PACKAGES)
+def test_told_to_compile_nothing_a_wheel_runs_anywhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What pip takes where there is no other; a compiled module that lies in the sources is not for it."""
+    monkeypatch.setenv("TOLLWAY_NO_EXTENSIONS", "1")
+    wheelhouse = wheels.build([wheels.ROOT / "packages" / name], tmp_path)
+    (path,) = wheelhouse.iterdir()
+    assert path.name.endswith("-py3-none-any.whl")
+    with wheel_of(name, wheelhouse) as wheel:
+        assert [] == [file for file in wheel.namelist() if file.endswith((".so", ".pyx", ".c"))]
