@@ -1,7 +1,5 @@
-# The gateway and its embedded model. Two stages: nothing that only building needs is in the image.
-FROM python:3.13.9-slim-trixie AS build
-# For the parts that are compiled; the image itself has no compiler.
-RUN apt-get update && apt-get install --no-install-recommends -y gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+# The gateway and its embedded model. Two stages: nothing that only building needs (a C compiler) is in the image.
+FROM python:3.13.9-trixie AS build
 WORKDIR /src
 COPY constraints.txt ./
 COPY packages ./packages

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -68,7 +69,8 @@ class Workers(Gateway):
     def shared_folders(self) -> set[str]:
         """What the parent made for its workers; the maps of a worker tell."""
         maps = Path(f"/proc/{self.pids[0]}/maps").read_text()
-        return set(re.findall(r"\S*/tollway-[^/\s]+", maps))
+        places = f"/dev/shm|{re.escape(tempfile.gettempdir())}"
+        return set(re.findall(rf"(?:{places})/tollway-[^/\s]+", maps))
 
     def ask_anew(self, path: str = PATH) -> httpx.Response:
         """Ask over a connection of its own, which leads to any worker."""
