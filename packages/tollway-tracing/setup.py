@@ -2,7 +2,8 @@
 
 The engine's core is written once, in Python; Cython reads it with the types of the `.pxd` beside each module,
 and what it makes is a second package, so that both can be there and the one that runs is a choice
-(`tollway/tracing/_extensions.py`). Without a compiler the build succeeds all the same, and the first one runs.
+(`tollway/tracing/_extensions.py`). Without a compiler the build succeeds all the same, and the first one
+runs.
 
 TOLLWAY_NO_EXTENSIONS=1 compiles nothing: for the wheel that runs anywhere.
 """
