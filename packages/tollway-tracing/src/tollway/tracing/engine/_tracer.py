@@ -44,7 +44,6 @@ class Tracer(TracerCore, SDKTracer):
         ids = self.id_generator
         self.new_span_id = self.span_bits = ids.generate_span_id
         self.new_trace_id = self.trace_bits = ids.generate_trace_id
-        self.uses_random_ids = type(ids) is RandomIds
         if type(ids) is RandomIds:
             self.span_bits, self.trace_bits = ids.span_bits, ids.trace_bits
 

@@ -22,17 +22,11 @@ cdef class TracerCore:
     cdef public object id_generator
     cdef public object new_span_id
     cdef public object new_trace_id
-    cdef public bint uses_random_ids
     cdef public object span_bits
     cdef public object trace_bits
 
     @cython.locals(local=LocalTrace, engine=Engine)
     cdef bint _is_ours(self, SpanCore parent) except -1
-
-    @cython.locals(local=LocalTrace, span=SpanCore)
-    cdef SpanCore _make_below(
-        self, SpanCore parent, name, kind, attributes, links, start_time, bint records, bint sets_status, bint force
-    )
 
     @cython.locals(span=SpanCore)
     cdef SpanCore _make(

@@ -58,7 +58,6 @@ class TracerCore:
         "span_bits",
         "span_type",
         "trace_bits",
-        "uses_random_ids",
     )
 
     engine: Engine
@@ -78,7 +77,6 @@ class TracerCore:
     id_generator: IdGenerator
     new_span_id: Callable[[], int]
     new_trace_id: Callable[[], int]
-    uses_random_ids: bool
     span_bits: Callable[[], int]
     trace_bits: Callable[[], int]
     """Ids, but for a 0 once in an age, which is none."""
@@ -105,7 +103,8 @@ class TracerCore:
         if isinstance(parent, SpanCore) and self._is_ours(parent):
             if not self.is_enabled:
                 return NonRecordingSpan(parent.get_span_context())
-            span = self._make_below(
+            span = self._make(
+                parent._local,
                 parent,
                 name,
                 kind,
@@ -114,8 +113,9 @@ class TracerCore:
                 start_time,
                 record_exception,
                 set_status_on_exception,
-                force,
             )
+            if force and span._local.held is not None:
+                span._local.promote("forced")
             if self.engine.starting:
                 self.engine.tell_start(span, context)
             return span
@@ -127,34 +127,6 @@ class TracerCore:
         """Return whether the span's trace is decided by this policy, in this process."""
         local, engine = parent._local, self.engine
         return local.engine is engine and local.generation == engine.generation and engine.sampler is not None
-
-    def _make_below(  # noqa: PLR0913, PLR0917 - called for every span
-        self,
-        parent: SpanCore,
-        name: str,
-        kind: SpanKind,
-        attributes: Mapping[str, Any] | None,
-        links: Sequence[Link] | None,
-        start_time: int | None,
-        records: bool,
-        sets_status: bool,
-        force: bool,
-    ) -> Span:
-        local = parent._local
-        span = self._make(
-            local,
-            parent,
-            name,
-            kind,
-            attributes,
-            links,
-            start_time,
-            records,
-            sets_status,
-        )
-        if force and local.held is not None:
-            local.promote("forced")
-        return span
 
     def _make(  # noqa: PLR0913, PLR0917 - called for every span
         self,
@@ -292,7 +264,7 @@ class TracerCore:
         sampler = engine.sampler
         assert sampler is not None
         trace_id = self.trace_bits() or self.new_trace_id()
-        is_random = self.uses_random_ids or self.id_generator.is_trace_id_random()
+        is_random = self.id_generator.is_trace_id_random()
         reason: str | None = None
         held: list[SpanCore] | None = None
         state, flags = engine.picked_state, KEPT_FLAGS
