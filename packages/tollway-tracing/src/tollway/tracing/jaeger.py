@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
+from .engine import KEPT_BECAUSE
 from .store._content import ContentQuery
 from .store._lines import spans_of_object
 from .store._search import OrderBy, Progress
 from .store._store import checked_order, checked_status
-from .store._summary import KEPT_BECAUSE, Summary
+from .store._summary import Summary
 from .store._views import SpanView, Trace
 
 __all__ = ["JaegerError", "JaegerReader"]

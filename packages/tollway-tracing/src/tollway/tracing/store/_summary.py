@@ -9,11 +9,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, Status, StatusCode
 
-from tollway.tracing.engine import Span
+from tollway.tracing.engine import KEPT_BECAUSE, Span
 from tollway.tracing.otlp._encode import to_json
-
-KEPT_BECAUSE = "tollway.kept_because"
-"""The attribute, on the local root span, that says why its trace was kept."""
 
 NS_PER_S = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
