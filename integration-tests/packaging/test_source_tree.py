@@ -46,6 +46,12 @@ def test_no_file_closes_a_namespace() -> None:
     assert [path for path in closed if path.exists()] == []
 
 
+@pytest.mark.parametrize("name", ["setup.py", "MANIFEST.in"])
+def test_what_compiles_is_the_same_in_each_distribution(name: str) -> None:
+    """Each must build alone, so none can borrow it from another."""
+    assert 1 == len({path.read_bytes() for path in wheels.ROOT.glob(f"packages/*/{name}")})
+
+
 @pytest.mark.parametrize("path", PYPROJECTS, ids=lambda path: path.parent.name)
 def test_every_dependency_says_why_it_is_there(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

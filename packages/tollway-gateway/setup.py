@@ -1,11 +1,12 @@
 """What `pyproject.toml` cannot say: which modules are compiled, where there is a C compiler.
 
-What runs for every request, and waits for nothing, is written once, in Python (`_core` in `server` and in
-`upstream`); Cython reads it with the types of the `.pxd` beside each module, and what it makes is a second
-package, so that both can be there and the one that runs is a choice. Without a compiler the build succeeds
-all the same, and the first one runs.
+A core (each package `_core`) is written once, in Python; Cython reads it with the types of the `.pxd` beside
+each module, and what it makes is a second package beside it, so that both can be there and the one that runs
+is a choice (`_extensions.py`). Without a compiler the build succeeds all the same, and the first one runs.
 
 TOLLWAY_NO_EXTENSIONS=1 compiles nothing: for the wheel that runs anywhere.
+
+A distribution must build alone: each that has a core has this file, and a test holds them to be the same.
 """
 
 import os
@@ -30,13 +31,22 @@ def copied(core: Path) -> list[Extension]:
     ]
 
 
+def written_in_cython() -> list[Extension]:
+    """Return what has no Python to be made of."""
+    return [
+        Extension(".".join(path.relative_to(SOURCE).with_suffix("").parts), [str(path)])
+        for path in sorted(SOURCE.rglob("*.pyx"))
+    ]
+
+
 def extensions() -> list[Extension]:
     """Return what is to be compiled."""
     if os.environ.get("TOLLWAY_NO_EXTENSIONS"):
         return []
+    cores = [extension for core in sorted(SOURCE.rglob("_core")) for extension in copied(core)]
     found: list[Extension] = cythonize(
-        [extension for core in sorted(SOURCE.rglob("_core")) for extension in copied(core)],
-        include_path=[str(COPIES)],
+        cores + written_in_cython(),
+        include_path=[str(COPIES), str(SOURCE)],
         build_dir=f"build/{crc32(Path(__file__).read_bytes()):08x}",  # other settings, other C
         language_level=3,
         compiler_directives={
@@ -49,4 +59,4 @@ def extensions() -> list[Extension]:
     return found
 
 
-setup(ext_modules=extensions(), options={"build_ext": {"parallel": True}})  # a compiler a core
+setup(ext_modules=extensions(), options={"build_ext": {"parallel": True}})  # a C compiler for each processor
