@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from tollway.gateway.config.values import LimitConfig
-from tollway.gateway.data.lines import pairs_of
 from tollway.gateway.limits import limiter_of
 from tollway.gateway.limits.headers import duration
+from tollway.gateway.pipeline.lines import pairs_of
 
 SECOND = 1_000_000_000
 

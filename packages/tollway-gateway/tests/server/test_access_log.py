@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollway.gateway.data.exchange import EXTENSION
+from tollway.gateway.pipeline.exchange import EXTENSION
 from tollway.gateway.server.access_log import AccessLog, Answered, lines_of, missing_line
 
 

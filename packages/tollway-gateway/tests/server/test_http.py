@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tollway.gateway.data.exchange import exchange_of
+from tollway.gateway.pipeline.exchange import exchange_of
 
 WAIT_S = 20
 

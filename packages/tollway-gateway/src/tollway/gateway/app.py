@@ -20,7 +20,7 @@ from opentelemetry import trace
 from opentelemetry.trace import TracerProvider
 
 from tollway.gateway.config.values import GatewayConfig
-from tollway.gateway.data import (
+from tollway.gateway.pipeline import (
     DataPlane,
     Parts,
     Paths,

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from tollway.gateway.data.exchange import Exchange, exchange_of
+from tollway.gateway.pipeline.exchange import Exchange, exchange_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -10,7 +10,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from tollway.gateway.data.exchange import EXTENSION
+from tollway.gateway.pipeline.exchange import EXTENSION
 
 from ._core import ExchangeCore
 from .flag import Flag

@@ -18,8 +18,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tollway.gateway.data.exchange import EXTENSION
 from tollway.gateway.outbox import outbox_of
+from tollway.gateway.pipeline.exchange import EXTENSION
 
 from ._core import ProtocolCore
 from .exchange import Exchange

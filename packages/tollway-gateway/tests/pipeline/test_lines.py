@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tollway.gateway.data.lines import lines_of, pairs_of
+from tollway.gateway.pipeline.lines import lines_of, pairs_of
 
 PAIRS = [(b"x-a", b"1"), (b"x-empty", b""), (b"x-colon", b"a: b")]
 

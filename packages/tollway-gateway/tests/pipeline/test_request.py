@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollway.gateway.data.refusal import Refusal
-from tollway.gateway.data.request import check_call, model_of, parse_object
+from tollway.gateway.pipeline.refusal import Refusal
+from tollway.gateway.pipeline.request import check_call, model_of, parse_object
 from tollway.gateway.telemetry.content import CapturedContent
 from tollway.gateway.telemetry.genai import request_attributes
 from tollway.provider import Task

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tollway.gateway.data.record import AttemptRecord, Record
-from tollway.gateway.data.watch import Watch
+from tollway.gateway.pipeline.record import AttemptRecord, Record
+from tollway.gateway.pipeline.watch import Watch
 from tollway.gateway.server.exchange import Exchange
 from tollway.gateway.server.http import HTTPProtocol
 from tollway.gateway.upstream._connection import Connection

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tollway.gateway.data.timers import Timers
+from tollway.gateway.pipeline.timers import Timers
 
 
 def run(test: Callable[[], Awaitable[Any]]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tollway.gateway.data.watch import CallerGone, Watch
+from tollway.gateway.pipeline.watch import CallerGone, Watch
 
 GONE = {"type": "http.disconnect"}
 
