@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
@@ -95,6 +97,36 @@ def test_ready_is_503_until_it_is(control: Control):
     """A balancer sends nothing to a gateway that is not there yet."""
     assert 200 == control.get("/ready").status_code
     assert 503 == Control(lambda _: (b"", ""), ready=False).get("/ready").status_code
+
+
+PROBED = """
+import asyncio, sys
+from tollway.gateway.app import create_app
+from tollway.gateway.config.values import GatewayConfig
+
+async def ask(app, path):
+    said = []
+    async def send(message):
+        said.append(message)
+    await app({"type": "http", "method": "GET", "path": path, "headers": []}, None, send)
+    return said[0]["status"]
+
+app = create_app(GatewayConfig(endpoints=()))
+loaded = set(sys.modules)
+statuses = [asyncio.run(ask(app, path)) for path in ("/health", "/ready", "/metrics")]
+print(statuses, sorted({"fastapi", "prometheus_client"} & loaded), sorted({"fastapi"} & set(sys.modules)))
+"""
+
+
+def test_the_gateway_starts_and_answers_probes_without_what_is_slow_to_import():
+    """FastAPI takes longer to import than all else together."""
+    done = subprocess.run([sys.executable, "-c", PROBED], capture_output=True, text=True, check=True)
+    assert "[200, 503, 200] [] []" == done.stdout.strip()
+
+
+def test_a_probe_by_another_method_is_refused(control: Control):
+    answer = control.request("POST", "/health")
+    assert (405, "GET") == (answer.status_code, answer.headers["allow"])
 
 
 def test_metrics_are_rendered_as_the_scraper_accepts(control: Control):

@@ -13,7 +13,7 @@ from tollway.tracing import Stats
 
 def exposed(now: Stats, *place: str | int) -> list[str]:
     metrics = Metrics(*place)
-    metrics.registry.register(TracingCollector(metrics, lambda: now))
+    TracingCollector(metrics, lambda: now)
     return generate_latest(metrics.registry).decode().splitlines()
 
 
@@ -49,7 +49,7 @@ def test_numbers_are_those_of_the_scrape():
     """They are read anew each time."""
     now = [Stats(started_spans=1)]
     metrics = Metrics()
-    metrics.registry.register(TracingCollector(metrics, lambda: now[0]))
+    TracingCollector(metrics, lambda: now[0])
     now[0] = Stats(started_spans=2)
     assert b"gateway_spans_started_total 2.0" in generate_latest(metrics.registry)
 

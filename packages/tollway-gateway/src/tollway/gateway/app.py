@@ -20,6 +20,7 @@ from opentelemetry import trace
 from opentelemetry.trace import TracerProvider
 
 from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.control import create_control_app
 from tollway.gateway.pipeline import (
     DataPlane,
     Parts,
@@ -104,7 +105,6 @@ def create_app(
     destinations = destinations_of(wire(config, made, parts), config.routes, sources.random)
     metrics = Metrics() if share is None else Metrics(share.folder, share.worker)
     tracing_numbers = TracingCollector(metrics)
-    metrics.registry.register(tracing_numbers)
     recorder = Recorder(
         metrics,
         trace.get_tracer(_TRACER_NAME, tracer_provider=tracer_provider),
@@ -116,8 +116,6 @@ def create_app(
     if share is not None:
         lifetime.publish = tracing_numbers.publish
     if control is None:
-        from tollway.gateway.control import create_control_app
-
         control = create_control_app(
             config, metrics=metrics.render, ready=lifetime.is_ready, tracer_provider=tracer_provider
         )

@@ -1,5 +1,5 @@
 """The control plane: probes, metrics, what is served and how to call it. FastAPI, off every model's path."""
 
-from .app import create_control_app
+from .plane import create_control_app
 
 __all__ = ["create_control_app"]

@@ -1,10 +1,8 @@
-"""The control plane put together: routers, errors, documentation, spans."""
+"""What FastAPI serves put together: routers, errors, documentation, spans. Importing this is slow."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
@@ -13,28 +11,16 @@ from starlette.routing import Match
 
 from tollway.gateway.config.values import GatewayConfig
 
-from . import docs, errors, mlflow, models, openapi, probes
-
-Message = MutableMapping[str, Any]
-ASGIApp = Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
-]
+from . import docs, errors, mlflow, models, openapi, operations
+from .plane import ASGIApp, Message
+from .probes import Probes
 
 _NO_SPANS = "/health$,/ready$,/metrics$"
 """Asked every few seconds by machines: their spans would bury those of people."""
 
 
-def create_control_app(
-    config: GatewayConfig,
-    *,
-    metrics: Callable[[str], tuple[bytes, str]],
-    ready: Callable[[], bool],
-    tracer_provider: TracerProvider | None = None,
-) -> ASGIApp:
-    """Build the application that serves every path which is not the data plane's.
-
-    `metrics` renders the exposition for an Accept header; `ready` says whether requests are to be sent here.
-    """
+def build_app(config: GatewayConfig, probes: Probes, tracer_provider: TracerProvider | None) -> ASGIApp:
+    """Build the whole control plane; the probes are in it for its documentation and its errors."""
     app = FastAPI(
         title="Tollway",
         version=version("tollway-gateway"),
@@ -44,7 +30,7 @@ def create_control_app(
         # Newer FastAPIs make spans of their own: one instrumentation is enough. Older ones ignore this.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    routers = (probes.router(metrics, ready), models.router(config), mlflow.router(config), docs.router(app))
+    routers = (operations.router(probes), models.router(config), mlflow.router(config), docs.router(app))
     for router in routers:
         app.router.routes.extend(router.routes)  # an included router hides its routes from `_span_of`
     openapi.describe(app, config)

@@ -1,30 +1,59 @@
-"""What machines ask: is it alive, does it take requests, what does it count."""
+"""What machines ask every few seconds: is it alive, does it take requests, what does it count.
+
+They are answered without FastAPI, so a gateway that only serves models never loads it.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from typing import NamedTuple
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from tollway.gateway.pipeline.failure import INTERNAL, mlflow_shape
+
+_log = logging.getLogger(__name__)
+
+HEALTH, READY, METRICS = "/health", "/ready", "/metrics"
+
+_JSON = "application/json"
+_OK = b'{"status":"OK"}'
 
 
-def router(metrics: Callable[[str], tuple[bytes, str]], ready: Callable[[], bool]) -> APIRouter:
-    """Return the routes of the probes."""
-    routes = APIRouter(tags=["operations"])
+class Answer(NamedTuple):
+    """A whole answer to a probe."""
 
-    @routes.get("/health", summary="Whether the process lives")
-    async def health() -> dict[str, str]:
-        return {"status": "OK"}
+    status: int
+    content_type: str
+    body: bytes
 
-    @routes.get("/ready", summary="Whether requests are to be sent here", responses={503: {}})
-    async def is_ready() -> JSONResponse:
-        if ready():
-            return JSONResponse({"status": "OK"})
-        return JSONResponse({"status": "UNAVAILABLE"}, 503)
 
-    @routes.get("/metrics", summary="Prometheus metrics, OpenMetrics if asked for", response_class=Response)
-    async def rendered(request: Request) -> Response:
-        body, content_type = metrics(request.headers.get("accept", ""))
-        return Response(body, headers={"content-type": content_type})
+class Probes:
+    """Answers by path. `metrics` renders the exposition for an Accept header; `ready` is the gateway's."""
 
-    return routes
+    def __init__(self, metrics: Callable[[str], tuple[bytes, str]], ready: Callable[[], bool]) -> None:
+        self._metrics = metrics
+        self._ready = ready
+        self._by_path = {HEALTH: self._health, READY: self._is_ready, METRICS: self._rendered}
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._by_path
+
+    def answer(self, path: str, accept: str) -> Answer:
+        """Return the answer to a GET; what fails is logged and becomes a 500."""
+        try:
+            return self._by_path[path](accept)
+        except Exception:
+            _log.exception("the probe %s failed", path)
+            return Answer(INTERNAL.status, _JSON, mlflow_shape(INTERNAL))
+
+    def _health(self, _: str) -> Answer:
+        return Answer(200, _JSON, _OK)
+
+    def _is_ready(self, _: str) -> Answer:
+        if self._ready():
+            return Answer(200, _JSON, _OK)
+        return Answer(503, _JSON, b'{"status":"UNAVAILABLE"}')
+
+    def _rendered(self, accept: str) -> Answer:
+        body, content_type = self._metrics(accept)
+        return Answer(200, content_type, body)

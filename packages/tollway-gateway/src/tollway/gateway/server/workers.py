@@ -270,7 +270,6 @@ def _how_it_ended(status: int) -> str:
 def _load_what_all_need() -> None:
     """Import what every worker imports: they have it in common, and a replacement is there at once."""
     from tollway import tracing  # noqa: F401
-    from tollway.gateway import control  # noqa: F401
 
     gc.collect()
     gc.freeze()  # the collector would write to memory that is shared only as long as nobody does

@@ -1,7 +1,7 @@
 """The gateway's Prometheus metrics. Every label value comes from the config or from a fixed set.
 
 Counting is done by hand in `Sheet` cells, at a tenth of the price of `prometheus_client`'s own counters; its
-families and its exposition, exemplars included, are made when somebody scrapes.
+families and its exposition, exemplars included, are made by `exposition.py` when somebody scrapes.
 """
 
 from __future__ import annotations
@@ -9,21 +9,18 @@ from __future__ import annotations
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
-
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-from prometheus_client.samples import Exemplar
-from prometheus_client.utils import floatToGoString
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from tollway.provider import Usage
 
 from .cells import Key, Sheet
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 
@@ -52,7 +49,7 @@ _WHO = ("endpoint", "provider", "model")
 
 
 @dataclass(frozen=True, slots=True)
-class _Family:
+class Family:
     """One metric: its name, its help, its labels, and of a histogram the bounds of its buckets."""
 
     name: str
@@ -66,39 +63,40 @@ class _Family:
         return len(self.buckets) + 2 if self.buckets else 1
 
 
-_REQUESTS = _Family("gateway_requests", "Requests answered.", (*_WHO, "route", "status"))
-_LATENCY = _Family(
+_REQUESTS = Family("gateway_requests", "Requests answered.", (*_WHO, "route", "status"))
+_LATENCY = Family(
     "gateway_latency_seconds",
     "From the request's first byte to the answer's last.",
     (*_WHO, "route"),
     _LATENCY_BUCKETS_S,
 )
-_OVERHEAD = _Family(
+_OVERHEAD = Family(
     "gateway_overhead_seconds",
     "The part of the latency that was not spent waiting for the model's service; queueing is in it.",
     (*_WHO, "route"),
     _OVERHEAD_BUCKETS_S,
 )
-_ERRORS = _Family("gateway_errors", "Requests that failed, by stable code.", (*_WHO, "route", "code"))
-_TOKENS = _Family("gateway_tokens", "Tokens as the models counted them.", (*_WHO, "type"))
-_FIRST_TOKEN = _Family(
+_ERRORS = Family("gateway_errors", "Requests that failed, by stable code.", (*_WHO, "route", "code"))
+_TOKENS = Family("gateway_tokens", "Tokens as the models counted them.", (*_WHO, "type"))
+_FIRST_TOKEN = Family(
     "gateway_first_token_seconds",
     "From the attempt's start to the first event of its stream.",
     _WHO,
     _LATENCY_BUCKETS_S,
 )
-_DENIALS = _Family("gateway_limit_denials", "Requests denied by a limit.", _WHO)
-_IN_FLIGHT = _Family("gateway_requests_in_flight", "Requests being answered.", ())
-_LAG = _Family(
+_DENIALS = Family("gateway_limit_denials", "Requests denied by a limit.", _WHO)
+_IN_FLIGHT = Family("gateway_requests_in_flight", "Requests being answered.", ())
+_LAG = Family(
     "gateway_event_loop_lag_seconds",
     "How late the event loop was lately, in the worker where it was worst.",
     (),
 )
 
-_REPLACED = _Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
+_REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
 
-_COUNTERS = (_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _REPLACED)
-_HISTOGRAMS = (_LATENCY, _OVERHEAD, _FIRST_TOKEN)
+COUNTERS = (_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _REPLACED)
+GAUGES = (_IN_FLIGHT, _LAG)
+HISTOGRAMS = (_LATENCY, _OVERHEAD, _FIRST_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +123,8 @@ class Metrics:
         self._counted: dict[tuple[Labels, str, int], _Counted] = {}
         self._tokens: dict[Labels, tuple[int, int]] = {}
         self._exemplars: dict[int, tuple[str, float, float]] = {}
-        self.registry = CollectorRegistry()
-        self.registry.register(_Reader(self))
+        self.sources: list[Callable[[], Iterable[Metric]]] = []
+        """What else is exposed: each gives its families at every scrape."""
 
     def answered(
         self,
@@ -189,19 +187,23 @@ class Metrics:
             self._codes.add(code)
         return code
 
+    @cached_property
+    def registry(self) -> CollectorRegistry:
+        """What Prometheus' encoders read; imported here, for nothing before the first scrape needs it."""
+        from .exposition import registry_of
+
+        return registry_of(self)
+
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """Return the exposition and its content type: OpenMetrics, with exemplars, if `accept` asks."""
-        encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
+        from .exposition import render
 
-    def exemplar(self, key: Key, bucket: int) -> Exemplar | None:
-        """Return the last exemplar of a bucket, among those of this process."""
+        return render(self.registry, accept)
+
+    def exemplar(self, key: Key, bucket: int) -> tuple[str, float, float] | None:
+        """Return trace id, value and time of a bucket's last exemplar, among those of this process."""
         first = self._sheet.find(key)
-        found = None if first is None else self._exemplars.get(first + bucket)
-        if found is None:
-            return None
-        trace_id, value, time_s = found
-        return Exemplar({"trace_id": trace_id}, value, time_s)
+        return None if first is None else self._exemplars.get(first + bucket)
 
     def gauge(self, name: str) -> int:
         """Return the cell of a number that is of this moment: it begins as zero, and ends with its worker."""
@@ -228,10 +230,10 @@ class Metrics:
                 totals[key] = list(map(join, known, numbers))
         return totals
 
-    def _add(self, family: _Family, *values: str) -> None:
+    def _add(self, family: Family, *values: str) -> None:
         self.cells[self._at(family, *values)] += 1
 
-    def _at(self, family: _Family, *values: str) -> int:
+    def _at(self, family: Family, *values: str) -> int:
         return self._sheet.at((family.name, *values), family.cells)
 
     def _counted_at(self, labels: Labels, route: str, status: int) -> _Counted:
@@ -239,48 +241,3 @@ class Metrics:
         return _Counted(
             self._at(_REQUESTS, *who, str(status)), self._at(_LATENCY, *who), self._at(_OVERHEAD, *who)
         )
-
-
-class _Reader(Collector):
-    """Makes Prometheus' families of the numbers, when somebody scrapes."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def describe(self) -> Iterable[Metric]:
-        """Yield nothing: registering reads no numbers."""
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        """Yield every metric as it is now."""
-        totals = self._metrics.totals()
-        for family in _COUNTERS:
-            counter = CounterMetricFamily(family.name, family.help, labels=family.labels)
-            for values, numbers in _rows(totals, family):
-                counter.add_metric(values, numbers[0])
-            yield counter
-        for family in _HISTOGRAMS:
-            histogram = HistogramMetricFamily(family.name, family.help, labels=family.labels)
-            for values, numbers in _rows(totals, family):
-                histogram.add_metric(values, self._buckets(family, values, numbers), numbers[-1])
-            yield histogram
-        for family in (_IN_FLIGHT, _LAG):
-            yield GaugeMetricFamily(family.name, family.help, value=totals[family.name,][0])
-
-    def _buckets(
-        self, family: _Family, values: tuple[str, ...], numbers: list[float]
-    ) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
-        buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
-        count = 0.0
-        for index, bound in enumerate((*family.buckets, float("inf"))):
-            count += numbers[index]
-            exemplar = self._metrics.exemplar((family.name, *values), index)
-            le = floatToGoString(bound)  # type: ignore[no-untyped-call]
-            buckets.append((le, count) if exemplar is None else (le, count, exemplar))
-        return buckets
-
-
-def _rows(totals: dict[Key, list[float]], family: _Family) -> Iterable[tuple[tuple[str, ...], list[float]]]:
-    for key, numbers in totals.items():
-        if key[0] == family.name:
-            yield tuple(map(str, key[1:])), numbers

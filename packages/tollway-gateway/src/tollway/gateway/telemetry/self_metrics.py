@@ -6,14 +6,14 @@ The numbers are those of `tollway.tracing.stats`. Each worker copies its own to 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+from typing import TYPE_CHECKING
 
 from tollway.tracing import Stats, stats
 
 from .metrics import Metrics
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
 
 _BY_REASON: tuple[tuple[str, str, Callable[[Stats], Mapping[str, int]]], ...] = (
     ("gateway_traces_kept", "Traces kept, by the reason for it.", lambda now: now.kept_traces),
@@ -38,8 +38,8 @@ _GAUGES: tuple[tuple[str, str, Callable[[Stats], int]], ...] = (
 _NONE = (0.0,)
 
 
-class TracingCollector(Collector):
-    """Gives tracing's numbers to the registry of `metrics`: those of all workers, as each published them."""
+class TracingCollector:
+    """Adds tracing's numbers to `metrics`: those of all workers, as each published them."""
 
     def __init__(self, metrics: Metrics, read: Callable[[], Stats] = stats) -> None:
         self._metrics = metrics
@@ -47,6 +47,7 @@ class TracingCollector(Collector):
         self._counted_before: dict[int, float] = {}
         """By cell: what the workers had counted whose place this one took."""
         self._gauges = {name: metrics.gauge(name) for name, _, _ in _GAUGES}
+        metrics.sources.append(self.collect)
 
     def publish(self) -> None:
         """Copy this worker's numbers to where all workers read them."""
@@ -61,6 +62,8 @@ class TracingCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Yield every number: this worker's as it is now, the others' as they published it last."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
         self.publish()
         totals = self._metrics.totals()
         for name, text, _ in _BY_REASON:
@@ -73,10 +76,6 @@ class TracingCollector(Collector):
             yield CounterMetricFamily(name, text, value=totals.get((name,), _NONE)[0])
         for name, text, _ in _GAUGES:
             yield GaugeMetricFamily(name, text, value=totals.get((name,), _NONE)[0])
-
-    def describe(self) -> Iterable[Metric]:
-        """Yield nothing: registering reads no numbers."""
-        return ()
 
     def _count(self, cell: int, number: int) -> None:
         cells = self._metrics.cells
