@@ -44,6 +44,8 @@ class Exchange:
         self._connection = connection
         self.method, self.path, _ = head.split(" ", 2)
         self.headers = headers
+        self.fields: list[tuple[str, str]] = []
+        """The headers as they came, each as often as it did."""
         self.body = body
         self.hung_up = threading.Event()
         self.closed = False
@@ -133,12 +135,14 @@ class Upstream:
     def _talk(self, connection: socket.socket) -> None:
         with suppress(OSError), connection, connection.makefile("rb") as reader:
             while head := reader.readline():
-                headers = {}
+                fields = []
                 while (field := reader.readline()) not in (b"\r\n", b""):
                     name, _, value = field.decode("latin-1").partition(":")
-                    headers[name.lower()] = value.strip()
+                    fields.append((name.lower(), value.strip()))
+                headers = dict(fields)
                 body = reader.read(int(headers.get("content-length", 0)))
                 exchange = Exchange(connection, head.decode(), headers, body)
+                exchange.fields = fields
                 self.requests.put(exchange)
                 self.script(exchange)
                 if exchange.closed:

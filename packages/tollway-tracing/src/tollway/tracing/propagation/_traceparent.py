@@ -9,10 +9,8 @@ from opentelemetry.trace import SpanContext, TraceFlags
 
 from ._tracestate import EMPTY, W3CTraceState
 
-# The tail is what a later version may add. No comma: that is two headers, joined on their way.
-_match = re.compile(
-    r"[ \t]*([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[^,]*)?[ \t]*",
-).fullmatch
+_match = re.compile(r"[ \t]*([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").match
+"""The four fields. What follows is looked at apart: one expression for both would take quadratic time."""
 
 KNOWN_FLAGS = 0x03
 """Sampled and random; the others are nobody's yet, and are set to zero."""
@@ -29,8 +27,8 @@ def parse(traceparent: str, tracestates: Collection[str] = ()) -> SpanContext | 
     match = _match(traceparent)
     if match is None:
         return None
-    version, trace_id, span_id, flags, tail = match.groups()
-    if version == "ff" or (tail is not None and version == "00"):
+    version, trace_id, span_id, flags = match.groups()
+    if version == "ff" or not _may_follow(traceparent[match.end() :], version):
         return None
     context = SpanContext(
         int(trace_id, 16),
@@ -40,6 +38,15 @@ def parse(traceparent: str, tracestates: Collection[str] = ()) -> SpanContext | 
         trace_state=W3CTraceState.from_header(tracestates) if tracestates else EMPTY,
     )
     return context if context.is_valid else None
+
+
+def _may_follow(tail: str, version: str) -> bool:
+    """Return whether the fields may end so: in white space, or in what only a later version may add.
+
+    A comma is in neither: it joins two headers.
+    """
+    tail = tail.rstrip(" \t")
+    return not tail or (version != "00" and tail[0] == "-" and "," not in tail)
 
 
 def write(context: SpanContext) -> str:

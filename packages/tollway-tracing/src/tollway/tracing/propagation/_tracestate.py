@@ -22,6 +22,9 @@ MAX_MEMBERS = 32
 MAX_CHARACTERS = 8192
 """Characters that we carry of a list; the specification asks for at least 512."""
 
+MAX_READ_CHARACTERS = 4 * MAX_CHARACTERS
+"""Characters that are looked at: twice what 32 of the longest members take."""
+
 _LONG_MEMBER = 128
 """A member longer than this goes first where a list must be cut."""
 
@@ -71,8 +74,10 @@ class W3CTraceState(TraceState):
     def from_header(cls, header_list: Iterable[str]) -> W3CTraceState:
         """Return the members of all headers in order, none where any is invalid.
 
-        Empty members are allowed, keys are unique, there are at most 32. A list of more than 8,192 characters
-        is cut by whole members as https://www.w3.org/TR/trace-context-2/#tracestate-limits says.
+        Empty members are allowed, and there are at most 32 others. Of several members with one key the first
+        is kept, which is the newest: a receiver need not refuse such a list, but must not write one. A list
+        of more than 8,192 characters is cut by whole members as
+        https://www.w3.org/TR/trace-context-2/#tracestate-limits says; one of more than 32,768 is not read.
         """
         members = _parse(",".join(header_list))
         return cls.of(_cut(members)) if members else EMPTY
@@ -106,18 +111,19 @@ def _is_pair(key: object, value: object) -> bool:
 
 
 def _parse(header: str) -> dict[str, str] | None:
+    if len(header) > MAX_READ_CHARACTERS:
+        return None
     members: dict[str, str] = {}
+    count = 0
     for text in header.split(","):
         stripped = text.strip(" \t")
         if not stripped:
             continue
+        count += 1
         match = _member(stripped)
-        if match is None:
+        if match is None or count > MAX_MEMBERS:
             return None
-        key, value = match.groups()
-        if key in members or len(members) == MAX_MEMBERS:
-            return None
-        members[key] = value
+        members.setdefault(*match.groups())
     return members
 
 
