@@ -181,7 +181,7 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
         root.problem(f"more than {MAX_NODES} values, aliases written out", "is it the right file?")
     if report.problems:
         raise ConfigError(where, report.problems)
-    return GatewayConfig.model_validate(_values(found, environ))
+    return GatewayConfig(**_values(found, environ))
 
 
 _TRACING_VARIABLES = {"service_name": "OTEL_SERVICE_NAME", "store": "TOLLWAY_STORE"}

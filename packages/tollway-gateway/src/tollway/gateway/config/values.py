@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from tollway.provider import Task
 
-
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from .frozen import Field, Value
 
 
-class ModelConfig(_Value):
+class ModelConfig(Value):
     """The model behind an endpoint; `config` has its secrets resolved and is kept out of every repr."""
 
     provider: str
@@ -22,7 +18,7 @@ class ModelConfig(_Value):
     config: Mapping[str, Any] = Field(default_factory=dict, repr=False)
 
 
-class LimitConfig(_Value):
+class LimitConfig(Value):
     """A token bucket: capacity `burst`, full at the start, refilled at `calls` in each `renewal_period_s`."""
 
     calls: Annotated[int, Field(gt=0)]
@@ -30,7 +26,7 @@ class LimitConfig(_Value):
     burst: Annotated[int, Field(gt=0)]
 
 
-class TimeoutConfig(_Value):
+class TimeoutConfig(Value):
     """How long an upstream may take, in seconds; `idle_s` is the longest silence inside a stream."""
 
     connect_s: float = 5.0
@@ -39,7 +35,7 @@ class TimeoutConfig(_Value):
     total_s: float = 600.0
 
 
-class EndpointConfig(_Value):
+class EndpointConfig(Value):
     """A name that callers use, and the model that answers."""
 
     name: str
@@ -49,14 +45,14 @@ class EndpointConfig(_Value):
     timeout: TimeoutConfig = TimeoutConfig()
 
 
-class DestinationConfig(_Value):
+class DestinationConfig(Value):
     """An endpoint that takes a share of a route's traffic, in percent."""
 
     name: str
     traffic_percentage: float
 
 
-class RouteConfig(_Value):
+class RouteConfig(Value):
     """A name whose traffic is split over endpoints of the same type; the percentages sum to 100."""
 
     name: str
@@ -65,14 +61,14 @@ class RouteConfig(_Value):
     routing_strategy: Literal["TRAFFIC_SPLIT"] = "TRAFFIC_SPLIT"
 
 
-class OTLPConfig(_Value):
+class OTLPConfig(Value):
     """Where spans go by OTLP/HTTP; `headers` may hold keys and is kept out of every repr."""
 
     endpoint: str
     headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
 
 
-class TracingConfig(_Value):
+class TracingConfig(Value):
     """What is recorded of requests; `store` is the folder of the trace files, None for no files.
 
     None for `sampling_rate` leaves it to the environment (`TOLLWAY_SAMPLING_RATE`, `OTEL_TRACES_SAMPLER`).
@@ -86,20 +82,20 @@ class TracingConfig(_Value):
     capture_content: bool = False
 
 
-class ServerConfig(_Value):
+class ServerConfig(Value):
     """Bounds on what a caller may send, and on how long a stop may take."""
 
     max_body_bytes: Annotated[int, Field(gt=0)] = 32 * 1024 * 1024
     drain_timeout_s: Annotated[float, Field(ge=0)] = 30.0
 
 
-class LimitsConfig(_Value):
+class LimitsConfig(Value):
     """Where the buckets of all limits are: `shared` by all workers on this machine."""
 
     storage: Literal["shared"] = "shared"
 
 
-class GatewayConfig(_Value):
+class GatewayConfig(Value):
     """A whole configuration; names of endpoints and routes are unique together."""
 
     endpoints: tuple[EndpointConfig, ...]
