@@ -12,8 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tollway.gateway.pipeline.record import AttemptRecord, Record
-from tollway.gateway.pipeline.watch import Watch
+from tollway.gateway.pipeline.attempts import AttemptRecord
+from tollway.gateway.pipeline.deadline import Deadline
+from tollway.gateway.pipeline.plan import Plan
+from tollway.gateway.pipeline.record import Record
 from tollway.gateway.server.exchange import Exchange
 from tollway.gateway.server.http import HTTPProtocol
 from tollway.gateway.upstream._connection import Connection
@@ -22,7 +24,7 @@ WAIT_S = 20.0
 REQUESTS = 5
 PATH = "/endpoints/chat/invocations"
 CHAT = {"messages": [{"role": "user", "content": "hi"}]}
-MADE = (Exchange, HTTPProtocol, Record, AttemptRecord, Watch, Connection)
+MADE = (Exchange, HTTPProtocol, Record, AttemptRecord, Deadline, Plan, Connection)
 
 
 @pytest.fixture

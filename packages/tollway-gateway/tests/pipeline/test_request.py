@@ -1,4 +1,4 @@
-"""Whatever a caller sends is a call or a refusal, and nothing else."""
+"""Whatever a caller sends is a call or a rejection, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollway.gateway.pipeline.refusal import Refusal
+from tollway.gateway.pipeline.errors import RequestRejected
 from tollway.gateway.pipeline.request import check_call, model_of, parse_object
 from tollway.gateway.telemetry.content import CapturedContent
 from tollway.gateway.telemetry.genai import request_attributes
@@ -43,7 +43,7 @@ payloads = st.fixed_dictionaries(
 
 @given(st.binary(max_size=50))
 def test_any_bytes(body: bytes):
-    with contextlib.suppress(Refusal):
+    with contextlib.suppress(RequestRejected):
         assert isinstance(parse_object(body), dict)
 
 
@@ -54,12 +54,12 @@ def test_any_payload(payload: dict, task: Task):
     try:
         parsed = parse_object(body)
         call = check_call(task, parsed, body)
-    except Refusal:
+    except RequestRejected:
         return
     attributes = request_attributes(call)
     assert all(isinstance(value, str | bool | int | float | tuple) for value in attributes.values())
     CapturedContent().asked(call)
-    with contextlib.suppress(Refusal):
+    with contextlib.suppress(RequestRejected):
         model_of(parsed)
 
 

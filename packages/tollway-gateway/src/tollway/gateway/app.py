@@ -1,4 +1,4 @@
-"""The application: the data plane's path table first, the control plane for every other path."""
+"""The application: the pipeline's path table first, the control plane for every other path."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from opentelemetry.trace import TracerProvider
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.control import create_control_app
 from tollway.gateway.pipeline import (
-    DataPlane,
     Parts,
     Paths,
+    Pipeline,
     Recorder,
     Surroundings,
     destinations_of,
@@ -119,19 +119,19 @@ def create_app(
         control = create_control_app(
             config, metrics=metrics.render, ready=lifetime.is_ready, tracer_provider=tracer_provider
         )
-    plane = DataPlane(recorder, config.server.max_body_bytes)
-    return Gateway(Paths(destinations), plane, control, lifetime, metrics)
+    pipeline = Pipeline(recorder, config.server.max_body_bytes)
+    return Gateway(Paths(destinations), pipeline, control, lifetime, metrics)
 
 
 class Gateway:
     """The ASGI application."""
 
     def __init__(
-        self, paths: Paths, plane: DataPlane, control: ASGIApp, lifetime: Lifetime, metrics: Metrics
+        self, paths: Paths, pipeline: Pipeline, control: ASGIApp, lifetime: Lifetime, metrics: Metrics
     ) -> None:
         self.metrics = metrics
         self._paths = paths
-        self._plane = plane
+        self._pipeline = pipeline
         self._control = control
         self._lifetime = lifetime
 
@@ -144,7 +144,7 @@ class Gateway:
         if entrance is None:
             await self._control(scope, receive, send)
         else:
-            await self._plane.serve(entrance, scope, receive, send)
+            await self._pipeline.serve(entrance, scope, receive, send)
 
 
 class Lifetime:

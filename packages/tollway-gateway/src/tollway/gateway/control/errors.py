@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from tollway.gateway.pipeline.failure import INTERNAL, Failure, mlflow_shape, openai_shape
+from tollway.gateway.pipeline.errors import INTERNAL, Failure, mlflow_shape, openai_shape
 
 _log = logging.getLogger(__name__)
 

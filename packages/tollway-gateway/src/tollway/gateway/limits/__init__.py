@@ -1,17 +1,6 @@
-"""How many calls an endpoint takes: token buckets, and what callers are told of them."""
+"""Token buckets: the rate, the algorithm, and the states it works on. `pipeline/admit.py` asks them."""
 
 from .bucket import Bucket, Decision, Rate, take
-from .limiter import Limiter, NoLimit, TokenBucketLimiter, limiter_of
 from .shared import SharedBucket
 
-__all__ = [
-    "Bucket",
-    "Decision",
-    "Limiter",
-    "NoLimit",
-    "Rate",
-    "SharedBucket",
-    "TokenBucketLimiter",
-    "limiter_of",
-    "take",
-]
+__all__ = ["Bucket", "Decision", "Rate", "SharedBucket", "take"]

@@ -1,18 +1,18 @@
-"""The data plane: a request's way from path to answer. Read `plane.py` first; each stage has its file."""
+"""The pipeline: a request's way from path to answer. Read `serve.py` first; each stage has its file."""
 
 from .attempt_predict import Surroundings
 from .paths import Entrance, Paths
-from .plane import DataPlane
+from .plan import Endpoint, destinations_of
 from .record import Recorder
-from .route import Endpoint, destinations_of
+from .serve import Pipeline
 from .wiring import Parts, providers_of, wire
 
 __all__ = [
-    "DataPlane",
     "Endpoint",
     "Entrance",
     "Parts",
     "Paths",
+    "Pipeline",
     "Recorder",
     "Surroundings",
     "destinations_of",

@@ -16,7 +16,7 @@ from tollway.provider import (
     UpstreamResponse,
 )
 
-from .attempt import Attempt
+from .plan import Attempt
 
 _END_S = 0.5
 """How long an upstream may keep a finished stream open."""
@@ -38,7 +38,7 @@ class HTTPRunner:
         request = self._provider.request(call)
         lines = attempt.trace_lines()
         response = await self._client.send(request, self._connect_s, lines, attempt.waited)
-        attempt.upstream_answered(response.headers)
+        attempt.upstream_headers = response.headers
         if 200 <= response.status < 300:
             return self._provider.response(call, response)
         raise self._provider.error(response)
@@ -48,7 +48,7 @@ class HTTPRunner:
         request = self._provider.request(call)
         lines = attempt.trace_lines()
         stream = await self._client.open(request, self._connect_s, lines, attempt.waited)
-        attempt.upstream_answered(stream.headers)
+        attempt.upstream_headers = stream.headers
         if 200 <= stream.status < 300:
             return HTTPEvents(stream, self._provider.stream(call), attempt)
         try:

@@ -23,7 +23,7 @@ from opentelemetry import context as otel_context
 from tollway.provider import Answer, BaseProvider, Call, PredictionError, ProviderError
 from tollway.provider.predictions import ChunkEncoder, answer_from, collect, stream_of
 
-from .attempt import Attempt
+from .plan import Attempt
 
 _log = logging.getLogger(__name__)
 

@@ -9,12 +9,11 @@ from typing import Any
 
 from tollway.provider import Task
 
-from .failure import Shape, mlflow_shape, openai_shape
-from .refusal import Refusal
+from .errors import RequestRejected, Shape, mlflow_shape, openai_shape
+from .plan import Destination, named
 from .request import model_of
-from .route import Destination, named
 
-_POST_ONLY = ((b"allow", b"POST"),)
+_POST_ONLY = b"allow: POST\r\n"
 
 _OPENAI_PATHS = {
     "/v1/chat/completions": Task.CHAT,
@@ -42,9 +41,9 @@ class Entrance:
     def check(self, scope: MutableMapping[str, Any]) -> None:
         """Refuse what can be refused before the body is read."""
         if scope["method"] != "POST":
-            raise Refusal(405, "method_not_allowed", "use POST", headers=_POST_ONLY)
+            raise RequestRejected(405, "method_not_allowed", "use POST", header_lines=_POST_ONLY)
         if self.missing is not None:
-            raise Refusal(404, "endpoint_not_found", self.missing)
+            raise RequestRejected(404, "endpoint_not_found", self.missing)
 
 
 class Paths:

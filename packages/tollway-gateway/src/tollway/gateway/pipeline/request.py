@@ -9,9 +9,9 @@ import orjson
 
 from tollway.provider import Call, Task
 
+from .deadline import Receive
+from .errors import CallerGone, RequestRejected
 from .exchange import Exchange
-from .refusal import Refusal
-from .watch import CallerGone, Receive
 
 
 async def read_body(
@@ -20,7 +20,7 @@ async def read_body(
     """Read the whole body, refusing one that is too large before it is held. The server swallows the rest."""
     for name, value in headers:
         if name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
-            raise Refusal(415, "unsupported_content_encoding", "the body must not be compressed")
+            raise RequestRejected(415, "unsupported_content_encoding", "the body must not be compressed")
     body = None if exchange is None else exchange.whole_body()
     if body is None:
         body = await _receive_body(headers, receive, max_bytes)
@@ -59,9 +59,9 @@ def parse_object(body: bytes) -> dict[str, Any]:
     try:
         payload = orjson.loads(body)
     except ValueError as error:
-        raise Refusal(400, "invalid_json", f"the body is not valid JSON: {error}") from None
+        raise RequestRejected(400, "invalid_json", f"the body is not valid JSON: {error}") from None
     if not isinstance(payload, dict):
-        raise Refusal(400, "invalid_type", "the body must be a JSON object")
+        raise RequestRejected(400, "invalid_type", "the body must be a JSON object")
     return payload
 
 
@@ -72,7 +72,7 @@ def check_call(task: Task, payload: dict[str, Any], body: bytes) -> Call:
     if stream is not None and not isinstance(stream, bool):
         raise _wrong_type("stream", "true or false")
     if stream and task is Task.EMBEDDINGS:
-        raise Refusal(400, "unsupported_value", "embeddings cannot be streamed", param="stream")
+        raise RequestRejected(400, "unsupported_value", "embeddings cannot be streamed", param="stream")
     return Call(task, payload, body, bool(stream))
 
 
@@ -93,7 +93,7 @@ def _check_chat(payload: MutableMapping[str, Any]) -> None:
     if not isinstance(messages, list):
         raise _wrong_type("messages", "a list of messages")
     if not messages:
-        raise Refusal(400, "empty_array", "'messages' must not be empty", param="messages")
+        raise RequestRejected(400, "empty_array", "'messages' must not be empty", param="messages")
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
             raise _wrong_type(f"messages[{index}]", "an object with a role and a content")
@@ -109,7 +109,7 @@ def _check_text(key: str) -> Callable[[MutableMapping[str, Any]], None]:
         if not isinstance(value, str | list):
             raise _wrong_type(key, "a string or a list")
         if not value:
-            raise Refusal(400, "empty_value", f"{key!r} must not be empty", param=key)
+            raise RequestRejected(400, "empty_value", f"{key!r} must not be empty", param=key)
         if isinstance(value, list) and not all(isinstance(item, str | int | list) for item in value):
             raise _wrong_type(key, "a list of strings or of tokens")
 
@@ -123,13 +123,13 @@ _CHECKS: Mapping[Task, Callable[[MutableMapping[str, Any]], None]] = {
 }
 
 
-def _missing(key: str, what: str) -> Refusal:
-    return Refusal(400, "missing_required_parameter", f"{key!r} is missing: {what}", param=key)
+def _missing(key: str, what: str) -> RequestRejected:
+    return RequestRejected(400, "missing_required_parameter", f"{key!r} is missing: {what}", param=key)
 
 
-def _wrong_type(key: str, what: str) -> Refusal:
-    return Refusal(400, "invalid_type", f"{key!r} must be {what}", param=key)
+def _wrong_type(key: str, what: str) -> RequestRejected:
+    return RequestRejected(400, "invalid_type", f"{key!r} must be {what}", param=key)
 
 
-def _too_large(max_bytes: int) -> Refusal:
-    return Refusal(413, "request_too_large", f"the body is larger than {max_bytes} bytes")
+def _too_large(max_bytes: int) -> RequestRejected:
+    return RequestRejected(413, "request_too_large", f"the body is larger than {max_bytes} bytes")

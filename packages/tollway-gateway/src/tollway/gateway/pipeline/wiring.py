@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig
-from tollway.gateway.limits import limiter_of
 from tollway.gateway.telemetry import Labels
 from tollway.gateway.telemetry.genai import endpoint_attributes, span_name
 from tollway.gateway.upstream import UpstreamClient
 from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, discovery, with_defaults
 
-from .attempt import Runner
+from .admit import limiter_of
 from .attempt_http import HTTPRunner
 from .attempt_predict import PredictRunner, Surroundings
-from .route import Endpoint
+from .deadline import time_limits
+from .plan import Endpoint, Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,10 @@ def _provider(config: EndpointConfig) -> Provider:
 def _endpoint(config: EndpointConfig, provider: Provider, parts: Parts) -> Endpoint:
     provider_name = discovery.normalise(config.model.provider)
     return Endpoint(
-        config=config,
+        name=config.name,
+        task=config.endpoint_type,
         limiter=limiter_of(config.name, config.limit, parts.clock_ns, parts.folder),
+        limits=time_limits(config.timeout),
         runner=_runner(config, provider, parts),
         labels=Labels(config.name, provider_name, config.model.name),
         span_name=span_name(config.endpoint_type, config.model.name),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from .errors import Failure, Shape
 from .exchange import Exchange
-from .failure import Failure, Shape
-from .lines import pairs_of
+
+if TYPE_CHECKING:
+    from .record import Record
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -22,44 +24,34 @@ _LAST_WORDS_S = 5.0
 """How long a caller that has stopped reading gets to take the error event of its stream."""
 
 
-class Known(Protocol):
-    """What an answer tells of its request, as header lines."""
-
-    trace_lines: bytes
-    """By which ids it is found; none without a tracer."""
-
-    def timing_line(self) -> bytes:
-        """Return `Server-Timing`."""
-
-
 class Reply:
-    """One answer. It knows whether it has begun, and so in which form an error can still be told."""
+    r"""One answer. It knows whether it has begun, and so in which form an error can still be told.
 
-    __slots__ = ("_exchange", "_known", "_lines", "_send", "_shape", "status")
+    `header_lines` go with the answer, whatever it will be; each ends with `\r\n`. Our own server takes them
+    as they are; pairs are made of them only for another server.
+    """
 
-    def __init__(self, send: Send, shape: Shape, known: Known, exchange: Exchange | None = None) -> None:
+    __slots__ = ("_exchange", "_record", "_send", "_shape", "header_lines", "status")
+
+    def __init__(self, send: Send, shape: Shape, record: Record, exchange: Exchange | None = None) -> None:
         self._send = send
         self._shape = shape
-        self._known = known
+        self._record = record
         self._exchange = exchange
-        self._lines = known.trace_lines
+        self.header_lines = record.trace_lines
         self.status: int | None = None
-
-    def add(self, lines: bytes) -> None:
-        """Have these headers on the answer, whatever it will be."""
-        self._lines += lines
 
     def hang_up_after(self) -> None:
         """End the connection with this answer: what else comes on it cannot be understood."""
         if self._exchange is None:
-            self._lines += b"connection: close\r\n"
+            self.header_lines += b"connection: close\r\n"
         else:
             self._exchange.hang_up_after()
 
     async def whole(self, status: int, body: bytes) -> None:
         """Send a whole answer: in one call to our own server, in ASGI's two messages to another."""
         self.status = status
-        lines = b"content-type: application/json\r\n%b%b" % (self._lines, self._known.timing_line())
+        lines = b"content-type: application/json\r\n%b%b" % (self.header_lines, _timing_line(self._record))
         if self._exchange is not None:
             await self._exchange.respond(status, lines, body)
             return
@@ -69,7 +61,7 @@ class Reply:
     async def begin_stream(self) -> None:
         """Promise a stream: from here on the status is 200."""
         self.status = 200
-        await self._start(_EVENT_STREAM + self._lines + self._known.timing_line())
+        await self._start(_EVENT_STREAM + self.header_lines + _timing_line(self._record))
 
     async def events(self, events: bytes) -> None:
         """Send events; waits while the caller does not take them."""
@@ -82,6 +74,7 @@ class Reply:
     async def fail(self, failure: Failure) -> None:
         """Tell an error: as the answer, or in the stream that has begun, which then ends without `[DONE]`."""
         if self.status is None:
+            self.header_lines += failure.header_lines
             await self.whole(failure.status, self._shape(failure))
             return
         try:
@@ -93,3 +86,22 @@ class Reply:
 
     async def _start(self, lines: bytes) -> None:
         await self._send({"type": "http.response.start", "status": self.status, "headers": pairs_of(lines)})
+
+
+def _timing_line(record: Record) -> bytes:
+    """Return the `Server-Timing` header: the wait for the model so far, and what we took beside it.
+
+    https://www.w3.org/TR/server-timing/, in milliseconds.
+    """
+    waited_s = record.waited_s
+    took_s = record.recorder.clock_s() - record.started_s - waited_s
+    return b"server-timing: upstream;dur=%.3f, gateway;dur=%.3f\r\n" % (waited_s * 1e3, took_s * 1e3)
+
+
+def pairs_of(lines: bytes) -> list[tuple[bytes, bytes]]:
+    r"""Read header lines, each ended by `\r\n`, as pairs of names and values."""
+    pairs = []
+    for line in lines.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b": ")
+        pairs.append((name, value))
+    return pairs

@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tollway.gateway.config.values import LimitConfig
-from tollway.gateway.limits import limiter_of
-from tollway.gateway.limits.headers import duration
-from tollway.gateway.pipeline.lines import pairs_of
+from tollway.gateway.pipeline.admit import duration, limiter_of
+from tollway.gateway.pipeline.reply import pairs_of
 
 SECOND = 1_000_000_000
 

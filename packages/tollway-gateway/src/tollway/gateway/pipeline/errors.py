@@ -1,4 +1,10 @@
-"""Errors as callers read them, in the shape of the API they called."""
+"""Errors as callers read them, in the shape of the API they called.
+
+    RequestRejected    the gateway itself rejects a request, before any model is asked
+    CallerGone         the caller hung up: nobody is left to answer
+
+Everything that goes wrong with a model is a `ProviderError` of the provider contract.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +17,28 @@ import orjson
 
 from tollway.provider import ProviderError
 
-from .refusal import Refusal
 
-Headers = tuple[tuple[bytes, bytes], ...]
+class CallerGone(Exception):  # noqa: N818 - it is news, not an error
+    """The caller hung up: nobody is left to answer."""
+
+
+class RequestRejected(Exception):  # noqa: N818 - an answer to the caller, not a fault of the gateway
+    r"""A request that gets a 4xx or a 503 from the gateway itself.
+
+    `param` is the key at fault; `header_lines` go with the answer, each ended by `\r\n`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        header_lines: bytes = b"",
+    ) -> None:
+        super().__init__(message)
+        self.failure = Failure(status, code, message, param, header_lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +49,7 @@ class Failure:
     code: str
     message: str
     param: str | None = None
-    headers: Headers = ()
+    header_lines: bytes = b""
 
 
 Shape = Callable[[Failure], bytes]
@@ -45,14 +70,14 @@ _TYPES = {
 """OpenAI's `error.type` by status; the others are `invalid_request_error` or `server_error`."""
 
 
-def failure_of(error: Refusal | ProviderError) -> Failure:
+def failure_of(error: RequestRejected | ProviderError) -> Failure:
     """Return what the caller is told of an error."""
-    if isinstance(error, Refusal):
-        return Failure(error.status, error.code, error.message, error.param, error.headers)
-    headers: Headers = ()
+    if isinstance(error, RequestRejected):
+        return error.failure
+    lines = b""
     if error.retry_after_s is not None:
-        headers = ((b"retry-after", b"%d" % max(0, math.ceil(error.retry_after_s))),)
-    return Failure(error.status, error.code, error.message, error.param, headers)
+        lines = b"retry-after: %d\r\n" % max(0, math.ceil(error.retry_after_s))
+    return Failure(error.status, error.code, error.message, error.param, lines)
 
 
 def openai_shape(failure: Failure) -> bytes:

@@ -1,0 +1,306 @@
+"""What may end a request early: its caller hangs up, or a time limit passes.
+
+ASGI tells of a hang-up only to who awaits `receive()`, and the request's own task awaits the model. A task
+beside it would cost every request its creation and two switches. Our own server tells of it by a call. Of any
+other the `receive()` coroutine is driven by hand: each future it waits for gets a callback that drives it on.
+
+Both kinds of interruption cancel the request's task, and `__exit__` turns that cancellation into the reason
+for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self
+
+from tollway.gateway.config.values import TimeoutConfig
+from tollway.provider import UpstreamTimeoutError
+
+from .errors import CallerGone
+from .exchange import Exchange
+
+_log = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Ring = Callable[[], None]
+
+
+class TimeLimit(NamedTuple):
+    """Seconds within which something must come, and the error if it does not."""
+
+    within_s: float
+    error: Callable[[], Exception]
+
+
+NEVER = TimeLimit(math.inf, TimeoutError)
+"""No limit."""
+
+
+class TimeLimits(NamedTuple):
+    """The time limits of one endpoint: of whole answers only `whole` counts, of streams the others."""
+
+    whole: TimeLimit
+    first: TimeLimit
+    idle: TimeLimit
+    total: TimeLimit
+
+
+def time_limits(timeout: TimeoutConfig) -> TimeLimits:
+    """Return the time limits that a config sets.
+
+    A whole answer has one, on all of it: a model at work says nothing before it is done.
+    """
+    first_s, idle_s, total_s = timeout.first_token_s, timeout.idle_s, timeout.total_s
+    return TimeLimits(
+        _limit(total_s, f"the model did not answer within {total_s:g} s"),
+        _limit(first_s, f"the model did not begin its answer within {first_s:g} s"),
+        _limit(idle_s, f"the model fell silent for {idle_s:g} s"),
+        _limit(total_s, f"the model did not finish within {total_s:g} s"),
+    )
+
+
+def _limit(within_s: float, message: str) -> TimeLimit:
+    return TimeLimit(within_s, lambda: UpstreamTimeoutError(message))
+
+
+class Deadline:
+    """The one deadline of a request, and within it the limit on what is awaited now.
+
+    It begins when it is made. As a context manager it interrupts the task that entered it by raising the
+    reason at the end of the `with` statement; it may be entered again, for the next attempt.
+    """
+
+    __slots__ = (
+        "_awaited",
+        "_end_s",
+        "_error",
+        "_exchange",
+        "_loop",
+        "_reason",
+        "_receive",
+        "_receiving",
+        "_task",
+        "_timer",
+        "_timers",
+        "_total",
+        "_when_s",
+    )
+
+    def __init__(
+        self,
+        receive: Receive,
+        timers: Timers,
+        exchange: Exchange | None = None,
+        total: TimeLimit = NEVER,
+    ) -> None:
+        self._receive = receive
+        self._exchange = exchange
+        self._timers = timers
+        self._loop = timers.loop
+        self._total = total
+        self._end_s = self._loop.time() + total.within_s
+        self._task: asyncio.Task[Any] | None = None
+        self._reason: Exception | None = None
+        self._receiving: Generator[Any, None, Any] | None = None
+        self._awaited: asyncio.Future[Any] | None = None
+        self._timer: Timer | None = None
+        self._when_s = 0.0
+        self._error: Callable[[], Exception] | None = None
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task(self._loop)
+        if self._exchange is None:
+            self._listen()
+        else:
+            self._exchange.on_hang_up(self._gone)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        self._stop()
+        reason, self._reason = self._reason, None
+        if reason is None or self._task is None:
+            return
+        try:
+            if self._task.uncancel() == 0 and kind is asyncio.CancelledError:
+                raise reason from None
+        finally:
+            del reason  # its traceback holds this frame
+
+    def left_s(self) -> float:
+        """Return the seconds until the deadline."""
+        return max(0.0, self._end_s - self._loop.time())
+
+    def expect(self, limit: TimeLimit) -> None:
+        """Interrupt unless the next call of this comes within the limit and before the deadline.
+
+        Cheap to call for every event of a stream: a timer that rings early is set anew only then.
+        """
+        when_s = self._loop.time() + limit.within_s
+        if when_s > self._end_s:
+            limit, when_s = self._total, self._end_s
+        self._error = limit.error
+        self._when_s = when_s
+        if self._timer is None:
+            self._timer = self._timers.set(limit.within_s, when_s, self._ring)
+        elif self._timer.when() > when_s:
+            self._set_anew()
+
+    def expect_caller(self) -> None:
+        """Give the caller until the deadline to take what it has; one that never does is as good as gone."""
+        self._error = CallerGone
+        self._when_s = self._end_s
+
+    def _set_anew(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._when_s, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._loop.time() < self._when_s:
+            self._set_anew()
+        elif self._error is not None:
+            self._interrupt(self._error())
+
+    def _listen(self) -> None:
+        self._receiving = self._receive().__await__()
+        self._drive()
+
+    def _drive(self, _: object = None) -> None:
+        """Run `receive()` up to its next wait, as a task's step would."""
+        self._awaited = None
+        if self._receiving is None:
+            return
+        try:
+            future = next(self._receiving)
+        except StopIteration as message:
+            self._heard(message.value)
+        except Exception:  # a server's `receive` that wants a task: its callers are not watched
+            self._receiving = None
+            _log.debug("cannot watch for the caller's hang-up", exc_info=True)
+        else:
+            if future is None:  # a bare `yield`, as of `asyncio.sleep(0)`
+                self._loop.call_soon(self._drive)
+                return
+            future._asyncio_future_blocking = False  # what a task's step does: "I have seen that you wait"
+            future.add_done_callback(self._drive)
+            self._awaited = future
+
+    def _heard(self, message: MutableMapping[str, Any]) -> None:
+        self._receiving = None
+        if message["type"] == "http.disconnect":
+            self._gone()
+        else:
+            self._listen()
+
+    def _gone(self) -> None:
+        self._interrupt(CallerGone())
+
+    def _interrupt(self, reason: Exception) -> None:
+        if self._reason is None and self._task is not None:
+            self._reason = reason
+            self._task.cancel()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None  # it holds this: no cycle is left for Python's collector
+        if self._exchange is not None:
+            self._exchange.on_hang_up(None)
+            return
+        if self._awaited is not None:
+            self._awaited.remove_done_callback(self._drive)
+        receiving, self._receiving = self._receiving, None
+        if receiving is not None:
+            receiving.close()
+
+
+class Timer(Protocol):
+    """What was set; asyncio's own handles are such timers too."""
+
+    def when(self) -> float:
+        """Return the time at which it rings, by the loop's clock."""
+
+    def cancel(self) -> None:
+        """Do not ring."""
+
+
+class Timers:
+    """Sets timers on the running event loop: many time limits at the price of few of the loop's timers.
+
+    Requests with the same time limit reach it in the order in which they began, so one timer of the loop, set
+    for the oldest, serves them all: a lane. Nearly every request ends before its limit: it then leaves a
+    dictionary, where else a timer would be made and cancelled. There is a lane for each limit of the config.
+    A timer out of its lane's order (what is left to a second attempt) is one of the loop's own.
+    """
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.lanes: dict[float, _Lane] = {}
+
+    def set(self, within_s: float, when_s: float, ring: Ring) -> Timer:
+        """Call `ring` at `when_s`, by the loop's clock, in the lane of the limit `within_s`."""
+        lane = self.lanes.get(within_s)
+        if lane is None:
+            lane = self.lanes[within_s] = _Lane(self.loop)
+        if when_s < lane.last_s:
+            return self.loop.call_at(when_s, ring)
+        return _Entry(lane, when_s, ring)
+
+
+class _Lane:
+    """Timers in the order in which they ring."""
+
+    __slots__ = ("_handle", "_loop", "entries", "last_s")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.entries: dict[_Entry, None] = {}
+        self.last_s = 0.0
+        self._loop = loop
+        self._handle: asyncio.TimerHandle | None = None
+
+    def wake_at(self, when_s: float) -> None:
+        """See to it that the loop's timer rings no later than the oldest entry."""
+        if self._handle is None:
+            self._handle = self._loop.call_at(when_s, self._ring)
+
+    def _ring(self) -> None:
+        self._handle = None
+        now_s = self._loop.time()
+        due = []
+        for entry in self.entries:
+            if entry.when() > now_s:
+                self.wake_at(entry.when())
+                break
+            due.append(entry)
+        for entry in due:
+            if self.entries.pop(entry, entry) is None:
+                entry.ring()
+
+
+class _Entry:
+    """One timer in its lane."""
+
+    __slots__ = ("_lane", "_when_s", "ring")
+
+    def __init__(self, lane: _Lane, when_s: float, ring: Ring) -> None:
+        self._lane = lane
+        self._when_s = when_s
+        self.ring = ring
+        lane.entries[self] = None
+        lane.last_s = when_s
+        lane.wake_at(when_s)
+
+    def when(self) -> float:
+        """See `Timer.when`."""
+        return self._when_s
+
+    def cancel(self) -> None:
+        """See `Timer.cancel`."""
+        self._lane.entries.pop(self, None)

@@ -1,0 +1,92 @@
+"""A request's way: request, plan, admit, attempts, reply; and its record around all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+from tollway.provider import ProviderError
+
+from .admit import admission
+from .attempts import answer
+from .deadline import Deadline, Receive, Timers
+from .errors import INTERNAL, STOPPING, CallerGone, Failure, RequestRejected, failure_of
+from .exchange import Exchange, exchange_of
+from .paths import Entrance
+from .plan import Plan
+from .record import Record, Recorder
+from .reply import Reply, Send
+from .request import check_call, parse_object, read_body
+
+_log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+
+
+class Pipeline:
+    """Serves every request that came through an `Entrance`."""
+
+    def __init__(self, recorder: Recorder, max_body_bytes: int) -> None:
+        self._recorder = recorder
+        self._max_body_bytes = max_body_bytes
+        self._timers: Timers | None = None
+
+    async def serve(self, entrance: Entrance, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever goes wrong is an answer too, and recorded."""
+        exchange = exchange_of(scope)
+        record = Record(self._recorder, entrance.route, scope, exchange)
+        reply = Reply(send, entrance.shape, record, exchange)
+        try:
+            await self._answer(entrance, scope, receive, exchange, reply, record)
+        except CallerGone:
+            record.caller_gone()
+        except (RequestRejected, ProviderError) as error:
+            await _fail(scope, reply, record, failure_of(error))
+        except asyncio.CancelledError:  # the server stops, and has waited as long as it would
+            await _fail(scope, reply, record, STOPPING)
+        except Exception:
+            _log.exception("a request failed inside the gateway, trace %s", record.trace_id)
+            await _fail(scope, reply, record, INTERNAL)
+        finally:
+            if exchange is None:
+                record.close()
+            else:
+                exchange.when_sent(record.close)
+
+    async def _answer(
+        self,
+        entrance: Entrance,
+        scope: Scope,
+        receive: Receive,
+        exchange: Exchange | None,
+        reply: Reply,
+        record: Record,
+    ) -> None:
+        entrance.check(scope)
+        body = await read_body(scope["headers"], receive, self._max_body_bytes, exchange)
+        payload = parse_object(body)
+        destination = entrance.find(payload)
+        call = check_call(destination.task, payload, body)
+        plan = Plan(call, destination.candidates())
+        endpoint = plan.endpoint
+        record.labels = endpoint.labels
+        grant = await admission(endpoint, record)
+        reply.header_lines += grant.header_lines
+        if self._timers is None:
+            self._timers = Timers()
+        limits = endpoint.limits
+        total = limits.total if call.stream else limits.whole
+        try:
+            await answer(plan, record, Deadline(receive, self._timers, exchange, total), reply)
+        finally:
+            grant.settle(record.usage)
+        record.status = record.sent_status = 200
+
+
+async def _fail(scope: Scope, reply: Reply, record: Record, failure: Failure) -> None:
+    if (b"expect", b"100-continue") in scope["headers"]:  # its body may never come: nothing can follow it
+        reply.hang_up_after()
+    await reply.fail(failure)
+    record.failed(failure.status, failure.code, reply.status or failure.status)
