@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tollway.gateway.pipeline.failure import INTERNAL, mlflow_shape
+from tollway.gateway.pipeline.errors import INTERNAL, mlflow_shape
 
 _log = logging.getLogger(__name__)
 
