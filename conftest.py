@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import os
+import runpy
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 PACKAGES = Path(__file__).parent / "packages"
+INTERPRETED = Path(__file__).parent / "interpreted"
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 
 def pytest_configure() -> None:
-    """Refuse to test what was compiled from an older source: it would hide the newer one."""
+    """Run the Python where that is asked for; else refuse to test what is compiled from an older source."""
+    if os.environ.get("TOLLWAY_NO_EXTENSIONS"):
+        _run_interpreted()
+    else:
+        _refuse_stale()
+
+
+def _run_interpreted() -> None:
+    """Import the source of what is compiled, here and in the processes that tests start."""
+    paths = [str(INTERPRETED), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    runpy.run_path(str(INTERPRETED / "sitecustomize.py"))
+
+
+def _refuse_stale() -> None:
+    """Raise where a compiled module is older than a source: it would hide the newer one."""
     for package in PACKAGES.iterdir():
-        compiled = [path.stat().st_mtime for path in package.glob("src/**/*.so")]
-        sources = [*package.glob("src/**/_core/_[a-z]*.p*"), *package.glob("src/**/_native*.p*")]
-        if compiled and min(compiled) < max(path.stat().st_mtime for path in sources):
+        compiled = [*package.glob("src/**/*.so")]
+        typed = [*package.glob("src/**/*.pxd")]
+        sources = [*typed, *package.glob("src/**/*.pyx"), *package.glob("src/**/*.pxi")]
+        sources += filter(Path.exists, (path.with_suffix(".py") for path in typed))
+        newest = max((path.stat().st_mtime for path in sources), default=0.0)
+        if any(path.stat().st_mtime < newest for path in compiled):
             raise pytest.UsageError("compiled modules are older than their sources: run `make build`")
 
 

@@ -1,12 +1,13 @@
 """What `pyproject.toml` cannot say: which modules are compiled, where there is a C compiler.
 
-A core (each package `_core`) is written once, in Python; Cython reads it with the types of the `.pxd` beside
-each module, and what it makes is a second package beside it, so that both can be there and the one that runs
-is a choice (`_extensions.py`). Without a compiler the build succeeds all the same, and the first one runs.
+A module is compiled when a `.pxd` with its name lies beside it. Cython reads the Python with the types of the
+`.pxd`, and the extension module is imported in place of the Python beside it. A `.pyx` is compiled as well.
+Without a compiler the build succeeds all the same, and the Python runs.
 
 TOLLWAY_NO_EXTENSIONS=1 compiles nothing: for the wheel that runs anywhere.
 
-A distribution must build alone: each that has a core has this file, and a test holds them to be the same.
+A distribution must build alone: each that has compiled modules has this file, and a test holds them to be
+the same.
 """
 
 import os
@@ -16,6 +17,7 @@ from zlib import crc32
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 SOURCE = Path("src")
 COPIES = Path("build/compiled")
@@ -31,11 +33,13 @@ def copied(core: Path) -> list[Extension]:
     ]
 
 
-def written_in_cython() -> list[Extension]:
-    """Return what has no Python to be made of."""
+def in_place() -> list[Extension]:
+    """Return the modules that have types beside them, and those that are written in Cython."""
+    typed = [path.with_suffix(".py") for path in SOURCE.rglob("*.pxd") if path.parent.name != "_core"]
+    sources = [*filter(Path.exists, typed), *SOURCE.rglob("*.pyx")]
     return [
         Extension(".".join(path.relative_to(SOURCE).with_suffix("").parts), [str(path)])
-        for path in sorted(SOURCE.rglob("*.pyx"))
+        for path in sorted(sources)
     ]
 
 
@@ -45,7 +49,7 @@ def extensions() -> list[Extension]:
         return []
     cores = [extension for core in sorted(SOURCE.rglob("_core")) for extension in copied(core)]
     found: list[Extension] = cythonize(
-        cores + written_in_cython(),
+        cores + in_place(),
         include_path=[str(COPIES), str(SOURCE)],
         build_dir=f"build/{crc32(Path(__file__).read_bytes()):08x}",  # other settings, other C
         language_level=3,
@@ -55,8 +59,22 @@ def extensions() -> list[Extension]:
         },
     )
     for extension in found:
-        extension.optional = True  # of what it is told before, `cythonize` forgets this
+        extension.optional = True  # `cythonize` drops what was set before
     return found
 
 
-setup(ext_modules=extensions(), options={"build_ext": {"parallel": True}})  # a C compiler for each processor
+class AllOrNothing(build_ext):
+    """Compile on all cores. A compiled module needs those that it names: without one, there is none."""
+
+    def build_extensions(self) -> None:
+        """Compile; where a module does not compile, leave all to the Python and say so."""
+        self.parallel = True
+        super().build_extensions()
+        built = [Path(self.get_ext_fullpath(extension.name)) for extension in self.extensions]
+        if not all(map(Path.exists, built)):
+            for path in built:
+                path.unlink(missing_ok=True)
+            self.warn("a module did not compile: none is, and the Python runs, a little slower")
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": AllOrNothing})
