@@ -21,6 +21,7 @@ from opentelemetry.trace import TracerProvider
 
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.control import create_control_app
+from tollway.gateway.guard.memory import MemoryBudget
 from tollway.gateway.pipeline import (
     Parts,
     Paths,
@@ -119,7 +120,8 @@ def create_app(
         control = create_control_app(
             config, metrics=metrics.render, ready=lifetime.is_ready, tracer_provider=tracer_provider
         )
-    pipeline = Pipeline(recorder, config.server.max_body_bytes)
+    memory = MemoryBudget(config.server.max_buffered_bytes, metrics.cells, metrics.buffered_bytes)
+    pipeline = Pipeline(recorder, config.server, memory)
     return Gateway(Paths(destinations), pipeline, control, lifetime, metrics)
 
 

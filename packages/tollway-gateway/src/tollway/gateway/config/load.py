@@ -139,7 +139,12 @@ def _tracing(at: At) -> dict[str, Any]:
 
 
 def _server(at: At) -> dict[str, Any]:
-    table = {"max_body_bytes": Field(scalars.count), "drain_timeout": Field(scalars.duration_or_0_s)}
+    table = {
+        "max_body_bytes": Field(scalars.count),
+        "max_json_nodes": Field(scalars.count),
+        "max_buffered_bytes": Field(scalars.count),
+        "drain_timeout": Field(scalars.duration_or_0_s),
+    }
     return _renamed(fields(at, table), drain_timeout="drain_timeout_s")
 
 

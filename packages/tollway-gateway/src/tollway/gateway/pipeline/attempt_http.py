@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
+from tollway.gateway.guard.json_size import is_too_deep
 from tollway.gateway.upstream import UpstreamClient, UpstreamStream
 from tollway.provider import (
     Answer,
     Call,
     HTTPProvider,
+    PayloadError,
     ProviderError,
+    ResponseError,
     StreamDecoder,
     StreamError,
     UpstreamConnectionError,
+    UpstreamRequest,
     UpstreamResponse,
 )
 
@@ -20,6 +24,8 @@ from .plan import Attempt
 
 _END_S = 0.5
 """How long an upstream may keep a finished stream open."""
+
+_ANSWER_TOO_DEEP = "the model's service answered with JSON that is nested too deep"
 
 _MAX_ERROR_BYTES = 1024 * 1024
 """Bytes of an upstream's error body that are read."""
@@ -35,17 +41,17 @@ class HTTPRunner:
 
     async def answer(self, call: Call, attempt: Attempt) -> Answer:
         """See `Runner.answer`."""
-        request = self._provider.request(call)
+        request = self._request(call)
         lines = attempt.trace_lines()
         response = await self._client.send(request, self._connect_s, lines, attempt.waited)
         attempt.upstream_headers = response.headers
         if 200 <= response.status < 300:
-            return self._provider.response(call, response)
+            return self._read(call, response)
         raise self._provider.error(response)
 
     async def open(self, call: Call, attempt: Attempt) -> HTTPEvents:
         """See `Runner.open`."""
-        request = self._provider.request(call)
+        request = self._request(call)
         lines = attempt.trace_lines()
         stream = await self._client.open(request, self._connect_s, lines, attempt.waited)
         attempt.upstream_headers = stream.headers
@@ -56,6 +62,24 @@ class HTTPRunner:
         finally:
             attempt.waited(stream.waited_s)
         raise self._provider.error(response)
+
+    def _request(self, call: Call) -> UpstreamRequest:
+        try:
+            return self._provider.request(call)
+        except (RecursionError, TypeError) as error:
+            if not is_too_deep(error):
+                raise
+            raise PayloadError(
+                "the request is nested too deep for this model", code="json_too_deep"
+            ) from error
+
+    def _read(self, call: Call, response: UpstreamResponse) -> Answer:
+        try:
+            return self._provider.response(call, response)
+        except (RecursionError, TypeError) as error:
+            if not is_too_deep(error):
+                raise
+            raise ResponseError(_ANSWER_TOO_DEEP) from error
 
 
 class HTTPEvents:
@@ -110,10 +134,15 @@ class HTTPEvents:
             return b""
 
     def _decode(self, data: bytes) -> bytes:
-        if data:
-            return self._decoder.feed(data)
-        self._ended = True
-        return self._decoder.end()
+        try:
+            if data:
+                return self._decoder.feed(data)
+            self._ended = True
+            return self._decoder.end()
+        except (RecursionError, TypeError) as error:
+            if not is_too_deep(error):
+                raise
+            raise StreamError(_ANSWER_TOO_DEEP) from error
 
 
 async def _whole(stream: UpstreamStream) -> UpstreamResponse:

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from tollway.gateway.guard.json_size import FLAT_BYTES, MAX_DEPTH, can_be_written, nodes_of
+from tollway.gateway.guard.memory import Hold
 from tollway.provider import Call, Task
 
 from .deadline import Receive
@@ -15,7 +17,11 @@ from .exchange import Exchange
 
 
 async def read_body(
-    headers: Iterable[tuple[bytes, bytes]], receive: Receive, max_bytes: int, exchange: Exchange | None = None
+    headers: Iterable[tuple[bytes, bytes]],
+    receive: Receive,
+    max_bytes: int,
+    hold: Hold,
+    exchange: Exchange | None = None,
 ) -> bytes:
     """Read the whole body, refusing one that is too large before it is held. The server swallows the rest."""
     for name, value in headers:
@@ -23,45 +29,62 @@ async def read_body(
             raise RequestRejected(415, "unsupported_content_encoding", "the body must not be compressed")
     body = None if exchange is None else exchange.whole_body()
     if body is None:
-        body = await _receive_body(headers, receive, max_bytes)
+        body = await _receive_body(headers, receive, max_bytes, hold)
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
     return body
 
 
-async def _receive_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, max_bytes: int) -> bytes:
+async def _receive_body(
+    headers: Iterable[tuple[bytes, bytes]], receive: Receive, max_bytes: int, hold: Hold
+) -> bytes:
     for name, value in headers:
         if name == b"content-length" and value.isdigit() and int(value) > max_bytes:
             raise _too_large(max_bytes)
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):
-        return await _read_on(body, receive, max_bytes)
+        return await _read_on(body, receive, max_bytes, hold)
     if message["type"] == "http.disconnect":
         raise CallerGone
     return body
 
 
-async def _read_on(first: bytes, receive: Receive, max_bytes: int) -> bytes:
+async def _read_on(first: bytes, receive: Receive, max_bytes: int, hold: Hold) -> bytes:
     body = bytearray(first)
     while len(body) <= max_bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise CallerGone
         body += message.get("body", b"")
+        hold_memory(hold, len(body))
         if not message.get("more_body"):
             break
     return bytes(body)
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
-    """Parse the body, once; it must be a JSON object."""
+def hold_memory(hold: Hold, count: int) -> None:
+    """Hold `count` bytes for a request; refuse it when those in flight hold too many already."""
+    if not hold.grow_to(count):
+        message = (
+            "the requests in flight hold all the memory that server.max_buffered_bytes allows; ask again"
+        )
+        raise RequestRejected(503, "gateway_overloaded", message, header_lines=b"retry-after: 1\r\n")
+
+
+def parse_object(body: bytes, max_nodes: int) -> dict[str, Any]:
+    """Parse the body, once; it must be a JSON object of at most so many nodes (see `guard.json_size`)."""
+    if len(body) > max_nodes and nodes_of(body, max_nodes) > max_nodes:
+        message = f"the JSON has more than the {max_nodes} values that are allowed; an object counts as three"
+        raise RequestRejected(413, "json_too_large", message)
     try:
         payload = orjson.loads(body)
     except ValueError as error:
         raise RequestRejected(400, "invalid_json", f"the body is not valid JSON: {error}") from None
     if not isinstance(payload, dict):
         raise RequestRejected(400, "invalid_type", "the body must be a JSON object")
+    if len(body) > FLAT_BYTES and not can_be_written(payload):
+        raise RequestRejected(400, "json_too_deep", f"the JSON is nested deeper than {MAX_DEPTH} levels")
     return payload
 
 

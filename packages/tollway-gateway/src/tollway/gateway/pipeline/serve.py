@@ -7,6 +7,8 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
+from tollway.gateway.config.values import ServerConfig
+from tollway.gateway.guard.memory import Hold, MemoryBudget
 from tollway.provider import ProviderError
 
 from .admit import admission
@@ -18,7 +20,7 @@ from .paths import Entrance
 from .plan import Plan
 from .record import Record, Recorder
 from .reply import Reply, Send
-from .request import check_call, parse_object, read_body
+from .request import check_call, hold_memory, parse_object, read_body
 
 _log = logging.getLogger(__name__)
 
@@ -28,9 +30,10 @@ Scope = MutableMapping[str, Any]
 class Pipeline:
     """Serves every request that came through an `Entrance`."""
 
-    def __init__(self, recorder: Recorder, max_body_bytes: int) -> None:
+    def __init__(self, recorder: Recorder, server: ServerConfig, memory: MemoryBudget) -> None:
         self._recorder = recorder
-        self._max_body_bytes = max_body_bytes
+        self._server = server
+        self._memory = memory
         self._timers: Timers | None = None
 
     async def serve(self, entrance: Entrance, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,24 +68,26 @@ class Pipeline:
         record: Record,
     ) -> None:
         entrance.check(scope)
-        body = await read_body(scope["headers"], receive, self._max_body_bytes, exchange)
-        payload = parse_object(body)
-        destination = entrance.find(payload)
-        call = check_call(destination.task, payload, body)
-        plan = Plan(call, destination.candidates())
-        endpoint = plan.endpoint
-        record.labels = endpoint.labels
-        grant = await admission(endpoint, record)
-        reply.header_lines += grant.header_lines
-        if self._timers is None:
-            self._timers = Timers()
-        limits = endpoint.limits
-        total = limits.total if call.stream else limits.whole
-        try:
-            await answer(plan, record, Deadline(receive, self._timers, exchange, total), reply)
-        finally:
-            grant.settle(record.usage)
-        record.status = record.sent_status = 200
+        with Hold(self._memory) as hold:
+            body = await read_body(scope["headers"], receive, self._server.max_body_bytes, hold, exchange)
+            payload = parse_object(body, self._server.max_json_nodes)
+            hold_memory(hold, hold.measure(body, payload))
+            destination = entrance.find(payload)
+            call = check_call(destination.task, payload, body)
+            plan = Plan(call, destination.candidates())
+            endpoint = plan.endpoint
+            record.labels = endpoint.labels
+            grant = await admission(endpoint, record)
+            reply.header_lines += grant.header_lines
+            if self._timers is None:
+                self._timers = Timers()
+            limits = endpoint.limits
+            total = limits.total if call.stream else limits.whole
+            try:
+                await answer(plan, record, Deadline(receive, self._timers, exchange, total), reply)
+            finally:
+                grant.settle(record.usage)
+            record.status = record.sent_status = 200
 
 
 async def _fail(scope: Scope, reply: Reply, record: Record, failure: Failure) -> None:

@@ -86,6 +86,11 @@ _FIRST_TOKEN = Family(
 )
 _DENIALS = Family("gateway_limit_denials", "Requests denied by a limit.", _WHO)
 _IN_FLIGHT = Family("gateway_requests_in_flight", "Requests being answered.", ())
+_BUFFERED = Family(
+    "gateway_buffered_bytes",
+    "Memory that the bodies of requests in flight take, parsed and not; estimated.",
+    (),
+)
 _LAG = Family(
     "gateway_event_loop_lag_seconds",
     "How late the event loop was lately, in the worker where it was worst.",
@@ -95,7 +100,7 @@ _LAG = Family(
 _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
 
 COUNTERS = (_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _REPLACED)
-GAUGES = (_IN_FLIGHT, _LAG)
+GAUGES = (_IN_FLIGHT, _BUFFERED, _LAG)
 HISTOGRAMS = (_LATENCY, _OVERHEAD, _FIRST_TOKEN)
 
 
@@ -118,6 +123,7 @@ class Metrics:
         follows = self._sheet.find((_REPLACED.name,)) is not None
         self.cells[self._at(_REPLACED)] += follows
         self.in_flight = self.gauge(_IN_FLIGHT.name)
+        self.buffered_bytes = self.gauge(_BUFFERED.name)
         self._lag = self.gauge(_LAG.name)
         self._codes: set[str] = set()
         self._counted: dict[tuple[Labels, str, int], _Counted] = {}
