@@ -232,7 +232,7 @@ class TestStream:
         "event",
         [
             b'data: {"error": "overloaded"}\n\n',
-            b'data: {"error": {"message": "overloaded", "code": "x"}}\n\n',
+            b'data: {"error": {"message": "overloaded", "code": null}}\n\n',
             b'event: error\ndata: {"message": "overloaded"}\n\n',
         ],
     )
@@ -268,22 +268,30 @@ def error(status: int, body: bytes = b"", **headers: str) -> ProviderError:
 
 
 class TestError:
-    @pytest.mark.parametrize("status", [400, 408, 409, 413, 422, 429, 503, 504])
+    @pytest.mark.parametrize("status", [400, 402, 408, 409, 410, 413, 415, 422, 424, 429, 451, 503, 504])
     def test_a_status_that_means_something_to_the_caller_is_kept(self, status: int) -> None:
         assert status == error(status).status
 
     @pytest.mark.parametrize(
         ("status", "code"),
-        [(401, "upstream_authentication"), (403, "upstream_permission"), (404, "upstream_not_found")],
+        [
+            (401, "upstream_authentication"),
+            (403, "upstream_permission"),
+            (404, "upstream_not_found"),
+            (405, "upstream_not_found"),
+        ],
     )
-    def test_the_gateways_own_misconfiguration_is_a_bad_gateway(self, status: int, code: str) -> None:
+    def test_the_gateways_own_misconfiguration_is_a_bad_gateway_that_no_retry_helps(
+        self, status: int, code: str
+    ) -> None:
         failure = error(status, b'{"error": {"message": "no such thing", "code": "other"}}')
 
         assert (502, code) == (failure.status, failure.code)
+        assert not failure.kind.caller_may_repeat
         assert "no such thing" in failure.message
 
     @pytest.mark.parametrize(
-        ("status", "ours"), [(529, 503), (500, 502), (502, 502), (418, 502), (302, 502), (999, 502)]
+        ("status", "ours"), [(529, 503), (500, 502), (502, 502), (520, 502), (302, 502), (999, 502)]
     )
     def test_any_other_status_is_a_bad_gateway_but_an_overload(self, status: int, ours: int) -> None:
         failure = error(status)
@@ -328,6 +336,9 @@ class TestError:
         [
             ({"retry_after": "7"}, 7.0),
             ({"retry_after": "1.5"}, 1.5),
+            ({"retry_after": "7, 9"}, 7.0),
+            ({"retry_after": "1e999"}, None),
+            ({"retry_after": "99999999999"}, 604800.0),
             ({"retry_after": "-3"}, 0.0),
             ({"retry_after": "Tue, 14 Nov 2023 22:13:50 GMT"}, 30.0),
             ({"retry_after": "Tue, 14 Nov 2023 22:13:00 GMT"}, 0.0),

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollway.provider._openai_dialect import OpenAIStream
 from tollway.provider._openai_refrain import Refrain
+from tollway.provider._openai_stream import OpenAIStream
 from tollway.provider._values import Call, Task
 
 

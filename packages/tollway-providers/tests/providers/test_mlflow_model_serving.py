@@ -6,6 +6,7 @@ import pytest
 from tollway.provider import (
     Call,
     PayloadError,
+    ProviderError,
     ResponseError,
     Target,
     Task,
@@ -214,3 +215,30 @@ def test_an_error_says_mlflows_words_and_no_stack_trace() -> None:
     error = make().error(UpstreamResponse(400, {}, json.dumps(body).encode()))
 
     assert (400, "BAD_REQUEST", "no such column") == (error.status, error.code, error.message)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"error_code": "BAD_REQUEST", "message": "no such column", "stack_trace": "Traceback"}, 400),
+        ({"error": {"message": "no such column", "code": 422}}, 422),
+        ({"detail": "no such column"}, 502),
+        ("no such column", 502),
+    ],
+)
+def test_an_error_under_a_200_has_the_status_that_it_says(body: Any, status: int) -> None:
+    """A whole answer and a stream say the same."""
+    with pytest.raises(ProviderError, match="no such column") as caught:
+        answered(body)
+    decoder = make().stream(Call(Task.CHAT, CHAT, b"", stream=True))
+    decoder.feed(json.dumps(body).encode())
+    decoder.end()
+
+    assert decoder.error is not None
+    assert [status, status] == [caught.value.status, decoder.error.status]
+
+
+def test_an_error_page_under_a_200_is_quoted() -> None:
+    page = UpstreamResponse(200, {}, b"<title>Sign in</title>")
+    with pytest.raises(ResponseError, match="Sign in"):
+        make().response(Call(Task.CHAT, CHAT, b""), page)

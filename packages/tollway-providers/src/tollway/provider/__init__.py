@@ -1,7 +1,8 @@
 """The provider contract of the Tollway gateway."""
 
 from ._base import BaseProvider, Prediction, Predictions, Provider
-from ._http import HTTPProvider, StreamDecoder
+from ._decoder import StreamDecoder
+from ._http import HTTPProvider
 from ._settings import with_defaults
 from ._values import (
     Answer,
@@ -15,6 +16,7 @@ from ._values import (
     UpstreamResponse,
     Usage,
 )
+from .error_kinds import ErrorKind
 from .errors import (
     PayloadError,
     PluginError,
@@ -34,6 +36,7 @@ __all__ = [
     "AnswerInfo",
     "BaseProvider",
     "Call",
+    "ErrorKind",
     "HTTPProvider",
     "PayloadError",
     "PluginError",

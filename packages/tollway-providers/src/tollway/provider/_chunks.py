@@ -7,7 +7,7 @@ from typing import Any
 
 from . import sse
 from ._answers import ID_PREFIX, dump, raise_for_error
-from ._openai_info import choice_index, choices_of, finish_reason, usage_of, wants_usage
+from ._openai_info import carries_token, choice_index, choices_of, finish_reason, usage_of, wants_usage
 from ._values import AnswerInfo, Call, Target, Task
 from .errors import PredictionError
 
@@ -25,7 +25,7 @@ class ChunkEncoder:
     def __init__(
         self, call: Call, target: Target, *, new_id: Callable[[], str], now_s: Callable[[], int]
     ) -> None:
-        self.info = AnswerInfo(id=ID_PREFIX[call.task] + new_id(), model=target.model)
+        self.info = AnswerInfo(id=ID_PREFIX[call.task] + new_id(), model=target.model, token_seen=False)
         self._chat = call.task is Task.CHAT
         self._head = {
             "id": self.info.id,
@@ -75,6 +75,8 @@ class ChunkEncoder:
             self.info.usage = usage_of(usage)
 
     def _event(self, choices: list[dict[str, Any]]) -> bytes:
+        if not self.info.token_seen:
+            self.info.token_seen = any(carries_token(choice) for choice in choices)
         return sse.event(dump({**self._head, "choices": choices}))
 
     def _choice(self, given: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from . import sse
 from ._contract_samples import NOTHINGS, errors_around
-from ._http import HTTPProvider, StreamDecoder
+from ._decoder import StreamDecoder
+from ._http import HTTPProvider
 from ._values import Task, UpstreamResponse
 from .errors import ProviderError
 
@@ -136,7 +137,8 @@ def test_an_upstream_that_repeats_a_secret_is_not_quoted(self: ProviderContract)
     for task, provider in _each(self):
         for secret in self.secrets():
             for body in errors_around(f"the key {secret} is wrong"):
-                said = [str(provider.error(UpstreamResponse(status, {}, body))) for status in _STATUSES]
+                errors = [provider.error(UpstreamResponse(status, {}, body)) for status in _STATUSES]
+                said = [f"{error} {error.code} {error.type} {error.details}" for error in errors]
                 said.append(_failure(self, provider, task, body))
                 assert not [text for text in said if secret in text], body
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from ._base import Provider
-from ._openai_dialect import PATHS, OpenAIStream, answer_of, body_of
+from ._decoder import StreamDecoder
+from ._openai_dialect import PATHS, answer_of, body_of
 from ._openai_errors import error_of_response
+from ._openai_stream import OpenAIStream
 from ._secrets import redactor_of
 from ._settings import check_header_values
 from ._values import (
     Answer,
-    AnswerInfo,
     Call,
     SettingProblem,
     Target,
@@ -22,25 +23,6 @@ from ._values import (
     UpstreamResponse,
 )
 from .errors import ProviderError
-
-
-class StreamDecoder(Protocol):
-    """Turns one upstream stream into server-sent events of OpenAI's dialect, looking at them in passing.
-
-    It answers whole events only, so that an error event can follow at any moment. `info` fills as the stream
-    goes. `complete` turns true when the upstream said that the answer is finished. `error` is set when the
-    stream carries an error or garbage: what `feed` returned until then is good, and nothing follows.
-    """
-
-    info: AnswerInfo
-    complete: bool
-    error: ProviderError | None
-
-    def feed(self, data: bytes) -> bytes:
-        """Take bytes as they came, return the events that are now whole (perhaps none)."""
-
-    def end(self) -> bytes:
-        """Take the end of the upstream's bytes; sets `error` unless the answer is complete."""
 
 
 class HTTPProvider(Provider):
@@ -92,8 +74,8 @@ class HTTPProvider(Provider):
         return UpstreamRequest(self.url_of(call.task), headers, body_of(call, self.target.model))
 
     def response(self, call: Call, response: UpstreamResponse) -> Answer:
-        """Read a whole answer (status 2xx); raise `ResponseError` when it is none."""
-        return answer_of(call, response, self.redact)
+        """Read a whole answer (status 2xx); raise `UpstreamError` or `ResponseError` when it is none."""
+        return answer_of(call, response, self.redact, self.stream)
 
     def stream(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream (status 2xx)."""

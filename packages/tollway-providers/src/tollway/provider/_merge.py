@@ -14,6 +14,9 @@ from ._openai_info import choice_index, choices_of
 from ._values import Answer, Call, Target, Task
 from .errors import PredictionError
 
+_MAX_CALLS_AHEAD = 128
+"""By how much the index of a tool call may exceed the number of calls before it."""
+
 
 def collect(
     pieces: Iterable[str | dict[str, Any]],
@@ -41,7 +44,7 @@ def collect(
             chunk = orjson.loads(event.data or b"{}")
             whole = {key: value for key, value in chunk.items() if key not in ("choices", "object")}
             for choice in choices_of(chunk):
-                _merge_choice(choices.setdefault(choice_index(choice), {}), choice)
+                merge_choice(choices.setdefault(choice_index(choice), {}), choice)
     whole["choices"] = [choices[index] for index in sorted(choices)] or [""]
     return answer_from({**whole, "usage": usage}, call, target, new_id=new_id, now_s=now_s)
 
@@ -49,14 +52,20 @@ def collect(
 def stream_of(answer: Answer, call: Call) -> bytes:
     """Say a whole answer as a stream of one chunk a choice and its close."""
     body = orjson.loads(answer.body)
-    target = Target("", call.task, body["model"])
-    encoder = ChunkEncoder(call, target, new_id=str, now_s=lambda: int(body["created"]))
+    created = body.get("created")
+    encoder = ChunkEncoder(
+        call,
+        Target("", call.task, str(body.get("model") or "")),
+        new_id=str,
+        now_s=lambda: created if isinstance(created, int) else 0,
+    )
     said = {key: value for key, value in body.items() if key not in ("object", "choices")}
     events = [encoder.feed({**said, "choices": [_as_chunk(choice, call.task)]}) for choice in body["choices"]]
     return b"".join(events) + encoder.end()
 
 
-def _merge_choice(into: dict[str, Any], choice: dict[str, Any]) -> None:
+def merge_choice(into: dict[str, Any], choice: dict[str, Any]) -> None:
+    """Join a part of a choice to what came of it before."""
     for key, value in choice.items():
         if key == "delta":
             _merge_delta(into.setdefault("message", {}), value)
@@ -72,6 +81,8 @@ def _merge_delta(message: dict[str, Any], delta: dict[str, Any]) -> None:
     for key, value in delta.items():
         if key == "tool_calls" and isinstance(value, list):
             _merge_tool_calls(message.setdefault("tool_calls", []), value)
+        elif isinstance(value, list) and isinstance(message.get(key), list):
+            message[key] = message[key] + value
         elif key != "role" and isinstance(value, str) and isinstance(message.get(key), str):
             message[key] += value
         elif value is not None:
@@ -84,6 +95,8 @@ def _merge_tool_calls(calls: list[dict[str, Any]], deltas: list[Any]) -> None:
         if not isinstance(delta, dict):
             raise PredictionError(f"predict yielded a tool call of type {type(delta).__name__}")
         index = delta.get("index", position)
+        if not isinstance(index, int) or not 0 <= index < len(calls) + _MAX_CALLS_AHEAD:
+            raise PredictionError(f"a tool call has the index {index!r}")
         while len(calls) <= index:
             calls.append({"type": "function", "function": {"name": "", "arguments": ""}})
         call = calls[index]

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import html
-import math
-import re
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
-import orjson
-
-from ._secrets import Redactor
+from ._error_classes import kind_of, status_of_words
+from ._error_facts import ErrorFacts, facts_of
+from ._error_signs import broken_choice, says_failed
+from ._error_words import load, text_of, words_of
+from ._openai_info import choices_of
+from ._retry_after import retry_after_s
 from ._values import UpstreamResponse
-from .errors import ProviderError, StreamError, UpstreamError
+from .error_kinds import ErrorKind
+from .errors import ProviderError, ResponseError, StreamError, UpstreamError
 
-_KEPT = {
+_CODES = {
     400: "invalid_request",
+    402: "upstream_payment_required",
     408: "upstream_timeout",
     409: "upstream_conflict",
     413: "request_too_large",
@@ -26,97 +27,103 @@ _KEPT = {
     503: "upstream_unavailable",
     504: "upstream_timeout",
 }
-"""Statuses that mean to the caller what they meant to the gateway, with the code of those that name none."""
+"""The code of an error that names none, by status."""
 
 _OURS = {
     401: ("upstream_authentication", "the model's service does not accept the gateway's key"),
     403: ("upstream_permission", "the gateway's key may not use this model"),
     404: ("upstream_not_found", "the model's service does not know this model or address"),
+    405: ("upstream_not_found", "the model's service takes no requests at this address"),
+    407: ("upstream_authentication", "a proxy before the model's service does not accept the gateway"),
+    421: ("upstream_not_found", "the model's service is not at this address"),
+    426: ("upstream_error", "the model's service wants another version of HTTP"),
 }
-"""Statuses that speak of the gateway's own configuration: the caller cannot mend it, and gets a 502."""
+"""Statuses that speak of the gateway's own configuration: the caller cannot fix it, and gets a 502."""
 
+_PASSED_5XX = (503, 504)
 _OVERLOADED = 529
 """Anthropic's status for "overloaded", which others have taken up: a 503 to the rest of the world."""
 
-_MAX_MESSAGE_CHARS = 1000
-_MAX_RETRY_AFTER_S = 7 * 24 * 3600.0
-_CODE = re.compile(r"[a-zA-Z][\w.-]{0,63}")
-_TAGS = re.compile(r"(?is)<(script|style|head)\b.*?</\1\s*>|<[^>]*>")
-_TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
+Redact = Callable[[str], str]
+"""Hides the secrets in a text."""
+
+_E = TypeVar("_E", ResponseError, StreamError)
 
 
 def error_of_response(
-    response: UpstreamResponse, redact: Redactor, now_s: Callable[[], float]
+    response: UpstreamResponse, redact: Redact, now_s: Callable[[], float]
 ) -> UpstreamError:
     """Read an answer whose status is not 2xx; `now_s` is Unix time, for a `Retry-After` that is a date."""
     body = load(response.body)
-    said = redact(words_of(body) if body is not None else _text_of(response.body))
-    error = _error(response.status, said, body, redact)
-    error.retry_after_s = _retry_after_s(response.headers, now_s)
+    said = words_of(body) if body is not None else text_of(response.body)
+    error = upstream_error(response.status, said, facts_of(body), redact)
+    error.retry_after_s = retry_after_s(response.headers, now_s)
     return error
 
 
-def error_of_event(chunk: dict[str, Any], redact: Redactor) -> ProviderError:
-    """Read an error that came inside a stream; one that carries an HTTP status is judged by it."""
-    said = redact(words_of(chunk))
-    error = chunk.get("error")
-    for holder in (error, chunk):
-        for key in ("code", "status", "status_code"):
-            status = holder.get(key) if isinstance(holder, dict) else None
-            if isinstance(status, int) and 400 <= status < 600:
-                return _error(status, said, chunk, redact)
-    return StreamError(said or "the model's service reported an error in mid-answer", code="upstream_error")
+def error_in_answer(body: Any, redact: Redact, unknown: type[_E], otherwise: str) -> UpstreamError | _E:
+    """Read an error that came under a status of 200: it has the status that it says.
+
+    One that says none is an `unknown` with a 502; `otherwise` are the words of one that has none.
+    """
+    body = _error_of_choices(body) or body
+    said, facts = words_of(body), facts_of(body)
+    status = facts.status or status_of_words(facts.words, said)
+    if status is not None:
+        return upstream_error(status, said, facts, redact)
+    code = redact(facts.code) if facts.code else UpstreamError.code
+    return _with_details(unknown(redact(said) or otherwise, code=code), facts, redact)
 
 
-def words_of(body: Any, depth: int = 5) -> str:
-    """Return what an error's JSON says to people, in whichever of the usual places; empty if nothing."""
-    if isinstance(body, str):
-        return _shorten(body)
-    if not depth:
-        return ""
-    if isinstance(body, list):
-        return _shorten("; ".join(filter(None, (words_of(item, depth - 1) for item in body[:8]))))
-    if not isinstance(body, dict):
-        return ""
-    for key in ("error", "message", "detail", "errors", "msg", "error_description"):
-        said = words_of(body.get(key), depth - 1)
-        if said:
-            return _located(said, body.get("loc"))
-    return ""
-
-
-def load(body: bytes) -> Any:
-    """Parse JSON; None when it is none."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _error(status: int, said: str, body: Any, redact: Redactor) -> UpstreamError:
-    phrase = said or f"the model's service answered {_name(status)}"
-    if status in _KEPT:
-        code, param = _word(body, "code"), _word(body, "param")
-        return UpstreamError(
-            phrase,
-            upstream_status=status,
-            status=status,
-            code=redact(code) if code and _CODE.fullmatch(code) else _KEPT[status],
-            param=redact(param) if param else None,
-        )
-    if status in _OURS:
+def upstream_error(status: int, said: str, facts: ErrorFacts, redact: Redact) -> UpstreamError:
+    """Make the error of an upstream's HTTP status, what it `said`, and what its JSON says to programs."""
+    kind = kind_of(status, facts.words, said)
+    said = redact(said)
+    if status in _OURS and kind is ErrorKind.NEVER:
         code, ours = _OURS[status]
-        return UpstreamError(f"{ours}: {said}" if said else ours, upstream_status=status, code=code)
-    if status == _OVERLOADED:
-        return UpstreamError(phrase, upstream_status=status, status=503, code=_KEPT[503])
-    return UpstreamError(phrase, upstream_status=status)
+        return UpstreamError(
+            f"{ours}: {said}" if said else ours, upstream_status=status, code=code, kind=kind
+        )
+    passed = 400 <= status < 500 or status in _PASSED_5XX
+    shown = status if passed else 503 if status == _OVERLOADED else 502
+    error = UpstreamError(
+        said or f"the model's service answered {_name(status)}",
+        upstream_status=status,
+        status=shown,
+        code=redact(facts.code) if facts.code else _CODES.get(shown, UpstreamError.code),
+        param=redact(facts.param) if facts.param else None,
+        kind=kind,
+    )
+    return _with_details(error, facts, redact)
 
 
-def _word(body: Any, key: str) -> str | None:
-    """Return a word of the upstream's that a program may act on, such as `context_length_exceeded`."""
-    error = body.get("error") if isinstance(body, dict) else None
-    value = error.get(key) if isinstance(error, dict) else None
-    return value if isinstance(value, str) and len(value) <= _MAX_MESSAGE_CHARS else None
+_P = TypeVar("_P", bound=ProviderError)
+
+
+def _with_details(error: _P, facts: ErrorFacts, redact: Redact) -> _P:
+    error.type = redact(facts.type) if facts.type else None
+    error.details = {redact(key): _redacted(value, redact) for key, value in facts.details.items()}
+    return error
+
+
+def _redacted(value: Any, redact: Redact) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {redact(key): _redacted(inner, redact) for key, inner in value.items()}
+    return [_redacted(inner, redact) for inner in value] if isinstance(value, list) else value
+
+
+def _error_of_choices(body: Any) -> Any:
+    """Return the error of the first choice that broke off; None if none did, or the body has its own."""
+    if not isinstance(body, dict) or says_failed(body.get("error")):
+        return None
+    choice = next((choice for choice in choices_of(body) if broken_choice(choice)), None)
+    if choice is None:
+        return None
+    reason = choice.get("finish_reason")
+    message = f"the model's service broke the answer off with {reason!r}"
+    return {"error": choice.get("error") or {"code": reason, "message": message}}
 
 
 def _name(status: int) -> str:
@@ -124,52 +131,3 @@ def _name(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
-
-
-def _located(said: str, location: Any) -> str:
-    """Put the place before what is wrong there, as FastAPI's validation errors have it."""
-    return (
-        _shorten(f"{'.'.join(map(str, location))}: {said}")
-        if isinstance(location, list) and location
-        else said
-    )
-
-
-def _text_of(body: bytes) -> str:
-    text = body[: 64 * 1024].decode("utf-8", "replace")
-    if "<" not in text:
-        return _shorten(text)
-    title = _TITLE.search(text)
-    return _shorten(html.unescape(title.group(1) if title else _TAGS.sub(" ", text)))
-
-
-def _shorten(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _MAX_MESSAGE_CHARS else text[: _MAX_MESSAGE_CHARS - 1] + "…"
-
-
-def _retry_after_s(headers: Mapping[str, str], now_s: Callable[[], float]) -> float | None:
-    """Read `Retry-After` (RFC 9110 section 10.2.3), and the milliseconds that Azure adds beside it."""
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return _bounded(milliseconds / 1000)
-    value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is not None:
-        return _bounded(seconds)
-    try:
-        return _bounded(parsedate_to_datetime(value).timestamp() - now_s()) if value else None
-    except (ValueError, OverflowError, TypeError, IndexError):  # all of them seen of odd dates
-        return None
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value) if value else math.nan
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _bounded(seconds: float) -> float:
-    return min(max(0.0, seconds), _MAX_RETRY_AFTER_S)

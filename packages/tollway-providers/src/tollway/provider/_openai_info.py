@@ -51,6 +51,16 @@ def finish_reason(choice: Any) -> str | None:
     return _text(choice.get("finish_reason")) if isinstance(choice, dict) else None
 
 
+def carries_token(choice: Any) -> bool:
+    """Whether a choice of a chunk is a part of the answer: it has more than a role, or says why it ended."""
+    if not isinstance(choice, dict):
+        return False
+    delta = choice.get("delta")
+    if isinstance(delta, dict) and any(value for key, value in delta.items() if key != "role"):
+        return True
+    return bool(choice.get("finish_reason") or choice.get("text") or choice.get("message"))
+
+
 def choice_index(choice: Any) -> int:
     """Return which of the answers asked for this is a part of."""
     index = choice.get("index") if isinstance(choice, dict) else None

@@ -99,12 +99,17 @@ class Usage:
 
 @dataclass(slots=True)
 class AnswerInfo:
-    """What telemetry wants to know of an answer; `model` is the one that answered, not the one asked for."""
+    """What telemetry wants to know of an answer; `model` is the one that answered, not the one asked for.
+
+    `token_seen` says of a stream whether its first token has come: text, thinking, a tool call or the finish,
+    not a comment, a ping or a role alone. None where the decoder does not tell.
+    """
 
     id: str | None = None
     model: str | None = None
     usage: Usage | None = None
     finish_reasons: tuple[str, ...] = ()
+    token_seen: bool | None = None
 
 
 @dataclass(slots=True)

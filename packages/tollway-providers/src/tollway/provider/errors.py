@@ -15,17 +15,25 @@ PluginError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from .error_kinds import ErrorKind, kind_of_status
+
 
 class ProviderError(Exception):
     """A model did not give an answer; carries what the caller of the gateway is told.
 
     `status` is the HTTP status that the caller gets, `code` a stable word for programs, `message` a sentence
     for people that never holds a secret, `param` the request field at fault, `retry_after_s` the wait that
-    the upstream asked for, in seconds.
+    the upstream asked for, in seconds. `kind` says what may follow, by default what `status`
+    implies. `type` is the upstream's own `error.type`, `details` are the other fields of its error object,
+    without secrets.
     """
 
     status: int = 502
     code: str = "provider_error"
+    kind: ErrorKind
 
     def __init__(
         self,
@@ -35,6 +43,7 @@ class ProviderError(Exception):
         code: str | None = None,
         param: str | None = None,
         retry_after_s: float | None = None,
+        kind: ErrorKind | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -44,6 +53,12 @@ class ProviderError(Exception):
             self.code = code
         self.param = param
         self.retry_after_s = retry_after_s
+        self.kind = kind or self._default_kind()
+        self.type: str | None = None
+        self.details: Mapping[str, Any] = {}
+
+    def _default_kind(self) -> ErrorKind:
+        return kind_of_status(self.status)
 
 
 class PayloadError(ProviderError):
@@ -67,9 +82,15 @@ class UpstreamError(ProviderError):
         code: str | None = None,
         param: str | None = None,
         retry_after_s: float | None = None,
+        kind: ErrorKind | None = None,
     ) -> None:
-        super().__init__(message, status=status, code=code, param=param, retry_after_s=retry_after_s)
         self.upstream_status = upstream_status
+        super().__init__(
+            message, status=status, code=code, param=param, retry_after_s=retry_after_s, kind=kind
+        )
+
+    def _default_kind(self) -> ErrorKind:
+        return kind_of_status(self.upstream_status)
 
 
 class UpstreamConnectionError(ProviderError):
@@ -83,6 +104,9 @@ class UpstreamTimeoutError(ProviderError):
 
     status = 504
     code = "upstream_timeout"
+
+    def _default_kind(self) -> ErrorKind:
+        return ErrorKind.SILENT
 
 
 class ResponseError(ProviderError):

@@ -80,11 +80,8 @@ class Parser:
         return self._drain() if self._started or self._start() else []
 
     def end(self) -> list[Event]:
-        """Return the event that only the end of the stream made whole; half an event is dropped."""
-        rest = bytes(self._buffer)
-        self._buffer.clear()
-        self._scanned = 0
-        return [_event_of(rest)] if _BLANK_LINE.search(rest) else []
+        """Return the event that only the end of the stream made whole; `take_back` returns half an event."""
+        return [_event_of(self.take_back())] if _BLANK_LINE.search(self._buffer) else []
 
     def _start(self) -> bool:
         """Drop the byte order mark, once enough bytes are there to tell."""
@@ -130,3 +127,8 @@ def _event_of(raw: bytes) -> Event:
         elif field == b"event":
             name = value.removeprefix(b" ")
     return Event(raw, b"\n".join(data) if data else None, name)
+
+
+def looks_like_events(data: bytes) -> bool:
+    """Whether bytes begin as a stream of events does: with a field of the specification, or a comment."""
+    return data[:64].removeprefix(_BOM).lstrip().startswith((b"data:", b"event:", b"id:", b"retry:", b":"))

@@ -11,23 +11,41 @@ from typing import Any
 import orjson
 
 from tollway.provider import AnswerInfo, Call, ProviderError, StreamError, sse
+from tollway.provider.upstream_answers import (
+    Opening,
+    carries_token,
+    error_in_answer,
+    is_body,
+    is_error,
+    last_events,
+    says_failed,
+    stream_of_answer,
+)
+from tollway.provider.upstream_answers import text_of as read_text
 
-from ._anthropic_answer import counts_of, finish_of, openai_usage, refusal_of, text_of, usage_of
+from ._anthropic_answer import answer_of, counts_of, finish_of, openai_usage, refusal_of, text_of, usage_of
+
+_NO_EVENT = "the model's stream carried something that is no event"
+_REPORTED = "the model's service reported an error in mid-answer"
 
 
 class AnthropicStream:
     """A decoder of one stream; see `StreamDecoder`.
 
-    The answer is complete with `message_stop` alone. `read_error` says what an `error` event means, and
-    `now_s` is the Unix time in seconds, which the events do not tell.
+    The answer is complete with `message_stop`, or when a `message_delta` has said why it stopped. `redact`
+    hides secrets, and `now_s` is the Unix time in seconds, which the events do not tell. A body of JSON in
+    the stream's place is read as a whole message, and streamed.
     """
 
-    def __init__(self, call: Call, read_error: Callable[[bytes], ProviderError], now_s: int) -> None:
-        self.info = AnswerInfo()
+    def __init__(self, call: Call, redact: Callable[[str], str], now_s: int) -> None:
+        self.info = AnswerInfo(token_seen=False)
         self.complete = False
         self.error: ProviderError | None = None
         self._parser = sse.Parser()
-        self._read_error = read_error
+        self._asked = call
+        self._redact = redact
+        self._now_s = now_s
+        self._opening: Opening | None = Opening()
         options = call.payload.get("stream_options")
         self._wants_usage = isinstance(options, dict) and options.get("include_usage") is True
         self._head: dict[str, Any] = {"id": None, "object": "chat.completion.chunk", "created": now_s}
@@ -39,17 +57,50 @@ class AnthropicStream:
     def feed(self, data: bytes) -> bytes:
         """Take bytes as they came, return the events that are now whole (perhaps none)."""
         try:
-            return self._read(self._parser.feed(data))
+            return self._read(self._parser.feed(self._open(self._opening, data) if self._opening else data))
         except sse.EventTooLargeError as error:
             self.error = self.error or StreamError(f"the model's stream carried {error}")
             return b""
 
     def end(self) -> bytes:
         """Take the end of the upstream's bytes; sets `error` unless the answer is complete."""
-        rest = self._read(self._parser.end())
-        if not self.complete and self.error is None:
-            self.error = StreamError("the model's stream ended before the answer was finished")
+        if self._opening is not None and self._opening.body.strip():
+            return self._end_body(bytes(self._opening.body))
+        rest = self._read(last_events(self._parser))
+        if self.complete or self.error is not None:
+            return rest
+        if self.info.finish_reasons:
+            return rest + b"".join(self._finish())
+        self.error = StreamError("the model's stream ended before the answer was finished")
         return rest
+
+    def _open(self, opening: Opening, data: bytes) -> bytes:
+        """Return the bytes that are events, none as long as they may be a body."""
+        events = opening.feed(data)
+        if events:
+            self._opening = None
+        elif len(opening.body) > sse.MAX_EVENT_BYTES:
+            self.error = self.error or StreamError(f"the answer has more than {sse.MAX_EVENT_BYTES} bytes")
+        return events
+
+    def _end_body(self, body: bytes) -> bytes:
+        """Read the body that came in the stream's place."""
+        if self.error is not None:
+            return b""
+        try:
+            message = _load(body)
+            if message is None or isinstance(message, str) or is_error(message):
+                raise self._error_of(body)
+            answer = answer_of(message, self._now_s)
+            events = stream_of_answer(answer, self._asked)
+        except ProviderError as error:
+            self.error = error
+            return b""
+        info, read = self.info, answer.info
+        info.id, info.model, info.usage = read.id, read.model, read.usage
+        info.finish_reasons, info.token_seen = read.finish_reasons, True
+        self.complete = True
+        return events
 
     def _read(self, events: list[sse.Event]) -> bytes:
         said: list[bytes] = []
@@ -57,19 +108,16 @@ class AnthropicStream:
             if self.complete or self.error is not None:
                 break
             if event.data is not None:
-                said += self._on(event.data)
+                said += self._on(event.data, event.name)
+            elif is_body(event.raw):
+                self.error = self._error_of(event.raw)
         return b"".join(said)
 
-    def _on(self, data: bytes) -> Iterator[bytes]:
-        try:
-            event = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            event = None
+    def _on(self, data: bytes, name: bytes) -> Iterator[bytes]:
+        event = _load(data)
         kind = text_of(event, "type") if isinstance(event, dict) else ""
-        if kind == "error" or (isinstance(event, dict) and event.get("error")):
-            self.error = self._read_error(data)
-        elif not kind:
-            self.error = StreamError("the model's stream carried something that is no event")
+        if not kind or kind == "error" or name == b"error" or says_failed(event.get("error")):
+            self.error = self._error_of(data)
         elif kind in _HANDLERS:  # others, `ping` among them, are to be passed over
             yield from _HANDLERS[kind](self, event)
 
@@ -131,11 +179,22 @@ class AnthropicStream:
         if not self.info.finish_reasons:
             self.error = StreamError("the model's stream ended without saying why")
             return
+        yield from self._finish()
+
+    def _finish(self) -> Iterator[bytes]:
         self.complete = True
         if self._wants_usage and self._counts:
             usage = {**self._head, "choices": [], "usage": openai_usage(self._counts)}
             yield sse.event(orjson.dumps(usage))
         yield sse.DONE
+
+    def _error_of(self, data: bytes) -> ProviderError:
+        """Return the error that data is which is no event of an answer."""
+        body = _load(data)
+        if isinstance(body, str) or is_error(body):
+            return error_in_answer(body, self._redact, StreamError, _REPORTED)
+        said = self._redact(read_text(data)) if body is None else ""
+        return StreamError(f"{_NO_EVENT}: {said}" if said else _NO_EVENT)
 
     def _count(self, holder: dict[str, Any]) -> None:
         """Learn the counts, which are those of the whole answer so far."""
@@ -147,6 +206,8 @@ class AnthropicStream:
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        if not self.info.token_seen:
+            self.info.token_seen = carries_token(choice)
         return sse.event(orjson.dumps({**self._head, "choices": [choice]}))
 
 
@@ -158,6 +219,13 @@ _HANDLERS: dict[str, Callable[[AnthropicStream, dict[str, Any]], Iterator[bytes]
     "message_delta": AnthropicStream._message_delta,
     "message_stop": AnthropicStream._message_stop,
 }
+
+
+def _load(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _part(event: dict[str, Any], key: str) -> dict[str, Any]:

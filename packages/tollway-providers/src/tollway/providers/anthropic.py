@@ -12,17 +12,17 @@ from tollway.provider import (
     Answer,
     Call,
     HTTPProvider,
-    ProviderError,
     ResponseError,
     Setting,
     SettingProblem,
     StreamDecoder,
-    StreamError,
     Target,
     Task,
     UpstreamRequest,
     UpstreamResponse,
+    sse,
 )
+from tollway.provider.upstream_answers import answer_of_stream, error_in_answer, is_error, text_of
 
 from ._anthropic_answer import answer_of
 from ._anthropic_request import message_of
@@ -31,20 +31,8 @@ from ._base_url import check_base_url
 
 _BASE = "https://api.anthropic.com/v1"
 
-_EVENT_STATUSES = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-"""The status that an error would have had before the stream began; see
-https://platform.claude.com/docs/en/api/errors."""
+_NOT_JSON = "the model's service answered with something that is not JSON"
+_ERROR = "the model's service answered with an error"
 
 
 class AnthropicProvider(HTTPProvider):
@@ -111,21 +99,17 @@ class AnthropicProvider(HTTPProvider):
         try:
             message = orjson.loads(response.body)
         except orjson.JSONDecodeError as cause:
-            raise ResponseError("the model's service answered with something that is not JSON") from cause
-        if isinstance(message, dict) and message.get("error"):
-            said = self.error(UpstreamResponse(500, {}, response.body)).message
-            raise ResponseError(f"the model's service answered with an error: {said}")
+            if sse.looks_like_events(response.body):
+                return answer_of_stream(response.body, call, self.stream)
+            raise self._no_message(response.body) from cause
+        if isinstance(message, str) or is_error(message):
+            raise error_in_answer(message, self.redact, ResponseError, _ERROR)
         return answer_of(message, int(self.now_s()))
 
     def stream(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream."""
-        return AnthropicStream(call, self._event_error, int(self.now_s()))
+        return AnthropicStream(call, self.redact, int(self.now_s()))
 
-    def _event_error(self, data: bytes) -> ProviderError:
-        """Read an error that came inside a stream, with the status it would have had before it."""
-        event = orjson.loads(data)
-        error = event.get("error")
-        kind = error.get("type") if isinstance(error, dict) else None
-        status = _EVENT_STATUSES.get(kind, 500) if isinstance(kind, str) else 500
-        read = self.error(UpstreamResponse(status, {}, data))
-        return StreamError(read.message, status=read.status, code=read.code)
+    def _no_message(self, body: bytes) -> ResponseError:
+        said = self.redact(text_of(body))
+        return ResponseError(f"{_NOT_JSON}: {said}" if said else _NOT_JSON)

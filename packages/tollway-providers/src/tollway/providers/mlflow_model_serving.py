@@ -30,6 +30,7 @@ from tollway.provider import (
     sse,
 )
 from tollway.provider.predictions import answer_from, stream_of
+from tollway.provider.upstream_answers import error_in_answer, says_failed, text_of
 
 from ._base_url import check_base_url
 
@@ -45,6 +46,9 @@ _SETTINGS = (
 
 _INPUT = {Task.CHAT: "messages", Task.COMPLETIONS: "prompt", Task.EMBEDDINGS: "input"}
 """Where the texts are in a request."""
+
+_NOT_JSON = "the model server answered with something that is not JSON"
+_NO_ANSWER = "the model server answered with neither predictions nor an answer"
 
 _NOT_THE_MODELS = ("model", "stream", "stream_options", "encoding_format")
 """What a request says to the gateway rather than to the model."""
@@ -87,9 +91,12 @@ class MLflowModelServingProvider(HTTPProvider):
         try:
             body = orjson.loads(response.body)
         except orjson.JSONDecodeError as cause:
-            raise ResponseError("the model server answered with something that is not JSON") from cause
+            said = self.redact(text_of(response.body))
+            raise ResponseError(f"{_NOT_JSON}: {said}" if said else _NOT_JSON) from cause
+        if _says_error(body):
+            raise error_in_answer(body, self.redact, ResponseError, _NO_ANSWER)
         if not isinstance(body, dict | list):
-            raise ResponseError("the model server answered with neither predictions nor an answer")
+            raise ResponseError(_NO_ANSWER)
         try:
             return answer_from(
                 _prediction(body, call.task),
@@ -106,23 +113,12 @@ class MLflowModelServingProvider(HTTPProvider):
         """Return a decoder that waits for the whole answer."""
         return _WholeAnswer(self, call)
 
-    def error(self, response: UpstreamResponse) -> ProviderError:
-        """Read MLflow's `{"error_code", "message", "stack_trace"}`; the stack trace is nobody's business."""
-        try:
-            body = orjson.loads(response.body)
-        except orjson.JSONDecodeError:
-            return super().error(response)
-        if isinstance(body, dict) and isinstance(body.get("error_code"), str):
-            error = {"code": body["error_code"], "message": body.get("message")}
-            response = UpstreamResponse(response.status, response.headers, orjson.dumps({"error": error}))
-        return super().error(response)
-
 
 class _WholeAnswer:
     """Says a whole answer as a stream once its last byte is there; see `StreamDecoder`."""
 
     def __init__(self, provider: MLflowModelServingProvider, call: Call) -> None:
-        self.info = AnswerInfo()
+        self.info = AnswerInfo(token_seen=False)
         self.complete = False
         self.error: ProviderError | None = None
         self._provider = provider
@@ -152,6 +148,7 @@ class _WholeAnswer:
         # The gateway took hold of `info` when the stream began.
         self.info.id, self.info.model = answer.info.id, answer.info.model
         self.info.usage, self.info.finish_reasons = answer.info.usage, answer.info.finish_reasons
+        self.info.token_seen = True
         self.complete = True
         return stream_of(answer, self._call)
 
@@ -199,6 +196,15 @@ def _prediction(body: Any, task: Task) -> Any:
     if task is Task.EMBEDDINGS or not isinstance(said, list):
         return said
     return {"choices": [_of_a_row(row) for row in said]}
+
+
+def _says_error(body: Any) -> bool:
+    """Whether a server answered with an error: a `message` alone may be what the model said."""
+    if isinstance(body, str):
+        return True
+    if not isinstance(body, dict) or "predictions" in body:
+        return False
+    return says_failed(body.get("error")) or any(body.get(key) for key in ("error_code", "detail"))
 
 
 def _is_an_answer(value: Any) -> bool:
