@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 
 from tollway.gateway.app import Gateway, create_app
 from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.pipeline import Runtime
 from tollway.gateway.server.http import HTTPProtocol
 from tollway.provider import (
     Answer,
@@ -268,7 +269,7 @@ def gateway() -> Iterator[Callable[..., Running]]:
             provider = TracerProvider(shutdown_on_exit=False)
             provider.add_span_processor(SimpleSpanProcessor(spans))
             parts.setdefault("control", no_control)
-            parts.setdefault("environ", {})
+            parts.setdefault("runtime", Runtime({}))
             parts.setdefault("tracer_provider", provider)
             app = create_app(GatewayConfig(**config), **parts)
             url, stop = stack.enter_context(serving(app))

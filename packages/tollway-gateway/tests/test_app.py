@@ -13,6 +13,7 @@ from opentelemetry.trace import NoOpTracerProvider
 
 from tollway.gateway.app import create_app
 from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.pipeline import Runtime
 from tollway.provider import BaseProvider, HTTPProvider, Provider, ProviderNotFoundError, Target, Task
 
 CHAT = {"messages": [{"role": "user", "content": "hi"}]}
@@ -112,7 +113,7 @@ def test_content_is_captured_only_when_asked(gateway):
         ({}, asked, True),
     ):
         own = Own(Target("chat", Task.CHAT, "m"))
-        running = gateway({**config(), **extra}, providers={"chat": own}, environ=environ)
+        running = gateway({**config(), **extra}, providers={"chat": own}, runtime=Runtime(environ))
         for stream in (False, True):
             running.client.post("/endpoints/chat/invocations", json={**CHAT, "stream": stream})
             attributes = running.spans.wait_for("chat gpt-4").attributes

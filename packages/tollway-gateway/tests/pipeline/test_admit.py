@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tollway.gateway.app import Sources
+from tollway.gateway.pipeline import Runtime
 from tollway.provider import BaseProvider, Target, Task
 
 CHAT = {"messages": [{"role": "user", "content": "hi"}]}
@@ -33,7 +33,7 @@ def endpoint(name: str, **more):
 def start(gateway, config, **sources):
     names = [e["name"] for e in config["endpoints"]]
     providers = {name: Named(Target(name, Task.CHAT, "m")) for name in names}
-    return gateway(config, providers=providers, sources=Sources(**sources))
+    return gateway(config, providers=providers, runtime=Runtime({}, **sources))
 
 
 def test_one_limit_covers_every_path_and_route(gateway):

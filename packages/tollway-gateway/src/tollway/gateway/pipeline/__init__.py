@@ -1,20 +1,20 @@
 """The pipeline: a request's way from path to answer. Read `serve.py` first; each stage has its file."""
 
-from .attempt_predict import Surroundings
 from .paths import Entrance, Paths
 from .plan import Endpoint, destinations_of
 from .record import Recorder
+from .runtime import Runtime, Share
 from .serve import Pipeline
-from .wiring import Parts, providers_of, wire
+from .wiring import providers_of, wire
 
 __all__ = [
     "Endpoint",
     "Entrance",
-    "Parts",
     "Paths",
     "Pipeline",
     "Recorder",
-    "Surroundings",
+    "Runtime",
+    "Share",
     "destinations_of",
     "providers_of",
     "wire",

@@ -13,7 +13,6 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypedDict, TypeVar
 
@@ -24,6 +23,7 @@ from tollway.provider import Answer, BaseProvider, Call, PredictionError, Provid
 from tollway.provider.predictions import ChunkEncoder, answer_from, collect, stream_of
 
 from .plan import Attempt
+from .runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
@@ -32,15 +32,6 @@ _T = TypeVar("_T")
 _END: Any = object()
 
 _FAILED = "the provider's predict failed; the trace of this request says how"
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all in-process models share: threads, the random part of ids, the wall clock in Unix seconds."""
-
-    threads: Executor
-    new_id: Callable[[], str]
-    now_s: Callable[[], int]
 
 
 class _Sources(TypedDict):
@@ -53,10 +44,10 @@ class _Sources(TypedDict):
 class PredictRunner:
     """Asks one `BaseProvider`."""
 
-    def __init__(self, provider: BaseProvider, surroundings: Surroundings) -> None:
+    def __init__(self, provider: BaseProvider, runtime: Runtime) -> None:
         self._provider = provider
-        self._threads = surroundings.threads
-        self._sources = _Sources(new_id=surroundings.new_id, now_s=surroundings.now_s)
+        self._threads = runtime.threads
+        self._sources = _Sources(new_id=runtime.new_id, now_s=runtime.now_s)
         predict = provider.predict
         self._is_async = inspect.iscoroutinefunction(predict) or inspect.isasyncgenfunction(predict)
 

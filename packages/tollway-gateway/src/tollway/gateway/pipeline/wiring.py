@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig
 from tollway.gateway.telemetry import Labels
 from tollway.gateway.telemetry.genai import endpoint_attributes, span_name
-from tollway.gateway.upstream import UpstreamClient
 from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, discovery, with_defaults
 
 from .admit import limiter_of
 from .attempt_http import HTTPRunner
-from .attempt_predict import PredictRunner, Surroundings
+from .attempt_predict import PredictRunner
 from .deadline import time_limits
 from .plan import Endpoint, Runner
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What endpoints share; `clock_ns` is monotonic, `folder` (None for one worker) that of all workers."""
-
-    client: UpstreamClient
-    surroundings: Surroundings
-    clock_ns: Callable[[], int]
-    folder: str | None = None
+from .runtime import Runtime
 
 
 def providers_of(config: GatewayConfig) -> dict[str, Provider]:
@@ -34,9 +23,9 @@ def providers_of(config: GatewayConfig) -> dict[str, Provider]:
     return {endpoint.name: _provider(endpoint) for endpoint in config.endpoints}
 
 
-def wire(config: GatewayConfig, providers: Mapping[str, Provider], parts: Parts) -> list[Endpoint]:
+def wire(config: GatewayConfig, providers: Mapping[str, Provider], runtime: Runtime) -> list[Endpoint]:
     """Wire every endpoint to its provider."""
-    return [_endpoint(endpoint, providers[endpoint.name], parts) for endpoint in config.endpoints]
+    return [_endpoint(endpoint, providers[endpoint.name], runtime) for endpoint in config.endpoints]
 
 
 def _provider(config: EndpointConfig) -> Provider:
@@ -45,14 +34,14 @@ def _provider(config: EndpointConfig) -> Provider:
     return kind(Target(config.name, config.endpoint_type, config.model.name, settings))
 
 
-def _endpoint(config: EndpointConfig, provider: Provider, parts: Parts) -> Endpoint:
+def _endpoint(config: EndpointConfig, provider: Provider, runtime: Runtime) -> Endpoint:
     provider_name = discovery.normalise(config.model.provider)
     return Endpoint(
         name=config.name,
         task=config.endpoint_type,
-        limiter=limiter_of(config.name, config.limit, parts.clock_ns, parts.folder),
+        limiter=limiter_of(config.name, config.limit, runtime.clock_ns, runtime.folder),
         limits=time_limits(config.timeout),
-        runner=_runner(config, provider, parts),
+        runner=_runner(config, provider, runtime),
         labels=Labels(config.name, provider_name, config.model.name),
         span_name=span_name(config.endpoint_type, config.model.name),
         attributes=endpoint_attributes(
@@ -65,12 +54,12 @@ def _endpoint(config: EndpointConfig, provider: Provider, parts: Parts) -> Endpo
     )
 
 
-def _http(config: EndpointConfig, provider: HTTPProvider, parts: Parts) -> Runner:
-    return HTTPRunner(provider, parts.client, config.timeout.connect_s)
+def _http(config: EndpointConfig, provider: HTTPProvider, runtime: Runtime) -> Runner:
+    return HTTPRunner(provider, runtime.client, config.timeout.connect_s)
 
 
-def _predict(config: EndpointConfig, provider: BaseProvider, parts: Parts) -> Runner:
-    return PredictRunner(provider, parts.surroundings)
+def _predict(config: EndpointConfig, provider: BaseProvider, runtime: Runtime) -> Runner:
+    return PredictRunner(provider, runtime)
 
 
 _RUNNERS: tuple[tuple[type[Provider], Callable[..., Runner]], ...] = (
@@ -80,10 +69,10 @@ _RUNNERS: tuple[tuple[type[Provider], Callable[..., Runner]], ...] = (
 """Which runner asks which kind of provider."""
 
 
-def _runner(config: EndpointConfig, provider: Provider, parts: Parts) -> Runner:
+def _runner(config: EndpointConfig, provider: Provider, runtime: Runtime) -> Runner:
     for kind, make in _RUNNERS:
         if isinstance(provider, kind):
-            return make(config, provider, parts)
+            return make(config, provider, runtime)
     raise TypeError(
         f"the provider {config.model.provider!r} of endpoint {config.name!r} is a {type(provider).__name__}: "
         "it must be a BaseProvider or an HTTPProvider"

@@ -14,8 +14,9 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from tollway.gateway.app import Share, create_app
+from tollway.gateway.app import create_app
 from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.pipeline import Runtime, Share
 
 from .access_log import AccessLog, lines_of, missing_line
 from .address import Listener, refused
@@ -106,7 +107,7 @@ def _server(app: Any, config: GatewayConfig, started: Callable[[], None]) -> Ser
 
 def _made(config: GatewayConfig, share: Share | None) -> Any:
     try:
-        return create_app(config, share=share)
+        return create_app(config, runtime=Runtime(share=share))
     except Exception as error:  # a plugin's constructor may fail in any way it likes
         _log.debug("a provider could not be made", exc_info=True)
         raise StartError(f"a provider cannot be made: {error}") from error

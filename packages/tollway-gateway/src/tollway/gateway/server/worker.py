@@ -10,8 +10,8 @@ import socket
 from collections.abc import Callable
 from types import FrameType
 
-from tollway.gateway.app import Share
 from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.pipeline import Share
 
 from .address import AddressError
 from .run import StartError, prepared, run

@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tollway.gateway.app import Share
 from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.pipeline import Share
 
 from .address import SPREADS, Listener, spread
 from .greeting import greeting

@@ -1,0 +1,63 @@
+"""What the parts of one gateway share, beside its config."""
+
+from __future__ import annotations
+
+import os
+import random as chance
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tollway.gateway.upstream import HTTP1Client
+
+_THREADS = 32
+"""Plain `predict` calls that run at the same time; more of them wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What the workers of one gateway have in common: a folder; and which of them this one is."""
+
+    folder: str
+    worker: int
+
+
+class Runtime:
+    """Clocks, chance and ids (tests bring their own), connections, threads, and what workers share.
+
+    `clock_ns` and `clock_s` are monotonic and count nanoseconds and seconds; `now_s` is Unix time in seconds;
+    `random` gives a number in [0, 1).
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        share: Share | None = None,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        clock_s: Callable[[], float] = time.perf_counter,
+        now_s: Callable[[], int] = lambda: int(time.time()),
+        random: Callable[[], float] = chance.random,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self.environ = environ
+        self.share = share
+        self.clock_ns = clock_ns
+        self.clock_s = clock_s
+        self.now_s = now_s
+        self.random = random
+        self.new_id = new_id
+        self.client = HTTP1Client(environ)
+        self.threads = ThreadPoolExecutor(_THREADS, "tollway-predict")
+
+    @property
+    def folder(self) -> str | None:
+        """The folder of all workers; None for one alone."""
+        return None if self.share is None else self.share.folder
+
+    async def close(self) -> None:
+        """Close every connection; threads end when their calls do, and take no more."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        await self.client.close()
