@@ -93,5 +93,5 @@ class Pipeline:
 async def _fail(scope: Scope, reply: Reply, record: Record, failure: Failure) -> None:
     if (b"expect", b"100-continue") in scope["headers"]:  # its body may never come: nothing can follow it
         reply.hang_up_after()
+    record.failed(failure.status, failure.code, reply.status or failure.status)  # counted when it is read
     await reply.fail(failure)
-    record.failed(failure.status, failure.code, reply.status or failure.status)
