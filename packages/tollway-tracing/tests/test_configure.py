@@ -130,6 +130,19 @@ class TestStore:
         assert ("s", "shop", {"a": 1}) == (trace.root_name, trace.service, trace.spans[0].inputs)
         assert trace == tracing.get_trace(trace.trace_id)
 
+    @pytest.mark.parametrize(("given", "mode"), [({}, 0o600), ({"store_file_mode": 0o640}, 0o640)])
+    def test_files_are_the_owners_unless_a_setting_opens_them(self, tmp_path, given, mode):
+        configure(store=tmp_path / "traces", **given)
+        tracing.start_span("s").start().end()
+        assert tracing.flush()
+        files = [path for path in (tmp_path / "traces").rglob("*") if path.is_file()]
+        assert [mode] * 3 == [path.stat().st_mode & 0o777 for path in files]
+
+    @pytest.mark.parametrize("mode", [0, 0o444, 0o755, 0o200, 416 * 8, -1])
+    def test_a_mode_that_no_store_can_live_with_is_refused(self, tmp_path, mode):
+        with pytest.raises(SettingError, match=r"store_file_mode is .*use 0o600"):
+            configure(store=tmp_path, store_file_mode=mode)
+
     def test_retention_is_passed_on(self, tmp_path):
         (processor,) = processors(
             configure({"TOLLWAY_STORE": str(tmp_path)}, retention_days=2, retention_bytes=10),

@@ -288,11 +288,33 @@ class TestUsual:
         groups = [usual(attributes={"x": "y" * 200_000}) for _ in range(5)]
         assert 2 == store.write_usual(groups)[0]
 
+    @pytest.mark.parametrize("umask", [0o000, 0o077, 0o277])
+    @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+    def test_files_have_the_stores_mode_whatever_the_umask(self, tmp_path, mode, umask):
+        (tmp_path / DAY).mkdir()
+        store = store_at(tmp_path, "compiled", file_mode=mode)
+        before = os.umask(umask)
+        try:
+            assert 1 == store.write_usual([usual()])[0]
+        finally:
+            os.umask(before)
+        (file,) = (tmp_path / DAY).iterdir()
+        assert mode == file.stat().st_mode & 0o777
+
+    def test_a_linked_day_is_left_to_the_python(self, store, tmp_path):
+        """Which says what is wrong; nothing is written through the link."""
+        day = store.layout.root / DAY
+        day.rename(tmp_path / "elsewhere")
+        day.symlink_to(tmp_path / "elsewhere")
+        assert 0 == store.write_usual([usual()])[0]
+        assert [] == names(store)
+
     def test_files_are_named_where_descriptors_may_not_be(self, store):
         """Few kernels link a descriptor for everybody; then /proc names it, as it does for the Python."""
         writer = _native.Writer(
             os.fsencode(store.layout.root),
             1_000_000,
+            0o600,
             head_of=store._encoder.head_of,
             service_of=lambda tracer: "shop",
             second_of=second_of,

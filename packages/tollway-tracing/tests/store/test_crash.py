@@ -88,6 +88,7 @@ FileStore({path!r}).write([[make_span()]])
 @pytest.mark.parametrize("step", ["write", "link", "close"])
 def test_a_writer_that_dies_leaves_no_half_trace(tmp_path, span, step, named):
     """Killed before it writes, links or closes: readers see all of it or nothing, and others write on."""
+    (tmp_path / "2026-11-24").mkdir()  # else it dies while it makes that
     script = DIES_AT.format(tests=str(CHILD.parent), path=str(tmp_path), step=step, named=named)
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     assert -9 == subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode

@@ -7,6 +7,7 @@ from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 from tollway.tracing.store import FileStore, FileStoreProcessor
 
 NEVER_S = 3600.0
+DAY_NS = 86_400_000_000_000
 
 
 @pytest.fixture
@@ -119,6 +120,43 @@ class TestDiskRefuses:
         (file,) = tmp_path.glob("2026-11-24/*.json")
         assert orjson.loads(file.read_bytes())["traceId"] == f"{1:032x}"
         processor.shutdown()
+
+
+def test_a_link_in_the_way_costs_its_traces_and_no_others(store, span, noon_ns, tmp_path, caplog):
+    """They would wait for ever, and all others behind them. Said once, however many they are."""
+    (tmp_path / "elsewhere").mkdir()
+    store.layout.root.mkdir()
+    (store.layout.root / "2026-11-24").symlink_to(tmp_path / "elsewhere")
+    processor = FileStoreProcessor(store, interval_s=NEVER_S)
+    for n in range(1, 5):
+        processor.on_end(span(n, start_ns=noon_ns + (n % 2) * DAY_NS))
+    processor.force_flush()
+    processor.force_flush()
+    assert {f"{n:032x}" for n in (1, 3)} == {trace.trace_id for trace in store.search()}
+    assert (2, 2) == (processor.counts.written_spans, processor.counts.dropped_spans)
+    assert 1 == len([record for record in caplog.records if "not followed" in record.message])
+    assert [] == list((tmp_path / "elsewhere").iterdir())
+    processor.shutdown()
+
+
+def test_a_trace_that_cannot_be_written_holds_up_no_other(store, span, monkeypatch):
+    """In one flush: what fails for its own sake is dropped, and the rest is written."""
+    real = store.write_trace
+
+    def write(spans):
+        if spans[0].name == "odd":
+            raise ValueError("odd")
+        return real(spans)
+
+    monkeypatch.setattr(store, "write_usual", lambda groups: (0, None))
+    monkeypatch.setattr(store, "write_trace", write)
+    processor = FileStoreProcessor(store, interval_s=NEVER_S)
+    for n, name in enumerate(["odd", "fine", "odd", "fine"], 1):
+        processor.on_end(span(n, name=name))
+    assert not processor.force_flush()
+    assert processor.force_flush()
+    assert (2, 2) == (processor.counts.written_spans, processor.counts.dropped_spans)
+    processor.shutdown()
 
 
 def test_idle_traces_are_written(store, span):

@@ -16,8 +16,10 @@ from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from . import propagation
+from ._ending import is_bounded, processors_of, shut_down
 from ._environment import Environment, SettingError, read_environment
 from ._instruments import observe
+from ._worker import SHUTDOWN_S
 from .engine import TracerProvider
 from .otlp import BatchProcessor, OTLPJsonExporter
 from .sampling import RatioSlowSampler
@@ -36,6 +38,7 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
     sampling_rate: float | None = None,
     slow_threshold_ms: float | None = None,
     store: str | os.PathLike[str] | FileStore | None = None,
+    store_file_mode: int = 0o600,
     otlp: str | None = None,
     otlp_headers: Mapping[str, str] | None = None,
     mode: str | None = None,
@@ -50,10 +53,11 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
     defaults.
 
     sampling_rate: the ratio of traces that is kept, 0 to 1 (1). slow_threshold_ms: keep every trace slower
-    than that. store: a folder for trace files. otlp: the base URL of a collector. mode: `local` (decide here)
-    or `collector` (send everything, its tail sampling decides). retention_days, retention_bytes: what the
-    store keeps. meter_provider: reads the numbers of `stats` as OpenTelemetry metrics. engine: more arguments
-    of `TracerProvider` (`id_generator`, `span_limits`, `clock` ...).
+    than that. store: a folder for trace files. store_file_mode: of new files in it; 0o640 lets the group read
+    them. otlp: the base URL of a collector. mode: `local` (decide here) or `collector` (send everything, its
+    tail sampling decides). retention_days, retention_bytes: what the store keeps. meter_provider: reads the
+    numbers of `stats` as OpenTelemetry metrics. engine: more arguments of `TracerProvider` (`id_generator`,
+    `span_limits`, `clock`, `shutdown_timeout_s` ...).
 
     Variables: TOLLWAY_SAMPLING_RATE, TOLLWAY_SLOW_THRESHOLD_MS, TOLLWAY_SAMPLING_MODE, TOLLWAY_STORE, and
     OTEL_* as their specification says. Calling it again changes what is set up; tracers that are in use go
@@ -68,7 +72,7 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
     if resource is not None:
         full_resource = full_resource.merge(resource)
     processors: list[SpanProcessor] = []
-    files = _store(store if store is not None else given.store)
+    files = _store(store if store is not None else given.store, store_file_mode)
     if files is not None:
         max_age_s = None if retention_days is None else retention_days * 86_400
         processors.append(FileStoreProcessor(files, max_age_s=max_age_s, max_bytes=retention_bytes))
@@ -122,8 +126,13 @@ def _sampler(
         raise SettingError(str(error)) from None
 
 
-def _store(store: str | os.PathLike[str] | FileStore | None) -> FileStore | None:
-    return store if store is None or isinstance(store, FileStore) else FileStore(store)
+def _store(store: str | os.PathLike[str] | FileStore | None, file_mode: int) -> FileStore | None:
+    if store is None or isinstance(store, FileStore):
+        return store
+    try:
+        return FileStore(store, file_mode=file_mode)
+    except ValueError as error:
+        raise SettingError(f"store_{error}") from None
 
 
 def _exporting(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> list[SpanProcessor]:
@@ -209,8 +218,15 @@ def flush(timeout_s: float = 30.0) -> bool:
     return True if force_flush is None else bool(force_flush(int(timeout_s * 1000)))
 
 
-def shutdown() -> None:
-    """Decide what is open by what is known, write and send it, and stop. Safe to call again."""
-    end = getattr(otel.get_tracer_provider(), "shutdown", None)
-    if end is not None:
-        end()
+def shutdown(timeout_s: float = SHUTDOWN_S) -> None:
+    """Decide what is open by what is known, write and send it, and stop. Safe to call again.
+
+    Takes no longer than `timeout_s`, whatever hangs. The spans left behind are logged, and counted in
+    `stats().dropped_spans["shutdown"]`. (Processors and providers of others have their own times.)
+    """
+    provider = otel.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        provider.shutdown(timeout_s)
+    elif isinstance(provider, SDKTracerProvider):
+        shut_down(filter(is_bounded, processors_of(provider)), timeout_s)
+        provider.shutdown()

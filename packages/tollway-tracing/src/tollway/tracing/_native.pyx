@@ -22,6 +22,7 @@ from tollway.tracing.engine._constants import KEPT_BECAUSE as _KEPT_BECAUSE, UNS
 cdef extern from *:
     """
     #include <fcntl.h>
+    #include <sys/stat.h>
     #include <unistd.h>
 
     #if defined(__linux__) && defined(O_TMPFILE)
@@ -30,9 +31,9 @@ cdef extern from *:
     #define TOLLWAY_UNNAMED 0
     #endif
     #ifdef O_PATH
-    #define TOLLWAY_FOLDER (O_PATH | O_DIRECTORY | O_CLOEXEC)
+    #define TOLLWAY_FOLDER (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     #else
-    #define TOLLWAY_FOLDER (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    #define TOLLWAY_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     #endif
 
     #ifdef AT_EMPTY_PATH
@@ -40,6 +41,13 @@ cdef extern from *:
     #else
     #define TOLLWAY_BY_DESCRIPTOR -1  /* which is refused */
     #endif
+
+    /* Take from the umask what it took: the mode is a setting. */
+    static int tollway_set_mode(int file, int mode) {
+        struct stat known;
+        if (fstat(file, &known) < 0) return 0;
+        return (int) (known.st_mode & 0777) == mode || fchmod(file, (mode_t) mode) == 0;
+    }
 
     /* Here and not in Cython: constants that the compiler sees through. */
     static const char TOLLWAY_HEX[] = "0123456789abcdef";
@@ -54,6 +62,7 @@ cdef extern from *:
     int linkat(int from_folder, const char *source, int to_folder, const char *target, int flags) nogil
     Py_ssize_t write(int file, const void *data, size_t size) nogil
     int close(int file) nogil
+    bint set_mode "tollway_set_mode"(int file, int mode) noexcept nogil
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL

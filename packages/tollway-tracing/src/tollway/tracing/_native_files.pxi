@@ -1,10 +1,10 @@
 # Files that are there whole or not at all: `store/_files.py`, compiled.
 
 
-cdef int write_files(const File *files, int count, const char *data, bint by_proc) noexcept nogil:
+cdef int write_files(const File *files, int count, const char *data, int mode, bint by_proc) noexcept nogil:
     """Make files, in order, up to the first that cannot be made; return how many that are.
 
-    by_proc: whether to name them by /proc at once.
+    mode: theirs. by_proc: whether to name them by /proc at once.
     """
     cdef int folder = -1
     cdef int made = 0
@@ -13,9 +13,9 @@ cdef int write_files(const File *files, int count, const char *data, bint by_pro
         if files[made].folder != opened:
             if folder >= 0:
                 close(folder)
-            folder = open_again(AT_FDCWD, files[made].folder, FOLDER)
+            folder = open_again(AT_FDCWD, files[made].folder, FOLDER, 0)
             opened = files[made].folder
-        if folder < 0 or not write_file(folder, &files[made], data, &by_proc):
+        if folder < 0 or not write_file(folder, &files[made], data, mode, &by_proc):
             break
         made += 1
     if folder >= 0:
@@ -23,22 +23,28 @@ cdef int write_files(const File *files, int count, const char *data, bint by_pro
     return made
 
 
-cdef int open_again(int folder, const char *path, int flags) noexcept nogil:
+cdef int open_again(int folder, const char *path, int flags, int mode) noexcept nogil:
     """Open, and again when a signal came in between."""
     cdef int file
     while True:
-        file = openat(folder, path, flags, 0o644)
+        file = openat(folder, path, flags, mode)
         if file >= 0 or errno != EINTR:
             return file
 
 
-cdef bint write_file(int folder, const File *place, const char *data, bint *by_proc) noexcept nogil:
+cdef bint write_file(
+    int folder, const File *place, const char *data, int mode, bint *by_proc
+) noexcept nogil:
     """Make a file, whole, as `store/_files.py` does; False where that is refused, or there is one."""
-    cdef int file = open_again(folder, b".", UNNAMED)
+    cdef int file = open_again(folder, b".", UNNAMED, mode)
     cdef bint made
     if file < 0:
         return False
-    made = write_all(file, data + place.first, place.size) and give_name(file, folder, place.name, by_proc)
+    made = (
+        set_mode(file, mode)
+        and write_all(file, data + place.first, place.size)
+        and give_name(file, folder, place.name, by_proc)
+    )
     return (close(file) == 0 or errno == EINTR) and made
 
 

@@ -232,13 +232,14 @@ cdef class Batch:
 cdef class Writer:
     """Writes usual traces to the files of one store.
 
-    root: the store's folder. max_line_bytes: of the spans of a line. head_of: gives what comes before the
+    root: the store's folder. max_line_bytes: of the spans of a line. mode: of new files. head_of: gives what comes before the
     spans of a tracer. service_of: gives a tracer's service. second_of: gives RFC 3339 of Unix seconds.
     repeated: gives what many summaries share, as the end of an object and as that of an array.
     by_proc: do as where files without a name are not named by their descriptor.
     """
 
     cdef tuple settings
+    cdef int mode
     cdef bint by_proc
     cdef Batch spare
 
@@ -246,6 +247,7 @@ cdef class Writer:
         self,
         bytes root not None,
         Py_ssize_t max_line_bytes,
+        int mode,
         *,
         head_of,
         service_of,
@@ -253,6 +255,7 @@ cdef class Writer:
         repeated,
         bint by_proc=False,
     ):
+        self.mode = mode
         self.by_proc = by_proc
         self.settings = (root, max_line_bytes, head_of, service_of, second_of, repeated)
 
@@ -274,7 +277,7 @@ cdef class Writer:
                     break
             if batch.count:
                 with nogil:
-                    written = write_files(batch.files, batch.count, batch.pen.out.data, self.by_proc)
+                    written = write_files(batch.files, batch.count, batch.pen.out.data, self.mode, self.by_proc)
             return written, batch.rows_of(written)
         finally:
             batch.clear()

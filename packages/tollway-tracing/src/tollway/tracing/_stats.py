@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from opentelemetry import trace as otel
 from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 
+from ._ending import processors_of
 from .engine import TracerProvider
 from .otlp import BatchProcessor, OTLPJsonExporter
 from .store import FileStoreProcessor
@@ -25,7 +26,9 @@ class Stats:
     dropped_traces: Mapping[str, int] = field(default_factory=dict)
     """By reason: unpicked, shutdown."""
     dropped_spans: Mapping[str, int] = field(default_factory=dict)
-    """By reason: unpicked, late, evicted, parent, shutdown; and queue, what a full queue or store refused."""
+    """By reason: unpicked, late, evicted, parent, shutdown (undecided then, or left behind by a store or an
+    exporter that was not done in time); and queue, what a full queue or store refused.
+    """
     held_spans: int = 0
     queued_spans: int = 0
     exported_spans: int = 0
@@ -45,18 +48,21 @@ class Stats:
 def stats() -> Stats:
     """Return what the global provider's tracing did so far."""
     provider = otel.get_tracer_provider()
-    multi = provider._active_span_processor if isinstance(provider, SDKTracerProvider) else None
-    processors = getattr(multi, "_span_processors", ())
+    processors = processors_of(provider) if isinstance(provider, SDKTracerProvider) else ()
     batches = [p for p in processors if isinstance(p, BatchProcessor)]
     stores = [p for p in processors if isinstance(p, FileStoreProcessor)]
     exporters = [p.span_exporter for p in batches if isinstance(p.span_exporter, OTLPJsonExporter)]
     refused = sum(p.dropped_spans for p in batches) + sum(p.counts.dropped_spans for p in stores)
+    left = sum(p.left_spans for p in batches) + sum(p.left_spans for p in stores)
     counts = provider.counts if isinstance(provider, TracerProvider) else None
+    dropped = {} if counts is None else dict(counts.dropped)
+    if left:
+        dropped["shutdown"] = dropped.get("shutdown", 0) + left
     return Stats(
         started_spans=0 if counts is None else counts.started,
         kept_traces={} if counts is None else dict(counts.kept),
         dropped_traces={} if counts is None else dict(counts.dropped_traces),
-        dropped_spans={**({} if counts is None else counts.dropped), "queue": refused},
+        dropped_spans={**dropped, "queue": refused},
         held_spans=provider.held_spans if isinstance(provider, TracerProvider) else 0,
         queued_spans=sum(p.queued_spans for p in batches) + sum(p.queued_spans for p in stores),
         exported_spans=sum(p.exported_spans for p in batches),

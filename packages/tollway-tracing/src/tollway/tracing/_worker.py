@@ -27,6 +27,9 @@ _WAKE_AT_SPANS = 2_048
 busy.
 """
 
+SHUTDOWN_S = 5.0
+"""How long a shutdown waits for a thread that is behind: one that hangs must not keep a program alive."""
+
 Clock = Callable[[], float]
 """Monotonic seconds."""
 
@@ -78,6 +81,15 @@ class Sink(Protocol):
         """
         ...
 
+    @property
+    def held_spans(self) -> int:
+        """Spans that `consume` took and has not done with."""
+        ...
+
+    def stop(self) -> None:
+        """Begin nothing more; called by another thread, also while `consume` runs."""
+        ...
+
     def close(self) -> None:
         """Give back what the sink holds open."""
         ...
@@ -126,6 +138,7 @@ class SpanWorker:
         self._done = 0
         self._succeeded = True
         self._closed = False
+        self._ended = False
         self.dropped = 0
 
     def after_fork(self) -> None:
@@ -134,6 +147,14 @@ class SpanWorker:
         self._fresh()
         self._closed = closed
         self._sink.after_fork()
+
+    @property
+    def left(self) -> int:
+        """Spans that a shutdown left behind: its time was over, or the sink could not do with them.
+
+        A thread that is left behind too may yet finish what it is at.
+        """
+        return self.queued + self._sink.held_spans if self._ended else 0
 
     @property
     def queued(self) -> int:
@@ -225,22 +246,39 @@ class SpanWorker:
                     return False
             return self._succeeded
 
-    def shutdown(self, timeout_s: float) -> bool:
-        """Take care of what is queued, at most so long, and stop; safe to call again."""
+    def begin_shutdown(self) -> None:
+        """Take no more spans, and have the thread take care of those that are there."""
         with self._lock:
             self._closed = True
-            thread = self._thread
             self._wake.set()
+
+    def shutdown(self, timeout_s: float) -> bool:
+        """Take care of what is queued, at most so long, and stop; safe to call again.
+
+        When the time is over the thread is left to itself: it is a daemon, and begins nothing more. What is
+        left behind is counted (`left`) and logged.
+        """
+        self.begin_shutdown()
+        thread = self._thread
         if thread is not None:
-            thread.join(timeout_s)
+            thread.join(0 if self._ended else timeout_s)
             if thread.is_alive():
+                self._sink.stop()
+                self._end(f"was not done after {timeout_s:g} s")
                 return False
         else:
             self._succeeded = self._turn(flush=True)
         self.dropped += len(self._queue)  # put between the last look and the close
         self._queue.clear()
         self._sink.close()
+        self._end("has ended")
         return self._succeeded
+
+    def _end(self, how: str) -> None:
+        if not self._ended:
+            self._ended = True
+            if lost := self.left:
+                _logger.warning("%s %s: %d spans are lost", self._name, how, lost)
 
 
 def _weak_call(worker: SpanWorker) -> Callable[[], None]:

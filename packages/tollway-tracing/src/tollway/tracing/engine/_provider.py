@@ -22,6 +22,8 @@ from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace import Tracer as APITracer
 from opentelemetry.util.types import Attributes
 
+from tollway.tracing._ending import processors_of, shut_down
+from tollway.tracing._worker import SHUTDOWN_S
 from tollway.tracing.sampling import RatioSlowSampler
 
 from ._clock import Clock
@@ -38,9 +40,10 @@ class TracerProvider(SDKTracerProvider):
     then the environment chooses, as the specification says) it behaves as the SDK's provider does.
 
     clock: where times come from. timer: False leaves it to the caller to call `tick`, as tests do.
+    shutdown_timeout_s: how long the end of the program waits for processors of ours that are behind.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the SDK's, and keywords
         self,
         sampler: Sampler | None = None,
         resource: Resource | None = None,
@@ -51,6 +54,7 @@ class TracerProvider(SDKTracerProvider):
         *,
         clock: Clock | None = None,
         timer: bool = True,
+        shutdown_timeout_s: float = SHUTDOWN_S,
         **rest: Any,
     ) -> None:
         super().__init__(
@@ -71,6 +75,7 @@ class TracerProvider(SDKTracerProvider):
             meter=None if own is None else self._meter(),
         )
         self._adopted: list[SpanProcessor] = []
+        self._shutdown_timeout_s = shutdown_timeout_s
         self._ends_at_exit = shutdown_on_exit
         reference = weakref.ref(self)
 
@@ -147,10 +152,17 @@ class TracerProvider(SDKTracerProvider):
         """
         self.engine.tick()
 
-    def shutdown(self) -> None:
-        """Decide what is open by what is known, pass it on, and shut the processors down."""
+    def shutdown(self, timeout_s: float | None = None) -> None:
+        """Decide what is open by what is known, pass it on, and shut the processors down.
+
+        Ours take no longer than timeout_s together, `shutdown_timeout_s` where it is not given; spans that
+        they leave behind are counted and logged.
+        """
         self.engine.shutdown()
-        super().shutdown()
+        shut_down(processors_of(self), self._shutdown_timeout_s if timeout_s is None else timeout_s)
+        if self._atexit_handler is not None:
+            atexit.unregister(self._atexit_handler)
+            self._atexit_handler = None
 
     def adopt_processors(self, processors: Sequence[SpanProcessor]) -> None:
         """Add processors that a later `adopt` replaces; those that others add stay."""
@@ -186,6 +198,7 @@ class TracerProvider(SDKTracerProvider):
                 "engine",
                 "_meter_provider",
                 "_disabled",
+                "_shutdown_timeout_s",
             ):
                 setattr(self, name, getattr(fresh, name))
             self._adopted = fresh._adopted
@@ -197,7 +210,6 @@ class TracerProvider(SDKTracerProvider):
                 tracer.bind(self.engine)
         old.shutdown()
         old.hand_over(self.engine)
-        for processor in adopted:
-            processor.shutdown()
+        shut_down(adopted, self._shutdown_timeout_s)
         if self._ends_at_exit and self._atexit_handler is None:  # it was shut down before, and lives again
             self._atexit_handler = atexit.register(self.shutdown)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from tollway.tracing._worker import Clock, SpanWorker, Wait, wait_for
+from tollway.tracing._worker import SHUTDOWN_S, Clock, SpanWorker, Wait, wait_for
 
 from ._encode import is_sampled
 
@@ -22,13 +22,25 @@ class _Sender:
         self.max_batch_spans = max_batch_spans
         self.exported = 0
         self.failed = 0
+        self.held_spans = 0
+        """Spans that were taken, and are neither exported nor given up."""
+        self._stopped = False
 
     def consume(self, spans: list[ReadableSpan], *, flush: bool) -> bool:
         """Export all of it; a batch that fails is counted, and the next one still tried."""
         succeeded = True
+        self.held_spans += len(spans)
         for start in range(0, len(spans), self.max_batch_spans):
-            succeeded &= self._export(spans[start : start + self.max_batch_spans])
+            if self._stopped:
+                return False
+            batch = spans[start : start + self.max_batch_spans]
+            succeeded &= self._export(batch)
+            self.held_spans -= len(batch)
         return succeeded
+
+    def stop(self) -> None:
+        """Begin no further batch than the one that is being exported."""
+        self._stopped = True
 
     def _export(self, batch: list[ReadableSpan]) -> bool:
         try:
@@ -44,7 +56,8 @@ class _Sender:
 
     def after_fork(self) -> None:
         """Count from nothing; close the connection that the parent still speaks on."""
-        self.exported = self.failed = 0
+        self.exported = self.failed = self.held_spans = 0
+        self._stopped = False
         _close(self.exporter)
 
     def close(self) -> None:
@@ -108,6 +121,11 @@ class BatchProcessor(SpanProcessor):
         return self._worker.dropped
 
     @property
+    def left_spans(self) -> int:
+        """Spans that a shutdown left behind because its time was over."""
+        return self._worker.left
+
+    @property
     def queued_spans(self) -> int:
         """Spans that wait."""
         return self._worker.queued
@@ -121,7 +139,13 @@ class BatchProcessor(SpanProcessor):
         """Export everything that has ended; return whether that succeeded in time."""
         return self._worker.flush(timeout_millis / 1000)
 
-    def shutdown(self, timeout_millis: int = 30_000) -> None:
-        """Export what is queued, at most so long, and stop. After the time a waiting retry is cut short."""
+    def begin_shutdown(self) -> None:
+        """Take no more spans, and begin to export those that are there; `shutdown` waits for it."""
+        self._worker.begin_shutdown()
+
+    def shutdown(self, timeout_millis: int = round(SHUTDOWN_S * 1000)) -> None:
+        """Export what is queued, at most so long, and stop. After the time a waiting retry is cut short, and
+        what is left is counted and logged.
+        """
         if not self._worker.shutdown(timeout_millis / 1000):
             self._sender.exporter.shutdown()

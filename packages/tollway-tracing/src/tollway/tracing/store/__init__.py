@@ -2,10 +2,11 @@
 
 from ._default import NoStoreError, get_trace, search_traces, set_default
 from ._maintenance import Pruned, Verification, prune, reindex, verify
-from ._processor import FileStoreProcessor, StoreCounts
+from ._processor import FileStoreProcessor
 from ._store import FileStore, TraceReader
 from ._summary import Summary
 from ._views import EventView, SpanView, Trace
+from ._writer import StoreCounts
 
 __all__ = [
     "EventView",

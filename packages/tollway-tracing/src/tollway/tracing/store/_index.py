@@ -2,17 +2,17 @@
 
 A row is a JSON array. Its first element is the sort key of its index in fixed-width hex, so that raw lines
 sort as their keys do, and only the rows that a query returns are parsed. A trace that grew (late spans,
-another process) gets a newer row in every bucket that has an older one: the row written last is the true one.
+another process) gets a newer row in its buckets, and one in each that it leaves: the row written last is the
+true one, and shows there that the trace has left.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import orjson
 
-from ._files import Layout, append
+from ._layout import INDEXES, Layout
 from ._summary import Summary
 
 BY_STATUS = "by_status"
@@ -75,32 +75,24 @@ def bucket_file(layout: Layout, index: str, day: str, bucket: str) -> str:
 
 def buckets_in(layout: Layout, index: str, day: str) -> list[str]:
     """Return the names of a day's buckets; none where the day has none, or was pruned just now."""
-    try:
-        names = os.listdir(layout.indexes / index / day)
-    except FileNotFoundError:
-        return []
+    names = (entry.name for entry in layout.entries(INDEXES, index, day))
     return sorted(name[:-6] for name in names if name.endswith(".jsonl"))
 
 
 class Entry(NamedTuple):
-    """A row to write, and the summaries that the trace had before, whose buckets must hear of it too."""
+    """A row to write; `left` are the (index, bucket) in which the trace was before: they must hear of it."""
 
     row: Row
-    before: tuple[Summary, ...] = ()
+    left: frozenset[tuple[str, str]] = frozenset()
 
     def lines(self) -> dict[tuple[str, str, str], bytes]:
         """Return the line for each (index, day, bucket) that must have one."""
         summary, written_ns, day = self.row
         rest = b'"%016x",%b\n' % (written_ns, summary.to_row())
-        lines = {
-            (index, day, bucket): b'["%016x",%b' % (max(0, key), rest)
-            for index, bucket, key in buckets_of(summary)
-        }
-        if self.before:
-            by_index = {index: line for (index, _, _), line in lines.items()}
-            for older in self.before:
-                lines |= {(index, day, bucket): by_index[index] for index, bucket, _ in buckets_of(older)}
-        return lines
+        places = buckets_of(summary)
+        by_index = {index: b'["%016x",%b' % (max(0, key), rest) for index, _, key in places}
+        buckets = {(index, bucket) for index, bucket, _ in places} | self.left
+        return {(index, day, bucket): by_index[index] for index, bucket in buckets}
 
 
 class Rows(NamedTuple):
@@ -114,12 +106,29 @@ class Rows(NamedTuple):
 
 
 def grouped(entries: Iterable[Entry | Rows]) -> dict[tuple[str, str, str], bytes]:
-    """Return what each bucket gets, each in one piece."""
+    """Return what each bucket gets, each in one piece; of several rows of one trace only the last."""
     found: defaultdict[tuple[str, str, str], list[bytes]] = defaultdict(list)
-    for entry in entries:
+    for entry in _last_of_each(entries):
         for place, line in entry.lines().items():
             found[place].append(line)
     return {place: b"".join(lines) for place, lines in found.items()}
+
+
+def _last_of_each(entries: Iterable[Entry | Rows]) -> Iterable[Entry | Rows]:
+    """Return the entries in their order; a trace's last one speaks for all of them."""
+    found: dict[object, Entry | Rows] = {}
+    for entry in entries:
+        if isinstance(entry, Rows):
+            found[id(entry)] = entry
+            continue
+        key = entry.row.summary.trace_id, entry.row.day
+        earlier = found.pop(key, None)
+        if isinstance(earlier, Entry):
+            buckets = {(index, bucket) for index, bucket, _ in buckets_of(earlier.row.summary)}
+            found[key] = Entry(entry.row, entry.left | earlier.left | buckets)
+        else:
+            found[key] = entry
+    return found.values()
 
 
 def append_to(layout: Layout, place: tuple[str, str, str], lines: bytes) -> None:
@@ -127,7 +136,7 @@ def append_to(layout: Layout, place: tuple[str, str, str], lines: bytes) -> None
     index, day, bucket = place
     path = bucket_file(layout, index, day, bucket)
     try:
-        append(path, lines)
+        layout.files.append(path, lines)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        append(path, lines)
+        layout.files.make_folder(path)
+        layout.files.append(path, lines)

@@ -3,14 +3,12 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from . import _files
-from ._files import days_in, trace_ids_in, whole_lines
+from ._files import whole_lines
 from ._index import BY_DURATION, BY_STATUS, Entry, Row, bucket_file, buckets_in, grouped, row_of
+from ._layout import INDEXES
 from ._lines import spans_of, summary_of
 from ._search import Progress
 from ._store import FileStore
@@ -46,9 +44,11 @@ def _no_progress(done: int, total: int) -> None:
     """Tell nobody."""
 
 
-def _summary_in(path: str, *, whole: bool = False) -> tuple[Summary | None, int]:
-    """Return a file's summary and its torn lines; `whole` reads the spans of each line too."""
-    lines, torn = whole_lines(_files.read(path))
+def _summary_in(
+    store: FileStore, day: str, trace_id: str, *, whole: bool = False
+) -> tuple[Summary | None, int]:
+    """Return a trace's summary and its torn lines; `whole` reads the spans of each line too."""
+    lines, torn = whole_lines(store.layout.files.read(store.layout.trace_file(day, trace_id)))
     parts = []
     for line in lines:
         try:
@@ -64,7 +64,8 @@ def _indexed(store: FileStore, day: str) -> dict[str, Row]:
     """Return the latest row of each trace of a day."""
     found: dict[str, Row] = {}
     for bucket in buckets_in(store.layout, BY_STATUS, day):
-        for line in whole_lines(_files.read(bucket_file(store.layout, BY_STATUS, day, bucket)))[0]:
+        data = store.layout.files.read(bucket_file(store.layout, BY_STATUS, day, bucket))
+        for line in whole_lines(data)[0]:
             if row := row_of(line, day):
                 trace_id = row.summary.trace_id
                 found[trace_id] = max(row, found.get(trace_id, row), key=_written)
@@ -87,7 +88,7 @@ def reindex(store: FileStore, *, progress: Progress = _no_progress) -> int:
         total += _reindex_day(store, day)
         progress(done, len(days))
     for index in (BY_STATUS, BY_DURATION):
-        for day in set(days_in(store.layout.indexes / index)) - set(days):
+        for day in set(store.layout.indexed_days(index)) - set(days):
             shutil.rmtree(store.layout.indexes / index / day)
     return total
 
@@ -95,8 +96,8 @@ def reindex(store: FileStore, *, progress: Progress = _no_progress) -> int:
 def _reindex_day(store: FileStore, day: str) -> int:
     summaries = [
         summary
-        for trace_id in trace_ids_in(store.layout.root / day)
-        if (summary := _summary_in(store.layout.trace_file(day, trace_id))[0]) is not None
+        for trace_id in store.layout.trace_ids(day)
+        if (summary := _summary_in(store, day, trace_id)[0]) is not None
     ]
     # Rows lie in the order of writing, which is about that of ending: the newest-first search counts on it.
     summaries.sort(key=lambda summary: summary.end_ns)
@@ -107,21 +108,21 @@ def _reindex_day(store: FileStore, day: str) -> int:
                 os.unlink(bucket_file(store.layout, index, day, bucket))
     for (index, _, bucket), lines in places.items():
         path = bucket_file(store.layout, index, day, bucket)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        _files.replace(path, lines)
+        store.layout.files.make_folder(path)
+        store.layout.files.replace(path, lines)
     return len(summaries)
 
 
 def verify(store: FileStore, *, progress: Progress = _no_progress) -> Verification:
     """Read every line of every file, and compare the files with the indexes. Changes nothing."""
-    days = sorted({*store.layout.days(), *days_in(store.layout.indexes / BY_STATUS)})
+    days = sorted({*store.layout.days(), *store.layout.indexed_days(BY_STATUS)})
     traces, torn = 0, 0
     unindexed: list[str] = []
     missing: list[str] = []
     for done, day in enumerate(days, 1):
         rows = _indexed(store, day)
-        for trace_id in trace_ids_in(store.layout.root / day):
-            summary, torn_here = _summary_in(store.layout.trace_file(day, trace_id), whole=True)
+        for trace_id in store.layout.trace_ids(day):
+            summary, torn_here = _summary_in(store, day, trace_id, whole=True)
             torn += torn_here
             traces += summary is not None
             row = rows.pop(trace_id, None)
@@ -143,6 +144,7 @@ def prune(
 
     Whole days go, so that no index has to be rewritten under its writers; today stays, whatever its size.
     Also removes files that a killed writer left half-made. What cannot be removed is left for the next time.
+    Links are not followed: a day that is one is no day of this store.
     """
     now_s = time.time() if now_s is None else now_s
     today = day_of(int(now_s * 1e9))
@@ -167,32 +169,27 @@ def _beyond(store: FileStore, days: list[str], today: str, max_bytes: int) -> li
     return gone
 
 
-def _folders(store: FileStore, day: str) -> tuple[Path, ...]:
-    layout = store.layout
+def _folders(day: str) -> tuple[tuple[str, ...], ...]:
     # The files last: a trace without a row is found by its id, a row without a trace is a lie.
-    return layout.indexes / BY_STATUS / day, layout.indexes / BY_DURATION / day, layout.root / day
-
-
-def _files_in(folder: Path) -> Iterator[os.DirEntry[str]]:
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        yield from entries
+    return (INDEXES, BY_STATUS, day), (INDEXES, BY_DURATION, day), (day,)
 
 
 def _size(entry: os.DirEntry[str]) -> int:
     try:
-        return entry.stat().st_size
+        return entry.stat(follow_symlinks=False).st_size
     except FileNotFoundError:
         return 0  # a file half-made a moment ago has its name now
 
 
 def _day_bytes(store: FileStore, day: str) -> int:
-    return sum(_size(entry) for folder in _folders(store, day) for entry in _files_in(folder))
+    return sum(_size(entry) for folder in _folders(day) for entry in store.layout.entries(*folder))
 
 
 def _remove_day(store: FileStore, day: str) -> Pruned:
-    pruned = Pruned(len(trace_ids_in(store.layout.root / day)), _day_bytes(store, day))
-    for folder in _folders(store, day):
-        shutil.rmtree(folder, ignore_errors=True)
+    pruned = Pruned(len(store.layout.trace_ids(day)), _day_bytes(store, day))
+    for parts in _folders(day):
+        if (folder := store.layout.folder(*parts)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
     return pruned
 
 
@@ -202,8 +199,8 @@ ABANDONED_AFTER_S = 3600.0
 
 def _sweep(store: FileStore, now_s: float) -> None:
     for day in store.layout.days():
-        for entry in _files_in(store.layout.root / day):
+        for entry in store.layout.entries(day):
             if entry.name.endswith(".tmp"):
                 with suppress(OSError):
-                    if entry.stat().st_mtime < now_s - ABANDONED_AFTER_S:
+                    if entry.stat(follow_symlinks=False).st_mtime < now_s - ABANDONED_AFTER_S:
                         os.unlink(entry.path)

@@ -1,13 +1,13 @@
 """Searching the indexes: rows in the asked order, read from the buckets that can hold them and no others."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from heapq import nlargest
 from typing import Literal
 
-from ._files import Layout, days_in, read, whole_lines
+from ._files import Files, whole_lines
 from ._index import (
     BY_DURATION,
     BY_STATUS,
@@ -20,6 +20,7 @@ from ._index import (
     row_of,
     written_of,
 )
+from ._layout import Layout
 from ._summary import NS_PER_DAY, day_of
 
 OrderBy = Literal["newest", "oldest", "slowest", "fastest"]
@@ -83,7 +84,7 @@ def _days(layout: Layout, index: str, query: RowQuery) -> list[str]:
     """Return the days to look at. A merged trace may start the day before the day of its file."""
     first = day_of(query.since_ns) if query.since_ns > 0 else ""
     last = day_of(query.until_ns + NS_PER_DAY) if query.until_ns < FOREVER_NS else "9999-99-99"
-    return [day for day in days_in(layout.indexes / index) if first <= day <= last]
+    return [day for day in layout.indexed_days(index) if first <= day <= last]
 
 
 def _by_start(layout: Layout, query: RowQuery) -> Iterator[Row]:
@@ -93,16 +94,15 @@ def _by_start(layout: Layout, query: RowQuery) -> Iterator[Row]:
         buckets = [query.status] if query.status else buckets_in(layout, BY_STATUS, day)
         files = [bucket_file(layout, BY_STATUS, day, bucket) for bucket in buckets]
         if (smaller := _few_by_duration(layout, day, query, files)) is not None:
-            found = [
-                row for file in smaller for line in whole_lines(read(file))[0] if (row := row_of(line, day))
-            ]
-            yield from sorted(found, key=_by_start_then_latest, reverse=newest)
+            yield from sorted(_latest(_lines(layout, smaller), day), key=_start_of, reverse=newest)
+        elif newest:
+            yield from _newest([_Tail(layout.files, file) for file in files], day)
         else:
-            yield from (_newest(files, day) if newest else _oldest(files, day))
+            yield from sorted(_latest(_lines(layout, files), day), key=_start_of)
 
 
-def _by_start_then_latest(row: Row) -> tuple[int, int]:
-    return row.summary.start_ns, row.written_ns
+def _start_of(row: Row) -> int:
+    return row.summary.start_ns
 
 
 def _few_by_duration(layout: Layout, day: str, query: RowQuery, files: Sequence[str]) -> list[str] | None:
@@ -118,30 +118,26 @@ def _bytes_of(files: Sequence[str]) -> int:
     return sum(os.path.getsize(file) for file in files if os.path.exists(file))
 
 
-def _lines(file: str) -> list[bytes]:
-    return whole_lines(read(file))[0]
+def _lines(layout: Layout, files: Iterable[str]) -> list[bytes]:
+    return [line for file in files for line in whole_lines(layout.files.read(file))[0]]
 
 
-def _oldest(files: Sequence[str], day: str) -> Iterator[Row]:
-    lines = [line for file in files for line in _lines(file)]
-    lines.sort()
-    yield from _latest_words(lines, day)
-
-
-def _latest_words(lines: list[bytes], day: str) -> Iterator[Row]:
-    """Yield rows in the order of lines, of each trace only the one written last."""
-    found = [row for line in lines if (row := row_of(line, day)) is not None]
-    last: dict[str, int] = {}
-    for row in found:
-        trace_id = row.summary.trace_id
-        last[trace_id] = max(last.get(trace_id, 0), row.written_ns)
-    yield from (row for row in found if row.written_ns == last[row.summary.trace_id])
+def _latest(lines: Iterable[bytes], day: str) -> Iterable[Row]:
+    """Return of each trace the row written last."""
+    last: dict[str, Row] = {}
+    for line in lines:
+        if (row := row_of(line, day)) is not None:
+            known = last.get(row.summary.trace_id)
+            if known is None or row.written_ns >= known.written_ns:
+                last[row.summary.trace_id] = row
+    return last.values()
 
 
 class _Tail:
     """Reads a file backwards, bite by bite, in whole lines."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, files: Files, path: str) -> None:
+        self._files = files
         self._path = path
         try:
             self._left = os.path.getsize(path)
@@ -157,9 +153,7 @@ class _Tail:
         if self._left == 0:
             return []
         start = max(0, self._left - self._bite)
-        with open(self._path, "rb", buffering=0) as file:
-            file.seek(start)
-            data = file.read(self._left - start) + self._broken
+        data = self._files.read(self._path, start, self._left - start) + self._broken
         self._left, self._bite = start, self._bite * 2
         self._broken = b""
         if start:
@@ -170,13 +164,12 @@ class _Tail:
         return lines
 
 
-def _newest(files: Sequence[str], day: str) -> Iterator[Row]:
+def _newest(tails: Sequence[_Tail], day: str) -> Iterator[Row]:
     """Yield rows by start, latest first, reading no further back than asked.
 
     Rows lie in the order of writing, and a trace starts before it is written: once the last row of a bite was
     written at T, no row before it starts after T.
     """
-    tails = [_Tail(file) for file in files]
     pending: dict[str, tuple[int, bytes]] = {}
     while True:
         behind = max(tails, key=lambda tail: tail.bound_ns, default=None)
@@ -203,13 +196,13 @@ def _by_duration(layout: Layout, query: RowQuery) -> Iterator[Row]:
         lines = [
             (line, day)
             for day in (day for found, day in places if found == bucket)
-            for line in _lines(bucket_file(layout, BY_DURATION, day, bucket))
+            for line in _lines(layout, [bucket_file(layout, BY_DURATION, day, bucket)])
         ]
         yield from _slowest(lines) if slowest else _fastest(lines, int(bucket))
 
 
 def _may_hold(bucket: str, query: RowQuery) -> bool:
-    if not bucket.isdigit():
+    if not (bucket.isascii() and bucket.isdigit()):
         return False
     return octave_of(query.min_duration_ns) <= int(bucket) <= octave_of(query.max_duration_ns)
 

@@ -13,10 +13,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from tollway.tracing._choice import native
 from tollway.tracing.otlp import Encoder
 
-from . import _files
 from ._content import ContentQuery
-from ._files import Layout, whole_lines
+from ._files import FILE_MODE, whole_lines
+from ._growth import Growing
 from ._index import Entry, Row, Rows, append_to, grouped
+from ._layout import Layout
 from ._lines import MAX_LINE_BYTES, lines_of, spans_of, summary_of
 from ._search import FOREVER_NS, OrderBy, Progress, RowQuery, rows
 from ._summary import NS_PER_DAY, Summary, day_of, merged, repeated, second_of, service_of, trace_id_of
@@ -68,20 +69,26 @@ class FileStore:
     """Traces in `path`: `<YYYY-MM-DD>/<trace_id>.json`, one OTLP `TracesData` a line, and `indexes/`.
 
     Any number of processes may write to one path at the same time. Nothing is made until the first write.
+
+    file_mode: of new files, 0o600 where not given: their owner's alone. New folders can be entered by whoever
+    may read the files in them; what is there already keeps its mode. Raises ValueError for a mode with which
+    the owner could not read and write, or with bits other than those of reading and writing.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
+        file_mode: int = FILE_MODE,
         max_line_bytes: int = MAX_LINE_BYTES,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.layout = Layout(path)
+        self.layout = Layout(path, checked_mode(file_mode))
         self.counts = ReadCounts()
         self._max_line_bytes = max_line_bytes
         self._now_ns = now_ns
         self._encoder = Encoder()
+        self._growing = Growing(self.layout.files)
         self._native = self._compiled_writer()
 
     def __repr__(self) -> str:
@@ -94,6 +101,7 @@ class FileStore:
         return native.Writer(
             os.fsencode(self.layout.root),
             self._max_line_bytes,
+            self.layout.files.mode,
             head_of=self._encoder.head_of,
             service_of=lambda tracer: service_of(tracer.resource),
             second_of=second_of,
@@ -143,7 +151,7 @@ class FileStore:
         made_ns = self._now_ns()
         if self._may_be_new(summary, path) and self._create(path, data):
             return Entry(Row(summary, made_ns, day))
-        _files.append(path, data)
+        self.layout.files.append(path, data)
         return self._grown(path, day)
 
     def _day_for(self, summary: Summary) -> str:
@@ -159,32 +167,34 @@ class FileStore:
         for place, lines in grouped(entries).items():
             append_to(self.layout, place, lines)
 
-    @staticmethod
-    def _may_be_new(summary: Summary, path: str) -> bool:
+    def _may_be_new(self, summary: Summary, path: str) -> bool:
         """Return False where making the file would be in vain. Spans with a root are seldom late."""
-        return summary.has_root or not os.path.exists(path)
+        return path not in self._growing and (summary.has_root or not os.path.exists(path))
 
     def _create(self, path: str, data: bytes) -> bool:
         try:
-            return _files.create(path, data)
+            return self.layout.files.create(path, data)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            return _files.create(path, data)
+            self.layout.files.make_folder(path)
+            return self.layout.files.create(path, data)
 
-    def _grown(self, path: str, day: str) -> Entry:
-        """Return the row of a trace with more than one line, and what it was before each of them."""
+    def _grown(self, path: str, day: str) -> Entry | None:
+        """Return the row of a trace with more than one line; None where it was pruned just now."""
         looked_ns = self._now_ns()
-        parts = self._summaries(_files.read(path))
-        stages = [merged(parts[:count]) for count in range(1, len(parts) + 1)]
-        return Entry(Row(stages[-1], looked_ns, day), tuple(stages[:-1]))
+        growth = self._growing.look(path)
+        summary = None if growth is None else growth.summary
+        if growth is None or summary is None:
+            return None
+        return Entry(Row(summary, looked_ns, day), growth.told(summary))
 
     # --- reading ---
 
     def get(self, trace_id: str) -> Trace | None:
         """Return a trace by its id (32 hex digits, any case), or None."""
-        trace_id = trace_id.lower()
         parts = [
-            part for path in self.layout.files_of(trace_id) for part in self._summaries(_files.read(path))
+            summary
+            for line in self._lines(trace_id.lower())
+            for summary in self._of_line(line, lambda line: [summary_of(line)])
         ]
         return self._trace(merged(parts)) if parts else None
 
@@ -260,15 +270,10 @@ class FileStore:
     def _lines(self, trace_id: str) -> list[bytes]:
         lines = []
         for path in self.layout.files_of(trace_id):
-            whole, torn = whole_lines(_files.read(path))
+            whole, torn = whole_lines(self.layout.files.read(path))
             self.counts.torn_lines += torn
             lines.extend(whole)
         return lines
-
-    def _summaries(self, data: bytes) -> list[Summary]:
-        lines, torn = whole_lines(data)
-        self.counts.torn_lines += torn
-        return [summary for line in lines for summary in self._of_line(line, lambda line: [summary_of(line)])]
 
     def _of_line(self, line: bytes, read: Callable[[bytes], list[T]]) -> list[T]:
         try:
@@ -280,6 +285,15 @@ class FileStore:
 
 def _ns(moment: datetime) -> int:
     return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def checked_mode(file_mode: int) -> int:
+    """Return a mode of files. Raises ValueError for one that no store can live with."""
+    if file_mode & 0o600 != 0o600 or file_mode & ~0o666:
+        raise ValueError(
+            f"file_mode is {file_mode:#o}: use 0o600, 0o640 or 0o644, of which the owner's bits are needed"
+        )
+    return file_mode
 
 
 def checked_status(status: str | None) -> str | None:

@@ -178,17 +178,48 @@ def trace_id_of(span: ReadableSpan) -> int | None:
     return None if context is None else context.trace_id
 
 
+class Merging:
+    """What the lines of a trace amount to, in the order they were written, one after the other."""
+
+    __slots__ = ("_end_ns", "_failed", "_main", "_span_count", "_start_ns")
+
+    def __init__(self, first: Summary) -> None:
+        self._main = first
+        self._start_ns, self._end_ns = first.start_ns, first.end_ns
+        self._failed = first.status == "ERROR"
+        self._span_count = first.span_count
+
+    def add(self, part: Summary) -> None:
+        """Take another line in; it costs the same however many came before."""
+        if _rank(part) < _rank(self._main):
+            self._main = part
+        self._start_ns = min(self._start_ns, part.start_ns)
+        self._end_ns = max(self._end_ns, part.end_ns)
+        self._failed = self._failed or part.status == "ERROR"
+        self._span_count += part.span_count
+
+    @property
+    def summary(self) -> Summary:
+        """Of the trace, as far as it is known."""
+        return self._main._replace(
+            start_ns=self._start_ns,
+            duration_ns=self._end_ns - self._start_ns,
+            status="ERROR" if self._failed else self._main.status,
+            span_count=self._span_count,
+        )
+
+
+def _rank(part: Summary) -> tuple[bool, bool, int]:
+    """The line that speaks for its trace comes first."""
+    return not part.has_root, part.kept_because is None, part.start_ns
+
+
 def merged(summaries: Iterable[Summary]) -> Summary:
     """Return the summary of a trace from those of its lines, in the order they were written."""
-    parts = list(summaries)
-    if len(parts) == 1:
-        return parts[0]
-    main = min(parts, key=lambda part: (not part.has_root, part.kept_because is None, part.start_ns))
-    start_ns = min(part.start_ns for part in parts)
-    end_ns = max(part.end_ns for part in parts)
-    return main._replace(
-        start_ns=start_ns,
-        duration_ns=end_ns - start_ns,
-        status="ERROR" if any(part.status == "ERROR" for part in parts) else main.status,
-        span_count=sum(part.span_count for part in parts),
-    )
+    first, *others = summaries
+    if not others:
+        return first
+    merging = Merging(first)
+    for part in others:
+        merging.add(part)
+    return merging.summary

@@ -1,0 +1,244 @@
+"""The sink that fills a file store: groups spans by trace, and writes the groups that are done.
+
+A group is done when its local root has ended, when the trace has been idle for long, or when somebody
+flushes. When the disk refuses, groups wait in bounded memory and are tried again; each refusal is counted,
+the first of a series is logged.
+"""
+
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from tollway.tracing._worker import Clock
+
+from ._files import LinkError
+from ._index import Entry, Rows
+from ._maintenance import prune
+from ._store import FileStore
+from ._summary import is_local_root, trace_id_of
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass
+class StoreCounts:
+    """What became of the spans; numbers only grow."""
+
+    written_spans: int = 0
+    written_traces: int = 0
+    """Lines written, that is: a trace with late spans counts again."""
+    dropped_spans: int = 0
+    """Lost because memory is bounded: the queue was full, or the disk refused for too long."""
+    failed_writes: int = 0
+    """Times that the disk refused; what was refused is tried again."""
+
+
+@dataclass(slots=True)
+class _Group:
+    spans: list[ReadableSpan] = field(default_factory=list)
+    touched_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """What a writer prunes by itself, every so often; None keeps everything."""
+
+    max_age_s: float | None = None
+    max_bytes: int | None = None
+    every_s: float = 3600.0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a limit at all."""
+        return self.max_age_s is not None or self.max_bytes is not None
+
+
+class Writer:
+    """See the module. Used by one thread; any other may ask it to stop."""
+
+    def __init__(
+        self,
+        store: FileStore,
+        *,
+        idle_s: float,
+        max_held_spans: int,
+        retention: Retention,
+        clock: Clock,
+        now_s: Callable[[], float],
+    ) -> None:
+        self.store = store
+        self.counts = StoreCounts()
+        self._idle_s = idle_s
+        self._max_held_spans = max_held_spans
+        self._retention = retention
+        self._clock = clock
+        self._now_s = now_s
+        self._pruned_s = clock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._open: OrderedDict[int, _Group] = OrderedDict()  # least recently touched first
+        self._done: deque[list[ReadableSpan]] = deque()
+        self._unindexed: list[Entry | Rows] = []
+        self.held_spans = 0
+        """Spans that were taken in, and are neither written nor given up."""
+        self._refused = False
+        self._linked = False
+        self._stopped = False
+
+    def after_fork(self) -> None:
+        """Leave what is held to the parent, which writes it."""
+        self._forget()
+        self.counts = StoreCounts()
+
+    def stop(self) -> None:
+        """Write no further group than the one that is being written."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """Nothing is held open between writes."""
+
+    def consume(self, spans: list[ReadableSpan], *, flush: bool) -> bool:
+        """Take spans in and write what is done; with `flush`, all. Rows are written once a round."""
+        now_s = self._clock()
+        self._take(spans, now_s)
+        self._close_groups(None if flush else now_s - self._idle_s)
+        written = self._write()
+        if written and (flush or not spans):
+            written = self._write_rows()
+        self._bound()
+        self._prune(now_s)
+        return written
+
+    def _take(self, spans: list[ReadableSpan], now_s: float) -> None:
+        """Group spans by trace. Those of one trace mostly come together, its local root last."""
+        run: list[ReadableSpan] = []
+        trace_id = None
+        for span in spans:
+            if (own_id := trace_id_of(span)) != trace_id:
+                self._keep_open(trace_id, run, now_s)
+                trace_id, run = own_id, []
+            run.append(span)
+            if is_local_root(span):
+                self._finish(trace_id, run)
+                trace_id, run = None, []
+        self._keep_open(trace_id, run, now_s)
+
+    def _finish(self, trace_id: int | None, run: list[ReadableSpan]) -> None:
+        if trace_id is None:
+            return
+        self.held_spans += len(run)
+        group = self._open.pop(trace_id, None)
+        self._done.append(run if group is None else group.spans + run)
+
+    def _keep_open(self, trace_id: int | None, run: list[ReadableSpan], now_s: float) -> None:
+        if trace_id is None or not run:
+            return
+        self.held_spans += len(run)
+        group = self._open.setdefault(trace_id, _Group())
+        group.spans += run
+        group.touched_s = now_s
+        self._open.move_to_end(trace_id)
+
+    def _close_groups(self, older_than_s: float | None) -> None:
+        while self._open:
+            trace_id, group = next(iter(self._open.items()))
+            if older_than_s is not None and group.touched_s > older_than_s:
+                return
+            del self._open[trace_id]
+            self._done.append(group.spans)
+
+    def _write(self) -> bool:
+        """Write groups in order. A group leaves when the kernel has its bytes, or will never have them."""
+        complete = True
+        try:
+            while self._done and not self._stopped:
+                complete &= self._write_next()
+        except OSError as error:
+            self._refuse(error)
+            return False
+        return complete and not self._stopped
+
+    def _write_next(self) -> bool:
+        """Write the first groups, or give up the first one where it cannot be written for its own sake.
+
+        Raises OSError for what holds up all of them.
+        """
+        try:
+            count, rows = self.store.write_usual(self._done)
+            if count:
+                self._note_written(count, rows)
+            else:
+                self._note_written(1, self.store.write_trace(self._done[0]))
+            return True
+        except LinkError as error:
+            self._refuse_link(error)
+        except OSError:
+            raise
+        except Exception:
+            _logger.exception("cannot write a trace to %s", self.store.layout.root)
+        self._drop(self._done.popleft())
+        return False
+
+    def _note_written(self, groups: int, entry: Entry | Rows | None) -> None:
+        for _ in range(groups):
+            spans = self._done.popleft()
+            self.held_spans -= len(spans)
+            self.counts.written_spans += len(spans)
+        self.counts.written_traces += groups
+        if entry is not None:
+            self._unindexed.append(entry)
+
+    def _write_rows(self) -> bool:
+        """Write the rows of the traces written since the last time."""
+        try:
+            if self._unindexed:
+                self.store.write_index(self._unindexed)
+                self._unindexed = []
+        except LinkError as error:
+            self._unindexed = []  # `reindex` makes them, once the link is gone
+            self._refuse_link(error)
+            return False
+        except OSError as error:
+            self._refuse(error)
+            return False
+        if self._refused:
+            self._refused = False
+            _logger.warning("writing traces to %s works again", self.store.layout.root)
+        return True
+
+    def _refuse(self, error: OSError) -> None:
+        self.counts.failed_writes += 1
+        if not self._refused:
+            self._refused = True
+            _logger.warning(
+                "cannot write traces to %s: %s (kept in memory up to %d spans, and tried again)",
+                self.store.layout.root,
+                error,
+                self._max_held_spans,
+            )
+
+    def _refuse_link(self, error: LinkError) -> None:
+        """What a link stands in the way of is not kept: it would stand in the way of all that comes after."""
+        self.counts.failed_writes += 1
+        if not self._linked:
+            self._linked = True
+            _logger.error("traces of %s are lost: %s", self.store.layout.root, error)
+
+    def _drop(self, spans: list[ReadableSpan]) -> None:
+        self.held_spans -= len(spans)
+        self.counts.dropped_spans += len(spans)
+
+    def _bound(self) -> None:
+        """Give up the oldest groups, finished ones first, while more is held than allowed."""
+        while self.held_spans > self._max_held_spans and (self._done or self._open):
+            self._drop(self._done.popleft() if self._done else self._open.popitem(last=False)[1].spans)
+
+    def _prune(self, now_s: float) -> None:
+        kept = self._retention
+        if kept.wanted and now_s - self._pruned_s >= kept.every_s:
+            self._pruned_s = now_s
+            prune(self.store, max_age_s=kept.max_age_s, max_bytes=kept.max_bytes, now_s=self._now_s())
