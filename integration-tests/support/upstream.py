@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import queue
 import socket
+import struct
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -48,6 +50,8 @@ class Exchange:
         """The headers as they came, each as often as it did."""
         self.body = body
         self.hung_up = threading.Event()
+        self.hung_up_s: float | None = None
+        """When the gateway hung up, by `time.monotonic`."""
         self.closed = False
 
     def answer(self, value: Any = COMPLETION, status: int = 200, **headers: str) -> None:
@@ -55,29 +59,33 @@ class Exchange:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         fields = {"content-type": "application/json", "content-length": str(len(body))} | headers
         lines = "".join(f"{name.replace('_', '-')}: {said}\r\n" for name, said in fields.items())
-        self._send(f"HTTP/1.1 {status} X\r\n{lines}\r\n".encode() + body)
+        self.send(f"HTTP/1.1 {status} X\r\n{lines}\r\n".encode() + body)
 
     def begin_stream(self) -> None:
         """Send the head of a stream."""
-        self._send(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-        )
+        self.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
 
     def event(self, value: Any) -> None:
         """Send one event; bytes go out as they are."""
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
         event = b"data: " + data + b"\n\n"
-        self._send(b"%x\r\n%b\r\n" % (len(event), event))
+        self.send(b"%x\r\n%b\r\n" % (len(event), event))
 
     def end_stream(self) -> None:
         """Finish a stream as OpenAI does."""
         self.event(b"[DONE]")
-        self._send(b"0\r\n\r\n")
+        self.send(b"0\r\n\r\n")
 
     def cut(self) -> None:
         """Close the connection in the midst of it."""
         self.closed = True
         self._connection.shutdown(socket.SHUT_RDWR)
+
+    def reset(self) -> None:
+        """Abort the connection: the peer gets a TCP reset."""
+        self.closed = True
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._connection.close()
 
     def wait_until_hung_up(self) -> None:
         """Say nothing until the gateway hangs up."""
@@ -86,9 +94,11 @@ class Exchange:
             if self._connection.recv(1) != b"":
                 return
         self.closed = True
+        self.hung_up_s = time.monotonic()
         self.hung_up.set()
 
-    def _send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
         self._connection.sendall(data)
 
 
