@@ -1,8 +1,8 @@
 """An upstream whose model's name says how it fails, with a log of every attempt that it saw.
 
-`status-503` answers with 503; `ok`, and every name that is not in `FAULTS`, gives a good answer. What one model
-does can be queued, and an outage makes every request fail. It speaks OpenAI's dialect, and Anthropic's on
-`/messages`.
+`status-503` answers with 503; `ok`, and every name that is not in `FAULTS`, gives a good answer. What one
+model does can be queued, and an outage makes every request fail. It speaks OpenAI's dialect, and Anthropic's
+on `/messages`.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Exchange:
     def answer(self, value: Any = COMPLETION, status: int = 200, **headers: str) -> None:
         """Answer with a whole body; bytes go out as they are."""
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
-        fields = {"content-type": "application/json", "content-length": str(len(body))} | headers
+        fields = {"content_type": "application/json", "content_length": str(len(body))} | headers
         lines = "".join(f"{name.replace('_', '-')}: {said}\r\n" for name, said in fields.items())
         self.send(f"HTTP/1.1 {status} X\r\n{lines}\r\n".encode() + body)
 
