@@ -232,7 +232,8 @@ def test_generator_abandoned_inside_next_is_closed_when_it_returns(model):
 
     gateway = model(predict)
     with gateway.client.stream("POST", PATH, json={**CHAT, "stream": True}) as answer:
-        next(answer.iter_lines())
+        lines = answer.iter_lines()  # kept: the answer is closed with it
+        next(lines)
         assert blocked.wait(20)
     gateway.spans.wait_for(SERVER)
     assert not closed.is_set()

@@ -10,6 +10,7 @@ from opentelemetry.trace import TracerProvider
 
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.control import create_control_app
+from tollway.gateway.guard.calls import CallLimits
 from tollway.gateway.guard.memory import MemoryBudget
 from tollway.gateway.pipeline import (
     Paths,
@@ -52,8 +53,9 @@ def create_app(
     runtime = runtime or Runtime()
     share = runtime.share
     made = dict(providers_of(config) if providers is None else providers)
-    destinations = destinations_of(wire(config, made, runtime), config.routes, runtime.random)
     metrics = Metrics() if share is None else Metrics(share.folder, share.worker)
+    calls = CallLimits(config.server.max_predict_calls, metrics)
+    destinations = destinations_of(wire(config, made, runtime, calls), config.routes, runtime.random)
     tracing_numbers = TracingCollector(metrics)
     recorder = Recorder(
         metrics,

@@ -143,6 +143,7 @@ def _server(at: At) -> dict[str, Any]:
         "max_body_bytes": Field(scalars.count),
         "max_json_nodes": Field(scalars.count),
         "max_buffered_bytes": Field(scalars.count),
+        "max_predict_calls": Field(scalars.count),
         "drain_timeout": Field(scalars.duration_or_0_s),
     }
     return _renamed(fields(at, table), drain_timeout="drain_timeout_s")

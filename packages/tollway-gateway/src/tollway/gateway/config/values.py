@@ -86,12 +86,14 @@ class ServerConfig(Value):
     """Bounds on what callers may send, and on how long a stop may take.
 
     `max_json_nodes` bounds the values of one body (an object counts as three), `max_buffered_bytes` the
-    memory of all bodies in flight in one worker, parsed and not.
+    memory of all bodies in flight in one worker, parsed and not, `max_predict_calls` the calls of one
+    endpoint's `predict` that run at the same time in one worker.
     """
 
     max_body_bytes: Annotated[int, Field(gt=0)] = 32 * 1024 * 1024
     max_json_nodes: Annotated[int, Field(gt=0)] = 2_000_000
     max_buffered_bytes: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024
+    max_predict_calls: Annotated[int, Field(gt=0)] = 32
     drain_timeout_s: Annotated[float, Field(ge=0)] = 30.0
 
 

@@ -7,13 +7,10 @@ import random as chance
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from tollway.gateway.guard.threads import DaemonThreads
 from tollway.gateway.upstream import HTTP1Client
-
-_THREADS = 32
-"""Plain `predict` calls that run at the same time; more of them wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ class Runtime:
         self.random = random
         self.new_id = new_id
         self.client = HTTP1Client(environ)
-        self.threads = ThreadPoolExecutor(_THREADS, "tollway-predict")
+        self.threads = DaemonThreads("tollway-predict")
 
     @property
     def folder(self) -> str | None:
@@ -59,5 +56,5 @@ class Runtime:
 
     async def close(self) -> None:
         """Close every connection; threads end when their calls do, and take no more."""
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.close()
         await self.client.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig
+from tollway.gateway.guard.calls import CallLimits
 from tollway.gateway.telemetry import Labels
 from tollway.gateway.telemetry.genai import endpoint_attributes, span_name
 from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, discovery, with_defaults
@@ -23,9 +24,11 @@ def providers_of(config: GatewayConfig) -> dict[str, Provider]:
     return {endpoint.name: _provider(endpoint) for endpoint in config.endpoints}
 
 
-def wire(config: GatewayConfig, providers: Mapping[str, Provider], runtime: Runtime) -> list[Endpoint]:
+def wire(
+    config: GatewayConfig, providers: Mapping[str, Provider], runtime: Runtime, calls: CallLimits
+) -> list[Endpoint]:
     """Wire every endpoint to its provider."""
-    return [_endpoint(endpoint, providers[endpoint.name], runtime) for endpoint in config.endpoints]
+    return [_endpoint(endpoint, providers[endpoint.name], runtime, calls) for endpoint in config.endpoints]
 
 
 def _provider(config: EndpointConfig) -> Provider:
@@ -34,14 +37,14 @@ def _provider(config: EndpointConfig) -> Provider:
     return kind(Target(config.name, config.endpoint_type, config.model.name, settings))
 
 
-def _endpoint(config: EndpointConfig, provider: Provider, runtime: Runtime) -> Endpoint:
+def _endpoint(config: EndpointConfig, provider: Provider, runtime: Runtime, calls: CallLimits) -> Endpoint:
     provider_name = discovery.normalise(config.model.provider)
     return Endpoint(
         name=config.name,
         task=config.endpoint_type,
         limiter=limiter_of(config.name, config.limit, runtime.clock_ns, runtime.folder),
         limits=time_limits(config.timeout),
-        runner=_runner(config, provider, runtime),
+        runner=_runner(config, provider, runtime, calls),
         labels=Labels(config.name, provider_name, config.model.name),
         span_name=span_name(config.endpoint_type, config.model.name),
         attributes=endpoint_attributes(
@@ -54,12 +57,12 @@ def _endpoint(config: EndpointConfig, provider: Provider, runtime: Runtime) -> E
     )
 
 
-def _http(config: EndpointConfig, provider: HTTPProvider, runtime: Runtime) -> Runner:
+def _http(config: EndpointConfig, provider: HTTPProvider, runtime: Runtime, _: CallLimits) -> Runner:
     return HTTPRunner(provider, runtime.client, config.timeout.connect_s)
 
 
-def _predict(config: EndpointConfig, provider: BaseProvider, runtime: Runtime) -> Runner:
-    return PredictRunner(provider, runtime)
+def _predict(config: EndpointConfig, provider: BaseProvider, runtime: Runtime, calls: CallLimits) -> Runner:
+    return PredictRunner(provider, runtime, calls.slots_of(config.name))
 
 
 _RUNNERS: tuple[tuple[type[Provider], Callable[..., Runner]], ...] = (
@@ -69,10 +72,10 @@ _RUNNERS: tuple[tuple[type[Provider], Callable[..., Runner]], ...] = (
 """Which runner asks which kind of provider."""
 
 
-def _runner(config: EndpointConfig, provider: Provider, runtime: Runtime) -> Runner:
+def _runner(config: EndpointConfig, provider: Provider, runtime: Runtime, calls: CallLimits) -> Runner:
     for kind, make in _RUNNERS:
         if isinstance(provider, kind):
-            return make(config, provider, runtime)
+            return make(config, provider, runtime, calls)
     raise TypeError(
         f"the provider {config.model.provider!r} of endpoint {config.name!r} is a {type(provider).__name__}: "
         "it must be a BaseProvider or an HTTPProvider"

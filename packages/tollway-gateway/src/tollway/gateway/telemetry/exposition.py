@@ -58,7 +58,10 @@ class _Reader(Collector):
                 histogram.add_metric(values, self._buckets(family, values, numbers), numbers[-1])
             yield histogram
         for family in GAUGES:
-            yield GaugeMetricFamily(family.name, family.help, value=totals[family.name,][0])
+            gauge = GaugeMetricFamily(family.name, family.help, labels=family.labels)
+            for values, numbers in _rows(totals, family):
+                gauge.add_metric(values, numbers[0])
+            yield gauge
 
     def _buckets(
         self, family: Family, values: tuple[str, ...], numbers: list[float]

@@ -91,6 +91,14 @@ _BUFFERED = Family(
     "Memory that the bodies of requests in flight take, parsed and not; estimated.",
     (),
 )
+_PREDICT_CALLS = Family(
+    "gateway_predict_calls",
+    "Calls of `predict` that run, those among them that nobody waits for any more.",
+    ("endpoint",),
+)
+_PREDICT_REFUSALS = Family(
+    "gateway_predict_refusals", "Requests refused because too many calls of `predict` ran.", ("endpoint",)
+)
 _LAG = Family(
     "gateway_event_loop_lag_seconds",
     "How late the event loop was lately, in the worker where it was worst.",
@@ -99,8 +107,8 @@ _LAG = Family(
 
 _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
 
-COUNTERS = (_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _REPLACED)
-GAUGES = (_IN_FLIGHT, _BUFFERED, _LAG)
+COUNTERS = (_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _PREDICT_REFUSALS, _REPLACED)
+GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG)
 HISTOGRAMS = (_LATENCY, _OVERHEAD, _FIRST_TOKEN)
 
 
@@ -211,10 +219,14 @@ class Metrics:
         first = self._sheet.find(key)
         return None if first is None else self._exemplars.get(first + bucket)
 
-    def gauge(self, name: str) -> int:
+    def predict_calls(self, endpoint: str) -> tuple[int, int]:
+        """Return the cells that count an endpoint's calls of `predict`: those that run, and those refused."""
+        return self.gauge(_PREDICT_CALLS.name, endpoint), self.counter(_PREDICT_REFUSALS.name, endpoint)
+
+    def gauge(self, name: str, *values: str) -> int:
         """Return the cell of a number that is of this moment: it begins as zero, and ends with its worker."""
         self._gauges.add(name)
-        at = self._sheet.at((name,))
+        at = self._sheet.at((name, *values))
         self.cells[at] = 0
         return at
 
