@@ -130,7 +130,6 @@ def test_a_problem_is_one_line_that_editors_jump_to(tmp_path):
             "",
         ),
         (GOOD.replace("gpt-4", "''"), 6, "endpoints[0].model.name", "must not be empty", ""),
-        (GOOD + "    retry: {}\n", 8, "endpoints[0].retry", "not there yet", "remove it"),
         (with_limit("{calls: 1}"), 8, "endpoints[0].limit", "'renewal_period' is missing", "add"),
         (with_limit("{calls: 0, renewal_period: day}"), 8, "endpoints[0].limit.calls", "above 0", ""),
         (
@@ -185,7 +184,7 @@ def test_routes_load(loaded):
         (with_routes(SPLIT.replace("backup", "chat")), ".destinations", "named twice", "add"),
         (with_routes(SPLIT.replace("backup", "vectors")), ".destinations[1].name", "serves", "same type"),
         (with_routes(SPLIT, task="llm/v1/chta"), ".task_type", "not one of", "'llm/v1/chat'"),
-        (with_routes("[]"), ".destinations", "is 0", "100"),
+        (with_routes("[]"), ".destinations", "no destinations", "add one"),
         (
             with_routes("[{name: chat, traffic_percentage: 101}]"),
             ".destinations[0].traffic_percentage",

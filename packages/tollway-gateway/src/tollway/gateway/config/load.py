@@ -6,104 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tollway.provider import Task
-
 from . import scalars
-from .model import model_reader
-from .nodes import MAX_NODES, At, Field, Report, TooLargeError, each, fields
-from .problems import ConfigError, Wrong, did_you_mean
+from .endpoints import check_fallbacks, endpoints
+from .nodes import MAX_NODES, At, Field, Report, TooLargeError, fields, renamed
+from .problems import ConfigError, Wrong
+from .routes import check_routes, routes
 from .source import compose
 from .values import GatewayConfig
-
-Read = tuple[At, dict[str, Any]]
-"""What was read of an entry of a list, and where it stands."""
-
-_TASK = Field(scalars.choice(Task), required=True)
-
-
-def _limit_key(at: At) -> None:
-    key = scalars.text(at)
-    if key.lower() != "endpoint":
-        raise Wrong(f"limits by {at.shown} are not there yet", "write endpoint: one limit for all callers")
-
-
-def _limit(at: At) -> dict[str, Any]:
-    found = fields(
-        at,
-        {
-            "calls": Field(scalars.count, required=True),
-            "renewal_period": Field(scalars.period_s, required=True),
-            "burst": Field(scalars.count),
-            "key": Field(_limit_key),
-        },
-    )
-    found.pop("key", None)
-    return _renamed(found, renewal_period="renewal_period_s") | {
-        "burst": found.get("burst", found.get("calls"))
-    }
-
-
-def _timeout(at: At) -> dict[str, Any]:
-    names = ("connect", "first_token", "idle", "total")
-    found = fields(at, {name: Field(scalars.duration_s) for name in names})
-    return {f"{name}_s": value for name, value in found.items()}
-
-
-_ENDPOINT_NOT_YET = {
-    "retry": "retries are",
-    "fallback": "fallbacks are",
-    "stream_recovery": "recovery of streams is",
-}
-
-
-def _endpoint(at: At) -> Read:
-    name, task = _peek(at, "name", scalars.name), _peek(at, "endpoint_type", _TASK.read)
-    at = At(at.node, at.key, at.report, f"endpoint {name!r}" if name else "")
-    table = {
-        "name": Field(scalars.name, required=True),
-        "endpoint_type": _TASK,
-        "model": Field(model_reader(Task(task) if task else None), required=True),
-        "limit": Field(_limit),
-        "timeout": Field(_timeout),
-    }
-    found = fields(at, table, _ENDPOINT_NOT_YET)
-    if "model" in found:
-        found["model"].setdefault("name", name or "")  # MLflow asks for none: some services have one model
-    return at, found
-
-
-def _endpoints(at: At) -> list[Read]:
-    if not at.items():
-        raise Wrong("there are no endpoints", "add one")
-    return each(at, _endpoint)
-
-
-def _peek(at: At, key: str, read: Any) -> Any:
-    """Read a key ahead of its turn, saying nothing: its turn comes."""
-    quiet = At(at.node, at.key, Report(at.report.environ), at.inside)
-    try:
-        entries = quiet.entries()
-        return read(entries[key][1]) if key in entries else None
-    except Wrong:
-        return None
-
-
-def _destination(at: At) -> Read:
-    table = {
-        "name": Field(scalars.name, required=True),
-        "traffic_percentage": Field(scalars.percentage, required=True),
-    }
-    return at, fields(at, table)
-
-
-def _route(at: At) -> Read:
-    table = {
-        "name": Field(scalars.name, required=True),
-        "task_type": _TASK,
-        "destinations": Field(lambda at: (at, each(at, _destination)), required=True),
-        "routing_strategy": Field(scalars.choice(["TRAFFIC_SPLIT"])),
-    }
-    return at, fields(at, table)
 
 
 def _header(at: At) -> str:
@@ -146,7 +55,7 @@ def _server(at: At) -> dict[str, Any]:
         "max_predict_calls": Field(scalars.count),
         "drain_timeout": Field(scalars.duration_or_0_s),
     }
-    return _renamed(fields(at, table), drain_timeout="drain_timeout_s")
+    return renamed(fields(at, table), drain_timeout="drain_timeout_s")
 
 
 def _storage(at: At) -> str:
@@ -158,8 +67,8 @@ def _storage(at: At) -> str:
 
 
 _TOP = {
-    "endpoints": Field(_endpoints, required=True),
-    "routes": Field(lambda at: each(at, _route)),
+    "endpoints": Field(endpoints, required=True),
+    "routes": Field(routes),
     "tracing": Field(_tracing),
     "server": Field(_server),
     "limits": Field(lambda at: fields(at, {"storage": Field(_storage)})),
@@ -180,7 +89,8 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
     try:
         found = fields(root, _TOP, _TOP_NOT_YET)
         _check_names(found)
-        _check_routes(found)
+        check_fallbacks(found)
+        check_routes(found)
     except Wrong as wrong:
         root.problem(wrong.message, wrong.mend)
     except (TooLargeError, RecursionError):  # an alias that holds itself never ends
@@ -196,15 +106,19 @@ _TRACING_VARIABLES = {"service_name": "OTEL_SERVICE_NAME", "store": "TOLLWAY_STO
 
 def _values(found: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """Return what was read without the places that it was read from, and what the environment adds."""
-    routes = [
+    endpoint_values = [
+        {**endpoint, "fallback": [name for _, name in endpoint.get("fallback", ())]}
+        for _, endpoint in found["endpoints"]
+    ]
+    route_values = [
         {**route, "destinations": [values for _, values in route["destinations"][1]]}
         for _, route in found.get("routes", ())
     ]
     said = {key: environ[name] for key, name in _TRACING_VARIABLES.items() if environ.get(name)}
     return {
         **found,
-        "endpoints": [endpoint for _, endpoint in found["endpoints"]],
-        "routes": routes,
+        "endpoints": endpoint_values,
+        "routes": route_values,
         "tracing": {**said, **found.get("tracing", {})},
     }
 
@@ -219,42 +133,3 @@ def _check_names(found: dict[str, Any]) -> None:
             place.problem(f"{name!r} is the name of {first[name].key} too", "rename one of them")
         elif name is not None:
             first[name] = at
-
-
-def _check_routes(found: dict[str, Any]) -> None:
-    endpoints = {one["name"]: one for _, one in found.get("endpoints", ()) if "name" in one}
-    for _, route in found.get("routes", ()):
-        if "destinations" in route:
-            at, destinations = route["destinations"]
-            _check_destinations(at, destinations, route, endpoints)
-
-
-def _check_destinations(
-    at: At, destinations: list[Read], route: dict[str, Any], endpoints: dict[str, Any]
-) -> None:
-    for place, values in destinations:
-        _check_destination(place, values.get("name"), route, endpoints)
-    names = [values.get("name") for _, values in destinations]
-    if len({*names}) < len(names):
-        at.problem("the same endpoint is named twice", "add its percentages up")
-    shares = [values["traffic_percentage"] for _, values in destinations if "traffic_percentage" in values]
-    total = sum(shares)
-    if len(shares) == len(at.node.value) and abs(total - 100) > 1e-6:
-        at.problem(f"the traffic_percentage of all destinations is {total:g}", "make it 100")
-
-
-def _check_destination(place: At, name: str | None, route: dict[str, Any], endpoints: dict[str, Any]) -> None:
-    if name is None:
-        return
-    at = place.entries()["name"][1]
-    if name not in endpoints:
-        known = ", ".join(endpoints) or "none"
-        at.problem(f"there is no endpoint {name!r}", did_you_mean(name, endpoints, f"there are: {known}"))
-        return
-    task, wanted = endpoints[name].get("endpoint_type"), route.get("task_type")
-    if task and wanted and task != wanted:
-        at.problem(f"{name!r} serves {task}, the route {wanted}", "name an endpoint of the same type")
-
-
-def _renamed(found: dict[str, Any], **names: str) -> dict[str, Any]:
-    return {names.get(key, key): value for key, value in found.items()}

@@ -65,6 +65,11 @@ class At:
         return bool(self.node.tag == _NULL)
 
     @property
+    def is_scalar(self) -> bool:
+        """Whether one plain value stands here."""
+        return isinstance(self.node, yaml.ScalarNode)
+
+    @property
     def shown(self) -> str:
         """What the file says here, for messages: `$NAME` stays `$NAME`."""
         if not isinstance(self.node, yaml.ScalarNode):
@@ -171,6 +176,10 @@ def _pairs(node: yaml.MappingNode, report: Report) -> Iterator[tuple[yaml.Node, 
             yield key, value, True
 
 
+Read = tuple[At, dict[str, Any]]
+"""What was read of an entry of a list, and where it stands."""
+
+
 class Missing:
     """Stands for a value that could not be read; the problem is noted."""
 
@@ -229,3 +238,8 @@ def _or_missing(at: At, read: Reader) -> Any:
     except Wrong as wrong:
         at.problem(wrong.message, wrong.mend)
         return MISSING
+
+
+def renamed(found: dict[str, Any], **names: str) -> dict[str, Any]:
+    """Return what was read with other keys, such as those that name the unit."""
+    return {names.get(key, key): value for key, value in found.items()}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from .nodes import At
-from .problems import Wrong, did_you_mean
+from .problems import Wrong
 
 _UNITS_S = {
     "ms": 0.001,
@@ -30,6 +31,8 @@ _UNITS_S = {
 """Seconds of each unit; a plural `s` is taken off before."""
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?|)\s*([a-z]+)", re.ASCII)
+
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)", re.ASCII)
 
 _NAME = re.compile(r"[a-zA-Z0-9_\-.]+", re.ASCII)
 
@@ -76,9 +79,9 @@ def choice(options: Iterable[str]) -> Callable[[At], str]:
         found = words.get(value.strip().lower())
         if found is None:
             all_words = ", ".join(words.values())
-            raise Wrong(
-                f"{at.shown} is not one of {all_words}", did_you_mean(value.lower(), words.values(), "")
-            )
+            close = difflib.get_close_matches(value.lower(), words, n=1)
+            hint = f"did you mean {words[close[0]]!r}?" if close else ""
+            raise Wrong(f"{at.shown} is not one of {all_words}", hint)
         return found
 
     return read
@@ -89,6 +92,14 @@ def count(at: At) -> int:
     value = _number(at)
     if value < 1 or value != int(value):
         raise Wrong(f"must be a whole number above 0, not {at.shown}")
+    return int(value)
+
+
+def count_or_0(at: At) -> int:
+    """Read a whole number that is not negative."""
+    value = _number(at)
+    if value < 0 or value != int(value):
+        raise Wrong(f"must be a whole number from 0 up, not {at.shown}")
     return int(value)
 
 
@@ -107,6 +118,42 @@ def ratio(at: At) -> float:
         mend = f"write {value / 100:g} for {value:g} %" if 1 < value <= 100 else ""
         raise Wrong(f"must be from 0 to 1, and is {at.shown}", mend)
     return value
+
+
+def share(at: At) -> float:
+    """Read a share, as `20%` or as 0.2."""
+    value = at.scalar()
+    percent = isinstance(value, str) and value.strip().endswith("%")
+    try:
+        number = float(str(value).strip().removesuffix("%")) if percent else _number(at)
+    except ValueError:
+        raise Wrong(f"{at.shown} is no percentage", "write one such as 20%") from None
+    if percent:
+        number /= 100
+    if not 0 <= number <= 1:
+        hint = f"write {number:g}%" if 1 < number <= 100 and not percent else "write one such as 20%"
+        raise Wrong(f"must be from 0% to 100%, and is {at.shown}", hint)
+    return number
+
+
+def share_above_0(at: At) -> float:
+    """Read a share that is not 0."""
+    value = share(at)
+    if not value:
+        raise Wrong(f"must be above {at.shown}")
+    return value
+
+
+def percentile(at: At) -> float | None:
+    """Read a percentile such as `p95` or `p99.9` as a number from 0 to 1; None if it is none."""
+    value = at.scalar()
+    match = _PERCENTILE.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    if match is None:
+        return None
+    percent = float(match[1])
+    if not 0 < percent < 100:
+        raise Wrong(f"{at.shown} is no percentile", "write one from p1 to p99.9")
+    return percent / 100
 
 
 def percentage(at: At) -> float:

@@ -35,30 +35,99 @@ class TimeoutConfig(Value):
     total_s: float = 600.0
 
 
+class RetryConfig(Value):
+    """How often a model is asked for one call, `attempts` in all, and the waits between them, in seconds.
+
+    `max_backoff_s` bounds also what an upstream's `Retry-After` may ask for. `budget` is the largest share of
+    an upstream's requests that may be retries.
+    """
+
+    attempts: Annotated[int, Field(gt=0)] = 2
+    backoff_s: Annotated[float, Field(ge=0)] = 0.5
+    max_backoff_s: Annotated[float, Field(gt=0)] = 8.0
+    budget: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+
+class HedgeConfig(Value):
+    """When a second request is sent beside a slow first one: after `after_s`, or a quantile of the latency.
+
+    One of the two is given. `budget` is the largest share of the endpoint's requests that may be hedged.
+    """
+
+    after_s: Annotated[float, Field(gt=0)] | None = None
+    after_quantile: Annotated[float, Field(gt=0, le=1)] | None = None
+    budget: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+
+class BreakerConfig(Value):
+    """When an upstream's circuit breaker opens, and for how long.
+
+    It opens after `consecutive_failures`, or when of `min_requests` and more within `window_s` seconds at
+    least the share `failure_rate` failed. After `open_for_s` seconds (twice as long each further time, at
+    most `max_open_for_s`) `probes` requests at a time are let through. Meanwhile requests go to other
+    candidates (`divert`: to this one if there are none), or are rejected.
+    """
+
+    failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    min_requests: Annotated[int, Field(gt=0)] = 20
+    consecutive_failures: Annotated[int, Field(gt=0)] = 5
+    window_s: Annotated[float, Field(gt=0)] = 10.0
+    open_for_s: Annotated[float, Field(gt=0)] = 5.0
+    max_open_for_s: Annotated[float, Field(gt=0)] = 15.0
+    probes: Annotated[int, Field(gt=0)] = 1
+    when_open: Literal["divert", "reject"] = "divert"
+
+
+class ConcurrencyConfig(Value):
+    """Requests of an endpoint that may be in flight, and those that may wait, for `max_wait_s` seconds."""
+
+    max_in_flight: Annotated[int, Field(gt=0)]
+    max_queue: Annotated[int, Field(ge=0)] = 100
+    max_wait_s: Annotated[float, Field(gt=0)] = 5.0
+
+
 class EndpointConfig(Value):
-    """A name that callers use, and the model that answers."""
+    """A name that callers use, and the model that answers; `fallback` are endpoints that may in its place."""
 
     name: str
     endpoint_type: Task
     model: ModelConfig
     limit: LimitConfig | None = None
     timeout: TimeoutConfig = TimeoutConfig()
+    retry: RetryConfig | None = None
+    fallback: tuple[str, ...] = ()
+    hedge: HedgeConfig | None = None
+    breaker: BreakerConfig | None = BreakerConfig()
+    concurrency: ConcurrencyConfig | None = None
+    stream_recovery: Literal["error", "continue", "buffer"] = "error"
 
 
 class DestinationConfig(Value):
-    """An endpoint that takes a share of a route's traffic, in percent."""
+    """An endpoint that takes a share of a route's traffic, in percent; a weight if it is no split."""
 
     name: str
-    traffic_percentage: float
+    traffic_percentage: float | None = None
+
+
+RoutingStrategy = Literal["TRAFFIC_SPLIT", "FALLBACK", "LEAST_BUSY", "LATENCY", "STICKY"]
+"""How a route picks the destination of a request; see `resilience.routing`."""
+
+
+class StickyConfig(Value):
+    """What `STICKY` goes by: a `header` (lower case), else what the request says; for how many seconds."""
+
+    header: str | None = None
+    ttl_s: Annotated[float, Field(gt=0)] = 3600.0
 
 
 class RouteConfig(Value):
-    """A name whose traffic is split over endpoints of the same type; the percentages sum to 100."""
+    """A name whose traffic goes to endpoints of the same type; the percentages of a split sum to 100."""
 
     name: str
     task_type: Task
     destinations: tuple[DestinationConfig, ...]
-    routing_strategy: Literal["TRAFFIC_SPLIT"] = "TRAFFIC_SPLIT"
+    routing_strategy: RoutingStrategy = "TRAFFIC_SPLIT"
+    sticky: StickyConfig = StickyConfig()
 
 
 class OTLPConfig(Value):

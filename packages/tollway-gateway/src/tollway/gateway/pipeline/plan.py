@@ -90,7 +90,8 @@ class Split:
         self.name = config.name
         self.task = config.task_type
         self._endpoints = [endpoints[d.name] for d in config.destinations]
-        self._bounds = list(accumulate(d.traffic_percentage for d in config.destinations))
+        shares = (destination.traffic_percentage for destination in config.destinations)
+        self._bounds = list(accumulate(1.0 if share is None else share for share in shares))
         self._random = random
 
     def candidates(self) -> Iterator[Endpoint]:

@@ -1,0 +1,140 @@
+"""Reading `endpoints`, and what binds them together: their fallbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tollway.provider import Task
+
+from . import resilience, scalars
+from .model import model_reader
+from .nodes import At, Field, Read, Report, each, fields, renamed
+from .problems import Wrong, did_you_mean
+
+TASK = Field(scalars.choice(Task), required=True)
+
+
+def _limit_key(at: At) -> None:
+    key = scalars.text(at)
+    if key.lower() != "endpoint":
+        raise Wrong(f"limits by {at.shown} are not there yet", "write endpoint: one limit for all callers")
+
+
+def _limit(at: At) -> dict[str, Any]:
+    found = fields(
+        at,
+        {
+            "calls": Field(scalars.count, required=True),
+            "renewal_period": Field(scalars.period_s, required=True),
+            "burst": Field(scalars.count),
+            "key": Field(_limit_key),
+        },
+    )
+    found.pop("key", None)
+    return renamed(found, renewal_period="renewal_period_s") | {
+        "burst": found.get("burst", found.get("calls"))
+    }
+
+
+def _timeout(at: At) -> dict[str, Any]:
+    names = ("connect", "first_token", "idle", "total")
+    found = fields(at, {name: Field(scalars.duration_s) for name in names})
+    return {f"{name}_s": value for name, value in found.items()}
+
+
+def _fallback(at: At) -> list[tuple[At, str]]:
+    return each(at, lambda item: (item, scalars.name(item)))
+
+
+def _endpoint(at: At) -> Read:
+    name, task = _peek(at, "name", scalars.name), _peek(at, "endpoint_type", TASK.read)
+    at = At(at.node, at.key, at.report, f"endpoint {name!r}" if name else "")
+    table = {
+        "name": Field(scalars.name, required=True),
+        "endpoint_type": TASK,
+        "model": Field(model_reader(Task(task) if task else None), required=True),
+        "limit": Field(_limit),
+        "timeout": Field(_timeout),
+        "retry": Field(resilience.retry),
+        "fallback": Field(_fallback),
+        "hedge": Field(resilience.hedge),
+        "breaker": Field(resilience.breaker),
+        "concurrency": Field(resilience.concurrency),
+        "stream_recovery": Field(scalars.choice(["error", "continue", "buffer"])),
+    }
+    found = fields(at, table)
+    if "model" in found:
+        found["model"].setdefault("name", name or "")  # MLflow asks for none: some services have one model
+    return at, found
+
+
+def endpoints(at: At) -> list[Read]:
+    """Read all endpoints."""
+    if not at.items():
+        raise Wrong("there are no endpoints", "add one")
+    return each(at, _endpoint)
+
+
+def _peek(at: At, key: str, read: Any) -> Any:
+    """Read a key ahead of its turn, saying nothing: its turn comes."""
+    quiet = At(at.node, at.key, Report(at.report.environ), at.inside)
+    try:
+        entries = quiet.entries()
+        return read(entries[key][1]) if key in entries else None
+    except Wrong:
+        return None
+
+
+def check_fallbacks(found: Mapping[str, Any]) -> None:
+    """Note every fallback that cannot be one: unknown, of another type, itself, or part of a cycle."""
+    known = {one["name"]: one for _, one in found.get("endpoints", ()) if "name" in one}
+    routes = {one.get("name") for _, one in found.get("routes", ())}
+    for _, endpoint in found.get("endpoints", ()):
+        seen: set[str] = set()
+        for place, name in endpoint.get("fallback", ()):
+            _check_fallback(place, name, endpoint, known, routes)
+            if name in seen:
+                place.problem(f"{name!r} is given twice", "remove one")
+            seen.add(name)
+    _check_cycles(known)
+
+
+def _check_fallback(
+    at: At, name: str, endpoint: Mapping[str, Any], known: Mapping[str, Any], routes: set[str]
+) -> None:
+    if name == endpoint.get("name"):
+        at.problem(f"{name!r} names itself as its fallback", "name another endpoint")
+    elif name in routes:
+        at.problem(f"{name!r} is a route", "name an endpoint")
+    elif name not in known:
+        others = [one for one in known if one != endpoint.get("name")]
+        at.problem(
+            f"there is no endpoint {name!r}",
+            did_you_mean(name, others, f"there are: {', '.join(others) or 'no others'}"),
+        )
+    else:
+        task, wanted = known[name].get("endpoint_type"), endpoint.get("endpoint_type")
+        if task and wanted and task != wanted:
+            at.problem(f"{name!r} serves {task}, this endpoint {wanted}", "name an endpoint of the same type")
+
+
+def _check_cycles(known: Mapping[str, Any]) -> None:
+    """Note every cycle once, at the fallback that closes it."""
+    done: set[str] = set()
+    for start in known:
+        _follow(start, [], known, done)
+
+
+def _follow(name: str, way: list[str], known: Mapping[str, Any], done: set[str]) -> None:
+    if name in done:
+        return
+    way.append(name)
+    for place, following in known[name].get("fallback", ()):
+        if following in way[:-1]:
+            cycle = " -> ".join([*way[way.index(following) :], following])
+            place.problem(f"the fallbacks form a cycle: {cycle}", "remove one of them")
+        elif following in known and following != name:
+            _follow(following, way, known, done)
+    way.pop()
+    done.add(name)
