@@ -13,7 +13,7 @@ from tollway.gateway.control import create_control_app
 from tollway.gateway.guard.calls import CallLimits
 from tollway.gateway.guard.memory import MemoryBudget
 from tollway.gateway.pipeline import (
-    Paths,
+    HTTPRoutes,
     Pipeline,
     Recorder,
     Runtime,
@@ -73,17 +73,17 @@ def create_app(
         )
     memory = MemoryBudget(config.server.max_buffered_bytes, metrics.cells, metrics.buffered_bytes)
     pipeline = Pipeline(recorder, config.server, memory)
-    return Gateway(Paths(destinations), pipeline, control, lifetime, metrics)
+    return Gateway(HTTPRoutes(destinations), pipeline, control, lifetime, metrics)
 
 
 class Gateway:
     """The ASGI application."""
 
     def __init__(
-        self, paths: Paths, pipeline: Pipeline, control: ASGIApp, lifetime: Lifetime, metrics: Metrics
+        self, routes: HTTPRoutes, pipeline: Pipeline, control: ASGIApp, lifetime: Lifetime, metrics: Metrics
     ) -> None:
         self.metrics = metrics
-        self._paths = paths
+        self._routes = routes
         self._pipeline = pipeline
         self._control = control
         self._lifetime = lifetime
@@ -93,11 +93,11 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifetime.serve(receive, send)
             return
-        entrance = self._paths.find(scope["path"]) if scope["type"] == "http" else None
-        if entrance is None:
+        route = self._routes[scope["path"]] if scope["type"] == "http" else None
+        if route is None:
             await self._control(scope, receive, send)
         else:
-            await self._pipeline.serve(entrance, scope, receive, send)
+            await self._pipeline.serve(route, scope, receive, send)
 
 
 def _captures_content(config: GatewayConfig, environ: Mapping[str, str]) -> bool:

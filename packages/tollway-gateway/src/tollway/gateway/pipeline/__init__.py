@@ -1,16 +1,16 @@
 """The pipeline: a request's way from path to answer. Read `serve.py` first; each stage has its file."""
 
-from .paths import Entrance, Paths
 from .plan import Endpoint, destinations_of
 from .record import Recorder
+from .routes import HTTPRoute, HTTPRoutes
 from .runtime import Runtime, Share
 from .serve import Pipeline
 from .wiring import providers_of, wire
 
 __all__ = [
     "Endpoint",
-    "Entrance",
-    "Paths",
+    "HTTPRoute",
+    "HTTPRoutes",
     "Pipeline",
     "Recorder",
     "Runtime",

@@ -19,7 +19,6 @@ from tollway.provider import Answer, AnswerInfo, Call, ProviderError, Task
 
 from .admit import Limiter
 from .deadline import TimeLimits
-from .errors import RequestRejected
 
 Random = Callable[[], float]
 """Gives a number in [0, 1)."""
@@ -148,19 +147,3 @@ def destinations_of(
     by_name = {endpoint.name: endpoint for endpoint in endpoints}
     splits = {route.name: Split(route, by_name, random) for route in routes}
     return {**by_name, **splits}
-
-
-def named(model: str, task: Task, destinations: Mapping[str, Destination]) -> Destination:
-    """Return what `model` names; reject with a hint when it names nothing, or something of another kind."""
-    destination = destinations.get(model)
-    if destination is not None and destination.task is task:
-        return destination
-    fitting = [name for name, known in destinations.items() if known.task is task]
-    message = (
-        f"no endpoint or route named {model[:100]!r} serves {task}"
-        if destination is None
-        else f"{model!r} serves {destination.task}, not {task}"
-    )
-    raise RequestRejected(
-        404, "model_not_found", f"{message}; there are: {', '.join(fitting) or 'none'}", param="model"
-    )

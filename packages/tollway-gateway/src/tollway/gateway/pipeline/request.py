@@ -1,4 +1,7 @@
-"""Stage one: a body of bytes becomes a checked call. Every fault is the caller's, and names the key."""
+"""Stage one: a body of bytes becomes a checked call for a destination.
+
+Every fault is the caller's, and names the key.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from tollway.gateway.config.values import ServerConfig
 from tollway.gateway.guard.json_size import FLAT_BYTES, MAX_DEPTH, can_be_written, nodes_of
 from tollway.gateway.guard.memory import Hold
 from tollway.provider import Call, Task
@@ -14,25 +18,39 @@ from tollway.provider import Call, Task
 from .deadline import Receive
 from .errors import CallerGone, RequestRejected
 from .exchange import Exchange
+from .plan import Destination
+from .routes import HTTPRoute
 
 
-async def read_body(
-    headers: Iterable[tuple[bytes, bytes]],
+async def read(
+    route: HTTPRoute,
+    scope: MutableMapping[str, Any],
     receive: Receive,
-    max_bytes: int,
+    exchange: Exchange | None,
+    bounds: ServerConfig,
     hold: Hold,
-    exchange: Exchange | None = None,
-) -> bytes:
-    """Read the whole body, refusing one that is too large before it is held. The server swallows the rest."""
+) -> tuple[Destination, Call]:
+    """Read a request whole, and return whom it is for and what is asked.
+
+    A body that is too large is refused before it is held; the server swallows the rest.
+    """
+    if scope["method"] != "POST":
+        raise RequestRejected(405, "method_not_allowed", "use POST", header_lines=b"allow: POST\r\n")
+    if route.missing is not None:
+        raise RequestRejected(404, "endpoint_not_found", route.missing)
+    headers = scope["headers"]
     for name, value in headers:
         if name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
             raise RequestRejected(415, "unsupported_content_encoding", "the body must not be compressed")
     body = None if exchange is None else exchange.whole_body()
     if body is None:
-        body = await _receive_body(headers, receive, max_bytes, hold)
-    if len(body) > max_bytes:
-        raise _too_large(max_bytes)
-    return body
+        body = await _receive_body(headers, receive, bounds.max_body_bytes, hold)
+    if len(body) > bounds.max_body_bytes:
+        raise _too_large(bounds.max_body_bytes)
+    payload = parse_object(body, bounds.max_json_nodes)
+    _hold_memory(hold, hold.measure(body, payload))
+    destination = route.destination or _named(payload, route)
+    return destination, check_call(destination.task, payload, body)
 
 
 async def _receive_body(
@@ -57,13 +75,13 @@ async def _read_on(first: bytes, receive: Receive, max_bytes: int, hold: Hold) -
         if message["type"] == "http.disconnect":
             raise CallerGone
         body += message.get("body", b"")
-        hold_memory(hold, len(body))
+        _hold_memory(hold, len(body))
         if not message.get("more_body"):
             break
     return bytes(body)
 
 
-def hold_memory(hold: Hold, count: int) -> None:
+def _hold_memory(hold: Hold, count: int) -> None:
     """Hold `count` bytes for a request; refuse it when those in flight hold too many already."""
     if not hold.grow_to(count):
         message = (
@@ -107,6 +125,23 @@ def model_of(payload: Mapping[str, Any]) -> str:
     if not isinstance(model, str):
         raise _wrong_type("model", "a string")
     return model
+
+
+def _named(payload: Mapping[str, Any], route: HTTPRoute) -> Destination:
+    """Return what `model` names; reject with a hint when it names nothing, or something of another kind."""
+    model, task, destinations = model_of(payload), route.task, route.destinations or {}
+    destination = destinations.get(model)
+    if destination is not None and destination.task is task:
+        return destination
+    fitting = [name for name, known in destinations.items() if known.task is task]
+    message = (
+        f"no endpoint or route named {model[:100]!r} serves {task}"
+        if destination is None
+        else f"{model!r} serves {destination.task}, not {task}"
+    )
+    raise RequestRejected(
+        404, "model_not_found", f"{message}; there are: {', '.join(fitting) or 'none'}", param="model"
+    )
 
 
 def _check_chat(payload: MutableMapping[str, Any]) -> None:

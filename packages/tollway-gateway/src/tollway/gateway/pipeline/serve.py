@@ -16,11 +16,11 @@ from .attempts import answer
 from .deadline import Deadline, Receive, Timers
 from .errors import INTERNAL, STOPPING, CallerGone, Failure, RequestRejected, failure_of
 from .exchange import Exchange, exchange_of
-from .paths import Entrance
 from .plan import Plan
 from .record import Record, Recorder
 from .reply import Reply, Send
-from .request import check_call, hold_memory, parse_object, read_body
+from .request import read
+from .routes import HTTPRoute
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ Scope = MutableMapping[str, Any]
 
 
 class Pipeline:
-    """Serves every request that came through an `Entrance`."""
+    """Serves every request that came through an `HTTPRoute`."""
 
     def __init__(self, recorder: Recorder, server: ServerConfig, memory: MemoryBudget) -> None:
         self._recorder = recorder
@@ -36,13 +36,13 @@ class Pipeline:
         self._memory = memory
         self._timers: Timers | None = None
 
-    async def serve(self, entrance: Entrance, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, route: HTTPRoute, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong is an answer too, and recorded."""
         exchange = exchange_of(scope)
-        record = Record(self._recorder, entrance.route, scope, exchange)
-        reply = Reply(send, entrance.shape, record, exchange)
+        record = Record(self._recorder, route.template, scope, exchange)
+        reply = Reply(send, route.shape, record, exchange)
         try:
-            await self._answer(entrance, scope, receive, exchange, reply, record)
+            await self._answer(route, scope, receive, exchange, reply, record)
         except CallerGone:
             record.caller_gone()
         except (RequestRejected, ProviderError) as error:
@@ -60,20 +60,15 @@ class Pipeline:
 
     async def _answer(
         self,
-        entrance: Entrance,
+        route: HTTPRoute,
         scope: Scope,
         receive: Receive,
         exchange: Exchange | None,
         reply: Reply,
         record: Record,
     ) -> None:
-        entrance.check(scope)
         with Hold(self._memory) as hold:
-            body = await read_body(scope["headers"], receive, self._server.max_body_bytes, hold, exchange)
-            payload = parse_object(body, self._server.max_json_nodes)
-            hold_memory(hold, hold.measure(body, payload))
-            destination = entrance.find(payload)
-            call = check_call(destination.task, payload, body)
+            destination, call = await read(route, scope, receive, exchange, self._server, hold)
             plan = Plan(call, destination.candidates())
             endpoint = plan.endpoint
             record.labels = endpoint.labels
