@@ -9,8 +9,8 @@ Everything that goes wrong with a model is a `ProviderError` of the provider con
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -43,13 +43,18 @@ class RequestRejected(Exception):  # noqa: N818 - an answer to the caller, not a
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a caller is told: never a secret, never an internal."""
+    """What a caller is told: never a secret, never an internal.
+
+    `type` and `details` are what an upstream said beside code and message; see `ProviderError`.
+    """
 
     status: int
     code: str
     message: str
     param: str | None = None
     header_lines: bytes = b""
+    type: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 Shape = Callable[[Failure], bytes]
@@ -70,14 +75,18 @@ _TYPES = {
 """OpenAI's `error.type` by status; the others are `invalid_request_error` or `server_error`."""
 
 
+_NO_RETRY = b"x-should-retry: false\r\n"
+"""Obeyed by OpenAI's and Anthropic's clients, which otherwise repeat every 5xx twice."""
+
+
 def failure_of(error: RequestRejected | ProviderError) -> Failure:
     """Return what the caller is told of an error."""
     if isinstance(error, RequestRejected):
         return error.failure
-    lines = b""
+    lines = b"" if error.kind.caller_may_repeat else _NO_RETRY
     if error.retry_after_s is not None:
-        lines = b"retry-after: %d\r\n" % max(0, math.ceil(error.retry_after_s))
-    return Failure(error.status, error.code, error.message, error.param, lines)
+        lines += b"retry-after: %d\r\n" % max(0, math.ceil(error.retry_after_s))
+    return Failure(error.status, error.code, error.message, error.param, lines, error.type, error.details)
 
 
 def openai_shape(failure: Failure) -> bytes:
@@ -93,8 +102,9 @@ def mlflow_shape(failure: Failure) -> bytes:
 def _error(failure: Failure) -> dict[str, Any]:
     default = "server_error" if failure.status >= 500 else "invalid_request_error"
     return {
+        **failure.details,
         "message": failure.message,
-        "type": _TYPES.get(failure.status, default),
+        "type": failure.type or _TYPES.get(failure.status, default),
         "param": failure.param,
         "code": failure.code,
     }

@@ -1,0 +1,49 @@
+"""What a caller is told of an error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tollway.gateway.pipeline.errors import RequestRejected, failure_of, mlflow_shape, openai_shape
+from tollway.provider import ErrorKind, ProviderError, UpstreamError
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_where_a_retry_cannot_help_the_answer_says_so(kind: ErrorKind) -> None:
+    lines = failure_of(ProviderError("m", kind=kind)).header_lines
+
+    assert kind.caller_may_repeat is (b"x-should-retry: false\r\n" not in lines)
+
+
+def test_the_upstreams_wait_is_passed_on_in_whole_seconds() -> None:
+    error = UpstreamError("m", upstream_status=429, status=429, retry_after_s=1.2)
+
+    assert b"retry-after: 2\r\n" == failure_of(error).header_lines
+
+
+def body(error: ProviderError | RequestRejected) -> Any:
+    return json.loads(openai_shape(failure_of(error)))
+
+
+def test_the_upstreams_type_and_details_are_passed_on() -> None:
+    error = UpstreamError("m", upstream_status=429, status=429, code="c", param="p")
+    error.type, error.details = "insufficient_quota", {"metadata": {"raw": "r"}, "code": "never this one"}
+
+    expected = {
+        "message": "m",
+        "type": "insufficient_quota",
+        "param": "p",
+        "code": "c",
+        "metadata": {"raw": "r"},
+    }
+    assert {"error": expected} == body(error)
+    assert {"detail": "m", "error": expected} == json.loads(mlflow_shape(failure_of(error)))
+
+
+def test_without_a_type_of_the_upstreams_it_is_that_of_the_status() -> None:
+    assert "rate_limit_error" == body(UpstreamError("m", upstream_status=429, status=429))["error"]["type"]
+    assert "server_error" == body(ProviderError("m"))["error"]["type"]
+    assert "invalid_request_error" == body(RequestRejected(400, "c", "m"))["error"]["type"]
