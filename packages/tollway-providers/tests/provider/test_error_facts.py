@@ -75,6 +75,14 @@ def test_details_beyond_measure_are_dropped() -> None:
     assert {} == facts_of({"error": {"message": "m", "more": "x" * 9000}}).details
 
 
+def test_details_nested_beyond_measure_are_dropped() -> None:
+    deep: Any = "x"
+    for _ in range(400):
+        deep = [deep]
+
+    assert {} == facts_of({"error": {"message": "m", "more": deep}}).details
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
     lambda inner: (

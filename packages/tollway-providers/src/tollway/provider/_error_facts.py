@@ -138,5 +138,12 @@ def _details(layers: list[dict[str, Any]]) -> dict[str, Any]:
     for layer in layers:
         found = {key: value for key, value in layer.items() if key not in _NOT_DETAILS and value is not None}
         if found and "loc" not in layer:
-            return found if len(orjson.dumps(found)) <= _MAX_DETAILS_BYTES else {}
+            return found if _is_small(found) else {}
     return {}
+
+
+def _is_small(value: Any) -> bool:
+    try:
+        return len(orjson.dumps(value)) <= _MAX_DETAILS_BYTES
+    except TypeError:  # nested deeper than it can be written
+        return False

@@ -35,9 +35,10 @@ def answer_of_stream(body: bytes, call: Call, open_stream: OpenStream) -> Answer
         raise decoder.error
     try:
         merged = _merged(events, call.task)
+        body = orjson.dumps(merged)
     except (PredictionError, TypeError, AttributeError, KeyError) as cause:
         raise ResponseError("the model's service answered with a stream that does not add up") from cause
-    return Answer(orjson.dumps(merged), info_of(merged))
+    return Answer(body, info_of(merged))
 
 
 def stream_of_answer(answer: Answer, call: Call) -> bytes:

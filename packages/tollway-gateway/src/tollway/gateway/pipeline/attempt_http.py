@@ -91,6 +91,7 @@ class HTTPEvents:
         self._stream = stream
         self._decoder = decoder
         self._ended = False
+        self._broken: UpstreamConnectionError | None = None
         self.info = decoder.info
 
     async def next(self) -> bytes:
@@ -102,9 +103,11 @@ class HTTPEvents:
             events = self._decode(await self._read())
             if events:
                 return events
-        if decoder.error is not None:
-            raise decoder.error
-        return b""
+        if decoder.error is None:
+            return b""
+        if self._broken is not None and type(decoder.error) is StreamError:
+            raise StreamError("the model's service hung up in mid-answer") from self._broken
+        raise decoder.error
 
     async def close(self) -> None:
         """See `Events.close`."""
@@ -123,7 +126,8 @@ class HTTPEvents:
         try:
             return await self._stream.read()
         except UpstreamConnectionError as error:
-            raise StreamError("the model's service hung up in mid-answer") from error
+            self._broken = error
+            return b""  # the decoder knows whether the answer lacks anything
 
     async def _read_end(self) -> bytes:
         """Wait a moment for the end of what is finished, so that the connection can be kept."""
