@@ -94,7 +94,8 @@ def test_without_a_compiler_a_wheel_is_built_all_the_same(
     wheelhouse = wheels.build([copy], tmp_path / "wheels")
     with wheel_of(name, wheelhouse) as wheel:
         files = wheel.namelist()
-    assert any("/_core/" in file for file in files)
+    sources = {file.relative_to(copy / "src").with_suffix(".py") for file in copy.glob("src/**/*.pxd")}
+    assert {str(file) for file in sources if (copy / "src" / file).exists()} <= set(files)
     assert [] == [file for file in files if file.endswith(".so")]
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import weakref
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -16,9 +17,13 @@ from opentelemetry.trace import Span as APISpan
 from opentelemetry.trace import set_span_in_context
 
 from tollway.tracing import testing
-from tollway.tracing._extensions import WANTED
 from tollway.tracing.engine import IS_COMPILED, Span
-from tollway.tracing.engine._core import Engine, LocalTrace, SpanCore, TracerCore
+from tollway.tracing.engine.engine_core import Engine
+from tollway.tracing.engine.local_trace_core import LocalTrace
+from tollway.tracing.engine.span_core import SpanCore
+from tollway.tracing.engine.tracer_core import TracerCore
+
+INTERPRETED = Path(__file__).parents[4] / "interpreted"
 
 
 @pytest.fixture
@@ -33,15 +38,16 @@ def tracer(captured):
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
-def test_where_there_is_a_compiler_the_core_is_compiled_unless_told_otherwise():
-    assert WANTED == IS_COMPILED
+def test_where_there_is_a_compiler_the_core_is_compiled_unless_the_source_is_asked_for():
+    wanted = not os.environ.get("TOLLWAY_NO_EXTENSIONS")
+    assert wanted == IS_COMPILED
     modules = {type_.__module__ for type_ in (Engine, LocalTrace, SpanCore, TracerCore)}
-    assert {WANTED} == {sys.modules[name].__file__.endswith(".so") for name in modules}
+    assert {wanted} == {sys.modules[name].__file__.endswith(".so") for name in modules}
 
 
-def test_an_environment_variable_takes_the_python_instead():
+def test_the_source_runs_where_compiled_modules_lie_beside_it():
     script = "from tollway.tracing.engine import IS_COMPILED; print(IS_COMPILED)"
-    environment = {**os.environ, "TOLLWAY_NO_EXTENSIONS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(INTERPRETED)}
     said = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )

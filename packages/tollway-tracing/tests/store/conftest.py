@@ -9,7 +9,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from tollway.tracing.engine import Span, TracerProvider
-from tollway.tracing.engine._core import LocalTrace
+from tollway.tracing.engine.local_trace_core import LocalTrace
 from tollway.tracing.store import FileStore
 
 NOON_NS = 1_795_521_600_000_000_000

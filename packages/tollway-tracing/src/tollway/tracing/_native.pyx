@@ -16,6 +16,7 @@ from libc.string cimport memcpy, strlen
 
 from opentelemetry.trace import SpanContext as _SpanContext, StatusCode as _StatusCode
 
+from tollway.tracing.compiled import accept_proxies
 from tollway.tracing.engine import Span as _Span
 from tollway.tracing.engine._constants import KEPT_BECAUSE as _KEPT_BECAUSE, UNSET as _UNSET
 
@@ -106,3 +107,5 @@ include "_native_bytes.pxi"
 include "_native_spans.pxi"
 include "_native_traces.pxi"
 include "_native_files.pxi"
+
+accept_proxies(Buffer, Pen, Batch, Writer)

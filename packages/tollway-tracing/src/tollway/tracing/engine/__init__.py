@@ -1,12 +1,15 @@
 """The engine: spans that cost little to record, and the decision which of their traces are kept."""
 
+from tollway.tracing.compiled import is_compiled
+
 from ._clock import Clock
 from ._constants import KEPT_BECAUSE
-from ._core import IS_COMPILED, Counts
 from ._ids import RandomIds
 from ._provider import TracerProvider
 from ._span import Span
 from ._tracer import CurrentSpan, Tracer
+from .counts import Counts
+from .span_core import SpanCore
 
 __all__ = [
     "IS_COMPILED",
@@ -19,3 +22,6 @@ __all__ = [
     "Tracer",
     "TracerProvider",
 ]
+
+IS_COMPILED = is_compiled(SpanCore.__module__)
+"""Whether the extension modules run, or the Python that they are made from."""

@@ -27,10 +27,11 @@ from tollway.tracing._worker import SHUTDOWN_S
 from tollway.tracing.sampling import RatioSlowSampler
 
 from ._clock import Clock
-from ._core import Counts, Engine
 from ._ids import RandomIds
 from ._meter import Meter
 from ._tracer import Tracer
+from .counts import Counts
+from .engine_core import Engine
 
 
 class TracerProvider(SDKTracerProvider):

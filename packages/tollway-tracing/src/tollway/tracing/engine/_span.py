@@ -16,8 +16,8 @@ from opentelemetry.trace import Span as APISpan
 from tollway.tracing._json import to_json_text
 from tollway.tracing._runtime import INPUTS, OUTPUTS
 
-from ._core import SpanCore, warn_ended
 from ._values import cleaned, frozen_items, frozen_links, text_of
+from .span_core import SpanCore, warn_ended
 
 
 class Span(SpanCore, APISpan, ReadableSpan):  # type: ignore[misc]  # the SDK's start may be None

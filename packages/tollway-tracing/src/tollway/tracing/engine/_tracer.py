@@ -16,9 +16,10 @@ from opentelemetry.trace import Span as APISpan
 
 from tollway.tracing._runtime import SPAN_KEY, attach, detach, get_current
 
-from ._core import Engine, TracerCore
 from ._ids import RandomIds
 from ._span import Span
+from .engine_core import Engine
+from .tracer_core import TracerCore
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import _TracerConfig

@@ -17,7 +17,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
 from tollway.tracing._choice import native
 from tollway.tracing.engine import Span
-from tollway.tracing.engine._core import TracerCore
+from tollway.tracing.engine.tracer_core import TracerCore
 
 from ._own import own_span_json
 

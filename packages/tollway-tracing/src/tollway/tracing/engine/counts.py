@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tollway.tracing.compiled import accept_proxies
+
 KEPT_REASONS = ("ratio", "slow", "error", "parent", "forced", "collector")
 """Why a trace is kept."""
 
@@ -32,3 +34,6 @@ class Counts:
         self.kept = dict.fromkeys(KEPT_REASONS, 0)
         self.dropped = dict.fromkeys(DROP_REASONS, 0)
         self.dropped_traces = dict.fromkeys(DROP_REASONS, 0)
+
+
+accept_proxies(Counts)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import StatusCode, TraceFlags, TraceState
 
+from tollway.tracing.compiled import accept_proxies
 from tollway.tracing.engine._constants import EVICTED_SPANS, KEPT_BECAUSE, KEPT_FLAGS
 
 if TYPE_CHECKING:
-    from ._engine import Engine
-    from ._span import SpanCore
+    from .engine_core import Engine
+    from .span_core import SpanCore
 
 
 class LocalTrace:
@@ -255,3 +256,6 @@ class MeteredTrace(LocalTrace):
         """Count the end, and go on."""
         self.on_end()
         LocalTrace.ended(self, span)
+
+
+accept_proxies(LocalTrace, MeteredTrace)

@@ -1,7 +1,7 @@
 cimport cython
 
-from ._engine cimport Engine
-from ._span cimport SpanCore
+from .engine_core cimport Engine
+from .span_core cimport SpanCore
 
 cdef class LocalTrace:
     cdef public Engine engine

@@ -1,4 +1,4 @@
-from ._counts cimport Counts
+from .counts cimport Counts
 
 
 cdef class Engine:

@@ -14,12 +14,13 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 
 from tollway.tracing._deferred import Deferred
 from tollway.tracing._runtime import status_of
+from tollway.tracing.compiled import accept_proxies
 from tollway.tracing.engine._constants import UNSET
 from tollway.tracing.engine._values import HEAVY_CHARACTERS, PLAIN, frozen, frozen_items, heavy, weight
 
 if TYPE_CHECKING:
-    from ._local import LocalTrace
-    from ._tracer import TracerCore
+    from .local_trace_core import LocalTrace
+    from .tracer_core import TracerCore
 
 _logger = logging.getLogger(__name__)
 
@@ -251,3 +252,6 @@ class SpanCore:
 def warn_ended(call: str, name: str) -> None:
     """Say that something came too late for a span."""
     _logger.warning("%s was called on the ended span %r, and ignored", call, name)
+
+
+accept_proxies(SpanCore)

@@ -1,8 +1,8 @@
 cimport cython
 
-from ._engine cimport Engine
-from ._local cimport LocalTrace
-from ._tracer cimport TracerCore
+from .engine_core cimport Engine
+from .local_trace_core cimport LocalTrace
+from .tracer_core cimport TracerCore
 
 cdef class SpanCore:
     cdef public TracerCore _tracer

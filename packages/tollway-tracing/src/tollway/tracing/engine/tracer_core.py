@@ -13,14 +13,15 @@ from opentelemetry.trace import Span as APISpan
 
 from tollway.tracing._deferred import Deferred
 from tollway.tracing._runtime import SPAN_KEY, get_current
+from tollway.tracing.compiled import accept_proxies, unproxied
 from tollway.tracing.engine._constants import HELD_FLAGS, KEPT_FLAGS, NO_STATE, UNSET
 from tollway.tracing.engine._values import frozen_items, frozen_links, heavy
 from tollway.tracing.propagation import is_deferred, with_threshold
 from tollway.tracing.sampling import ALL, NEVER, threshold_for
 
-from ._engine import Engine
-from ._local import LocalTrace, MeteredTrace
-from ._span import SpanCore
+from .engine_core import Engine
+from .local_trace_core import LocalTrace, MeteredTrace
+from .span_core import SpanCore
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -100,6 +101,8 @@ class TracerCore:
         force: keep its whole trace. sampling_ratio: in place of the policy's, if the span is a root.
         """
         parent = (get_current() if context is None else context).get(SPAN_KEY)
+        if parent is not None and type(parent) is not self.span_type:
+            parent = unproxied(parent, SpanCore) or parent
         if isinstance(parent, SpanCore) and self._is_ours(parent):
             if not self.is_enabled:
                 return NonRecordingSpan(parent.get_span_context())
@@ -335,3 +338,6 @@ def _cut_items(items: dict[str, Any], max_count: int) -> int:
     for key in surplus:
         del items[key]
     return len(surplus)
+
+
+accept_proxies(TracerCore)

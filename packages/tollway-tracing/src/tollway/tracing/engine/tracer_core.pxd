@@ -1,8 +1,8 @@
 cimport cython
 
-from ._engine cimport Engine
-from ._local cimport LocalTrace
-from ._span cimport SpanCore
+from .engine_core cimport Engine
+from .local_trace_core cimport LocalTrace
+from .span_core cimport SpanCore
 
 
 cdef class TracerCore:

@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING
 from opentelemetry.sdk.trace import SpanProcessor, SynchronousMultiSpanProcessor
 from opentelemetry.trace import TraceState
 
+from tollway.tracing.compiled import accept_proxies
 from tollway.tracing.engine._clock import Clock
 from tollway.tracing.engine._constants import NO_STATE
 from tollway.tracing.propagation import with_deferred, with_threshold
 from tollway.tracing.sampling import ALL, RatioSlowSampler
 
-from ._counts import Counts
+from .counts import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.context import Context
 
-    from ._local import LocalTrace
-    from ._span import SpanCore
+    from .local_trace_core import LocalTrace
+    from .span_core import SpanCore
 
 _logger = logging.getLogger(__name__)
 
@@ -254,3 +255,6 @@ class Engine:
 def _listens(processor: SpanProcessor, method: str) -> bool:
     own = getattr(processor, method, None)  # of the object, not its class: stand-ins of tests have it there
     return own is not None and getattr(own, "__func__", own) is not getattr(SpanProcessor, method)
+
+
+accept_proxies(Engine)
