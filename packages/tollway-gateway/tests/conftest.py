@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 from tollway.gateway.app import Gateway, create_app
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.pipeline import Runtime
-from tollway.gateway.server.http import HTTPProtocol
+from tollway.gateway.server.http1 import HTTPProtocol
 from tollway.provider import (
     Answer,
     AnswerInfo,

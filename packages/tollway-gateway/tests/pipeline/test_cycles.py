@@ -17,7 +17,7 @@ from tollway.gateway.pipeline.deadline import Deadline
 from tollway.gateway.pipeline.plan import Plan
 from tollway.gateway.pipeline.record import Record
 from tollway.gateway.server.exchange import Exchange
-from tollway.gateway.server.http import HTTPProtocol
+from tollway.gateway.server.http1 import HTTPProtocol
 from tollway.gateway.upstream._connection import Connection
 
 WAIT_S = 20.0

@@ -21,6 +21,7 @@ from tollway.gateway.pipeline import (
     providers_of,
     wire,
 )
+from tollway.gateway.pipeline.malformed import MalformedRequest, observe
 from tollway.gateway.serving import TRACER_NAME, Lifetime
 from tollway.gateway.telemetry import Metrics, TracingCollector
 from tollway.provider import Provider
@@ -91,6 +92,7 @@ class Gateway:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection's scope: a request, or the application's own lifespan."""
         if scope["type"] == "lifespan":
+            observe(scope, self._count_malformed)
             await self._lifetime.serve(receive, send)
             return
         route = self._routes[scope["path"]] if scope["type"] == "http" else None
@@ -98,6 +100,12 @@ class Gateway:
             await self._control(scope, receive, send)
         else:
             await self._pipeline.serve(route, scope, receive, send)
+
+    def _count_malformed(self, request: MalformedRequest) -> None:
+        """Count a request that the server refused by itself; its route where it named one."""
+        entrance = None if request.path is None else self._paths.find(request.path)
+        route = None if entrance is None else entrance.route
+        self.metrics.rejected(route, request.status, request.code, request.took_s)
 
 
 def _captures_content(config: GatewayConfig, environ: Mapping[str, str]) -> bool:

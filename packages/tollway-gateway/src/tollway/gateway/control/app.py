@@ -12,7 +12,7 @@ from starlette.routing import Match
 from tollway.gateway.config.values import GatewayConfig
 
 from . import docs, errors, mlflow, models, openapi, operations
-from .plane import ASGIApp, Message
+from .plane import ASGIApp, Message, Receive, Send
 from .probes import Probes
 
 _NO_SPANS = "/health$,/ready$,/metrics$"
@@ -35,19 +35,52 @@ def build_app(config: GatewayConfig, probes: Probes, tracer_provider: TracerProv
         app.router.routes.extend(router.routes)  # an included router hides its routes from `_span_of`
     openapi.describe(app, config)
     traced: ASGIApp = OpenTelemetryMiddleware(
-        app,
+        _head_as_get(app),
         excluded_urls=_NO_SPANS,
         default_span_details=lambda scope: _span_of(app, scope),
         tracer_provider=tracer_provider,
         exclude_spans=["receive", "send"],
     )
-    return traced
+    return _in_utf8(traced)
+
+
+def _head_as_get(app: ASGIApp) -> ASGIApp:
+    """Answer HEAD as GET; the server leaves the body out."""
+
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        await app(_as_get(scope), receive, send)
+
+    return serve
+
+
+def _as_get(scope: Message) -> Message:
+    return {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
+
+
+def _in_utf8(app: ASGIApp) -> ASGIApp:
+    """Pass every header value on as UTF-8: the instrumentation fails at some that are not."""
+
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        headers = scope.get("headers", ())
+        if not all(value.isascii() for _, value in headers):
+            scope = {**scope, "headers": [(name, _utf8(value)) for name, value in headers]}
+        await app(scope, receive, send)
+
+    return serve
+
+
+def _utf8(value: bytes) -> bytes:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1").encode()
+    return value
 
 
 def _span_of(app: FastAPI, scope: Message) -> tuple[str, dict[str, str]]:
     """Name a span by its route: paths are chosen by callers, and would be as many as they like."""
     for route in app.routes:
-        matched, _ = route.matches(scope)
+        matched, _ = route.matches(_as_get(scope))
         path = getattr(route, "path", None)
         if matched is Match.FULL and path:
             return f"{scope['method']} {path}", {"http.route": path}

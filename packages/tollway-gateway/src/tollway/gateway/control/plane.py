@@ -13,6 +13,10 @@ from tollway.gateway.config.values import GatewayConfig
 from .first_use import FirstUse
 from .probes import METRICS, Probes
 
+_READING = frozenset({"GET", "HEAD"})
+
+_METHODS = b"GET, HEAD, OPTIONS, POST"
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -50,8 +54,11 @@ class ControlPlane:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in self._probes:
+        if scope.get("method") in _READING and scope["path"] in self._probes:
             await self._answer_probe(scope, send)
+        elif scope["path"] == "*":  # `OPTIONS *` asks what the server can do: RFC 9110, section 9.3.7
+            await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", _METHODS)]})
+            await send({"type": "http.response.body"})
         else:
             app = await self._app.get()
             await app(scope, receive, send)

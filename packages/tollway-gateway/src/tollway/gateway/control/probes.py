@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tollway.gateway.pipeline.errors import INTERNAL, mlflow_shape
+from tollway.gateway.pipeline.errors import INTERNAL, Failure, mlflow_shape
+from tollway.gateway.telemetry.metrics import InvalidAcceptError
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,10 @@ class Probes:
         """Return the answer to a GET; what fails is logged and becomes a 500."""
         try:
             return self._by_path[path](accept)
+        except InvalidAcceptError as error:
+            _log.warning("rejected a request for %s: %s", path, error)
+            failure = Failure(400, "invalid_header", str(error))
+            return Answer(failure.status, _JSON, mlflow_shape(failure))
         except Exception:
             _log.exception("the probe %s failed", path)
             return Answer(INTERNAL.status, _JSON, mlflow_shape(INTERNAL))

@@ -99,6 +99,14 @@ def mlflow_shape(failure: Failure) -> bytes:
     return orjson.dumps({"detail": failure.message, "error": _error(failure)})
 
 
+_MLFLOW_PREFIXES = ("/endpoints/", "/gateway/", "/api/")
+
+
+def shape_of(path: str) -> Shape:
+    """Return the shape that errors have on a path, also on one that leads nowhere: OpenAI's by default."""
+    return mlflow_shape if path.startswith(_MLFLOW_PREFIXES) else openai_shape
+
+
 def _error(failure: Failure) -> dict[str, Any]:
     default = "server_error" if failure.status >= 500 else "invalid_request_error"
     return {

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from tollway.gateway.pipeline.exchange import Exchange, exchange_of
+from tollway.gateway.pipeline.malformed import MalformedRequest, observe
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -24,7 +25,7 @@ _PATH_CHARACTERS = 500
 """What is logged of a path: a line stays shorter than 4 KiB, however its characters must be written."""
 
 
-Answered = tuple[float, float, str | None, str, str, int | None, int, str | None]
+Answered = tuple[float, float, str | None, str | None, str | None, int | None, int, str | None]
 """What is logged of a request: time_s, took_s, client, method, path, status, bytes, trace_id."""
 
 
@@ -52,6 +53,8 @@ class AccessLog:
         """Serve, and tell of it once its answer is written."""
         exchange = exchange_of(scope)
         if exchange is None:  # the lifespan
+            if scope["type"] == "lifespan":
+                observe(scope, self._note_malformed)
             await self._app(scope, receive, send)
             return
         try:
@@ -62,21 +65,38 @@ class AccessLog:
     def _note(self, scope: Message, exchange: Exchange) -> None:
         """Tell of a request whose answer is written."""
         took_s = self._clock_s() - exchange.received_s
-        client, path = scope["client"], scope["path"]
-        if len(path) > _PATH_CHARACTERS:
-            path = path[: _PATH_CHARACTERS - 1] + "…"
+        client = scope["client"]
         self._put(
             (
                 self._now_s() - took_s,
                 took_s,
                 client[0] if client else None,
                 scope["method"],
-                path,
+                _shortened(scope["path"]),
                 exchange.status,
                 exchange.body_bytes,
                 exchange.trace_id,
             )
         )
+
+    def _note_malformed(self, request: MalformedRequest) -> None:
+        """Tell of a request that no application saw."""
+        self._put(
+            (
+                self._now_s() - request.took_s,
+                request.took_s,
+                request.client,
+                request.method,
+                None if request.path is None else _shortened(request.path),
+                request.status,
+                request.body_bytes,
+                None,
+            )
+        )
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= _PATH_CHARACTERS else path[: _PATH_CHARACTERS - 1] + "…"
 
 
 def lines_of(requests: Sequence[Answered]) -> bytes:

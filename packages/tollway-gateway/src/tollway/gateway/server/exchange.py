@@ -1,83 +1,89 @@
-"""One request and its answer, as our own server has them: Uvicorn's cycle, and what it offers beside ASGI.
-
-What waits for nothing is in `_core`.
-"""
+"""One request and its answer, as an ASGI application and the pipeline use them. What waits is here."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-
+from tollway.gateway.pipeline.errors import INTERNAL, Failure, RequestRejected, shape_of
 from tollway.gateway.pipeline.exchange import EXTENSION
 
-from ._core import ExchangeCore
-from .flag import Flag
+from .exchange_core import ExchangeCore
 
-_uvicorns_log = logging.getLogger("uvicorn.error")
+_log = logging.getLogger(__name__)
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Exchange(ExchangeCore, RequestResponseCycle):
-    """One request and its answer."""
+class Exchange(ExchangeCore):
+    """One request and its answer; see `pipeline.exchange.Exchange`."""
 
-    logger = access_logger = _uvicorns_log
-    access_log = False
-
-    @property
-    def message_event(self) -> Any:  # type: ignore[override]
-        """What Uvicorn's cycle waits for; most requests are here whole before anybody waits."""
-        if self._flag is None:
-            self._flag = Flag(self.protocol.loop, is_set=self._has_news)
-        return self._flag
-
-    @property
-    def default_headers(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
-        """The server's own: its date."""
-        return self.protocol.server_state.default_headers
-
-    def on_response(self) -> None:
-        """Let the next request of the connection have its turn."""
-        self.protocol.on_response_complete()
+    __slots__ = ()
 
     async def respond(self, status: int, fields: bytes, body: bytes) -> None:
         """Answer whole. The lines of `fields` are the caller's care: nothing in them is looked at."""
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
+        await self._drained()
         self.answer(status, fields, body)
 
     async def run_asgi(self, app: Any) -> None:
         """Run the application; one that fails or does not finish its answer keeps no caller waiting."""
-        protocol = self.protocol
-        protocol.outbox.requests += 1
+        connection = self.connection
+        connection.outbox.requests += 1
         try:
             await app(self.scope, self.receive, self.send)
             if not (self.response_complete or self.disconnected):
-                await self._fail("an application left its answer unfinished")
-        except BaseException as error:  # as Uvicorn: its task ends well, even when it was cancelled
-            await self._fail("an application failed", error)
+                _log.error("an application left its answer unfinished")
+                self._fail(INTERNAL)
+        except RequestRejected as error:  # raised by `receive()`
+            self._fail(error.failure)
+        except BaseException as error:  # also a cancellation: who answers is as gone as after a failure
+            _log.error("an application failed", exc_info=error)
+            self._fail(INTERNAL)
         finally:
-            protocol.outbox.requests -= 1
-            protocol.tasks.discard(self.task)
+            connection.outbox.requests -= 1
+            connection.tasks.discard(self.task)
+            self.task = None
             # The scope holds this, and this the scope: no cycle is left for Python's collector.
             del self.scope["extensions"][EXTENSION]
 
-    async def _fail(self, message: str, error: BaseException | None = None) -> None:
-        self.logger.error(message, exc_info=error)
+    def _fail(self, failure: Failure) -> None:
         if self.response_started:
-            self.protocol.close()
-        else:
-            await self.send_500_response()
+            self.connection.abandon()
+            return
+        self.hang_up_after()
+        body = shape_of(self.scope["path"])(failure)
+        self.answer(failure.status, b"content-type: application/json\r\n", body)
 
     async def receive(self) -> Any:
-        """Wait for one of ASGI's messages."""
-        if self.waiting_for_100_continue and not self.transport.is_closing():
-            self.protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.waiting_for_100_continue = False
-        return await super().receive()
+        """Wait for one of ASGI's messages. Raises RequestRejected when the rest of the body will not come."""
+        if self.expects_continue and not self.disconnected:
+            self.expects_continue = False
+            self.connection.write(_CONTINUE)
+        await self._arrival()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        if self._body_error is not None:
+            failure = self._body_error
+            raise RequestRejected(failure.status, failure.code, failure.message)
+        return {"type": "http.request", "body": self.take_body(), "more_body": not self.body_complete}
+
+    async def _arrival(self) -> None:
+        """Wait until something came from the caller that was not taken yet."""
+        connection = self.connection
+        while not (self._has_news or self.disconnected or self.response_complete):
+            connection.resume_reading()
+            self._waiter = connection.loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
 
     async def send(self, message: Any) -> None:
         """Take one of ASGI's `http.response.*` messages."""
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
+        await self._drained()
         self.take_message(message)
+
+    async def _drained(self) -> None:
+        """Wait while the caller does not read what was answered."""
+        while self.connection.write_paused and not self.disconnected:
+            await self.connection.writable()

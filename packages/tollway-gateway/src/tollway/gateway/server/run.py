@@ -21,7 +21,7 @@ from tollway.gateway.pipeline import Runtime, Share
 from .access_log import AccessLog, lines_of, missing_line
 from .address import Listener, refused
 from .greeting import greeting
-from .http import HTTPProtocol
+from .http1 import HTTPProtocol
 from .log_writer import Descriptor, LogWriter
 from .signals import Signals
 
@@ -90,7 +90,7 @@ def _server(app: Any, config: GatewayConfig, started: Callable[[], None]) -> Ser
     return Server(
         uvicorn.Config(
             app,
-            http=HTTPProtocol,
+            http=HTTPProtocol,  # type: ignore[arg-type]  # it has what Uvicorn calls, and no base class
             ws="none",
             lifespan="on",
             interface="asgi3",

@@ -13,7 +13,7 @@ from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
 from .cells import Key
-from .metrics import COUNTERS, GAUGES, HISTOGRAMS, Family, Metrics
+from .metrics import COUNTERS, GAUGES, HISTOGRAMS, Family, InvalidAcceptError, Metrics
 
 
 def registry_of(metrics: Metrics) -> CollectorRegistry:
@@ -24,8 +24,11 @@ def registry_of(metrics: Metrics) -> CollectorRegistry:
 
 
 def render(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
-    """Return the exposition and its content type, as an Accept header asks."""
-    encode, content_type = choose_encoder(accept)
+    """Return the exposition and its content type, as an Accept header asks. Raises InvalidAcceptError."""
+    try:
+        encode, content_type = choose_encoder(accept)
+    except Exception as error:  # it splits and indexes, and raises whatever comes of that
+        raise InvalidAcceptError(f"cannot read the Accept header {accept[:100]!r}") from error
     return encode(registry), content_type
 
 

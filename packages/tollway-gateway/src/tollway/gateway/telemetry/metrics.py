@@ -45,6 +45,14 @@ class Labels(NamedTuple):
 
 UNKNOWN = Labels()
 
+
+class InvalidAcceptError(ValueError):
+    """A scraper's Accept header that cannot be read."""
+
+
+_UNKNOWN_ROUTE = "unknown"
+"""The route of a request whose path leads nowhere, or was never understood."""
+
 _WHO = ("endpoint", "provider", "model")
 
 
@@ -170,6 +178,12 @@ class Metrics:
         """Count a failure by its code."""
         self._add(_ERRORS, *labels, route, self.code_label(code))
 
+    def rejected(self, route: str | None, status: int, code: str, took_s: float) -> None:
+        """Count a request that was rejected before anybody knew whom it was for; None is an unknown route."""
+        route = route or _UNKNOWN_ROUTE
+        self.answered(UNKNOWN, route, status, took_s, took_s, None)
+        self.failed(UNKNOWN, route, code)
+
     def denied(self, labels: Labels) -> None:
         """Count a request that a limit denied."""
         self._add(_DENIALS, *labels)
@@ -209,10 +223,17 @@ class Metrics:
         return registry_of(self)
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """Return the exposition and its content type: OpenMetrics, with exemplars, if `accept` asks."""
+        """Return the exposition and its content type: OpenMetrics, with exemplars, if `accept` asks.
+
+        Raises InvalidAcceptError.
+        """
         from .exposition import render
 
-        return render(self.registry, accept)
+        try:
+            return render(self.registry, accept)
+        except InvalidAcceptError:
+            self.rejected("/metrics", 400, "invalid_header", 0.0)
+            raise
 
     def exemplar(self, key: Key, bucket: int) -> tuple[str, float, float] | None:
         """Return trace id, value and time of a bucket's last exemplar, among those of this process."""

@@ -1,0 +1,83 @@
+"""What a connection writes: gathered in a round of the event loop, held back while nobody reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from uvicorn.server import ServerState
+
+from tollway.gateway.outbox import Outbox
+
+NEVER = float("inf")
+
+
+class Output:
+    """The writing half of a connection; see `outbox.Sender`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, outbox: Outbox, state: ServerState) -> None:
+        self.loop = loop
+        self.outbox = outbox
+        self.state = state
+        self.transport: Any = None
+        self.write_paused = False
+        self.is_ending = False
+        """Whether the connection ends with what was written so far."""
+        self._writable: asyncio.Future[None] | None = None
+        self._unwritten: list[bytes] = []
+        self._default_headers: Sequence[tuple[bytes, bytes]] = ()
+        self._default_lines = b""
+
+    def write(self, data: bytes) -> None:
+        """Write, at the end of this round of the event loop."""
+        self._unwritten.append(data)
+        if len(self._unwritten) == 1:
+            self.outbox.post(self)
+
+    def when_written(self, call: Callable[[], None]) -> None:
+        """Have this called when what there is to be written is written."""
+        if self._unwritten:
+            self.outbox.afterwards(call)
+        else:
+            call()
+
+    def leave(self) -> None:
+        """Write all that was gathered."""
+        data, self._unwritten = self._unwritten, []
+        transport = self.transport
+        if data and not transport.is_closing():
+            transport.write(data[0] if len(data) == 1 else b"".join(data))
+            if self.is_ending:
+                self.hang_up()
+
+    def end_output(self) -> None:
+        """Hang up when what was gathered is written."""
+        self.is_ending = True
+        if not self._unwritten:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the connection; all is written."""
+        self.transport.close()
+
+    def writable(self) -> asyncio.Future[None]:
+        """Return what is done once the caller reads on, or is gone."""
+        if self._writable is None or self._writable.done():
+            self._writable = self.loop.create_future()
+        return self._writable
+
+    def resume(self) -> None:
+        """Let whoever waits write again."""
+        self.write_paused = False
+        waiter, self._writable = self._writable, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def default_lines(self) -> bytes:
+        """Return the server's own headers (its date) as lines."""
+        headers = self.state.default_headers
+        if headers is not self._default_headers:
+            self._default_headers = headers
+            self._default_lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+        return self._default_lines
