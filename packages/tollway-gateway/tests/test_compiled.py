@@ -11,31 +11,23 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tollway.gateway._extensions import WANTED
-from tollway.gateway.server import _core as server
-from tollway.gateway.server.exchange import Exchange
-from tollway.gateway.server.http import HTTPProtocol
 from tollway.gateway.upstream import _core as upstream
 from tollway.gateway.upstream._connection import Connection
 
-CORES = (server.ExchangeCore, server.ProtocolCore, upstream.ConnectionCore)
+CORES = (upstream.ConnectionCore,)
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_where_there_is_a_compiler_the_cores_are_compiled_unless_told_otherwise():
-    assert {WANTED} == {server.IS_COMPILED, upstream.IS_COMPILED}
+    assert WANTED == upstream.IS_COMPILED
     files = [str(sys.modules[core.__module__].__file__) for core in CORES]
     assert {WANTED} == {file.endswith(".so") for file in files}
 
 
 def test_an_environment_variable_takes_the_python_instead():
-    script = (
-        "from tollway.gateway.server import _core as server;"
-        "from tollway.gateway.upstream import _core as upstream;"
-        "print(server.IS_COMPILED or upstream.IS_COMPILED)"
-    )
+    script = "from tollway.gateway.upstream import _core as upstream;print(upstream.IS_COMPILED)"
     environment = {**os.environ, "TOLLWAY_NO_EXTENSIONS": "1"}
     said = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
@@ -46,8 +38,6 @@ def test_an_environment_variable_takes_the_python_instead():
 @pytest.mark.parametrize(
     ("ours", "base"),
     [
-        (HTTPProtocol, HttpToolsProtocol),
-        (Exchange, RequestResponseCycle),
         (Connection, asyncio.Protocol),
     ],
 )
@@ -58,11 +48,9 @@ def test_loops_and_servers_find_the_types_they_look_for(ours: type, base: type):
 @pytest.mark.parametrize(
     "use",
     [
-        lambda: server.ExchangeCore.__new__(server.ExchangeCore).when_sent(print),
-        lambda: server.ProtocolCore.__new__(server.ProtocolCore).on_header(b"name", b"value"),
         lambda: upstream.ConnectionCore.__new__(upstream.ConnectionCore).data_received(b"x"),
     ],
-    ids=["exchange", "protocol", "connection"],
+    ids=["connection"],
 )
 def test_what_was_never_begun_raises(use: Callable[[], Any]):
     """And does not end the process, as C does with what is missing."""

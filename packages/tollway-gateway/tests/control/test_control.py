@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.control import create_control_app
+from tollway.gateway.telemetry import Metrics
 
 SECRET = "sk-not-to-be-seen"
 
@@ -203,6 +204,76 @@ def test_a_fault_of_ours_is_a_500_that_tells_nothing():
     answer = Control(broken).get("/metrics")
     assert (500, "internal_error") == (answer.status_code, answer.json()["error"]["code"])
     assert SECRET not in answer.text
+
+
+def test_an_accept_header_that_cannot_be_read_is_a_400(caplog):
+    """One line in the log, without a traceback."""
+    answer = Control(Metrics().render).get("/metrics", headers={"accept": "text/plain;version=1.x"})
+    assert (400, "invalid_header") == (answer.status_code, answer.json()["error"]["code"])
+    (record,) = [record for record in caplog.records if record.name.endswith("probes")]
+    assert record.exc_info is None
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/metrics", "/", "/api/2.0/endpoints"])
+def test_head_is_answered_as_get(control: Control, path: str):
+    """RFC 9110, section 9.1: whoever has GET has HEAD; monitors ask by it. The server leaves the body out."""
+    got, headed = control.get(path), control.request("HEAD", path)
+    assert got.status_code == headed.status_code
+    assert got.headers == headed.headers
+
+
+def test_head_of_nothing_is_a_404(control: Control):
+    assert 404 == control.request("HEAD", "/nothing").status_code
+
+
+def test_head_is_not_documented(control: Control):
+    """It goes without saying."""
+    paths = control.get("/openapi.json").json()["paths"]
+    assert not [path for path, methods in paths.items() if "head" in methods]
+
+
+def test_the_server_itself_may_be_asked_what_it_can_do():
+    """`OPTIONS *`, RFC 9110, section 9.3.7."""
+    app = create_control_app(GatewayConfig(**CONFIG), metrics=lambda _: (b"", ""), ready=lambda: True)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(app({"type": "http", "method": "OPTIONS", "path": "*", "headers": []}, None, send))  # type: ignore[arg-type]
+    assert (204, [(b"allow", b"GET, HEAD, OPTIONS, POST")]) == (sent[0]["status"], sent[0]["headers"])
+
+
+HEADERS = [
+    b"user-agent",
+    b"accept",
+    b"traceparent",
+    b"tracestate",
+    b"baggage",
+    b"cookie",
+    b"x-forwarded-for",
+]
+ODD = [
+    b"\xff",
+    b"\xff\\x",
+    b"\\x",
+    b"\xe9",
+    b"\xc3\xa9",
+    b"%ff",
+    b"%zz",
+    b"\\N{x}\xff",
+    b"=;,",
+    b"",
+    b"a" * 5000,
+]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_no_header_makes_a_500(control: Control, header: bytes):
+    """Values may have any bytes (RFC 9110, section 5.5), also such as telemetry cannot read."""
+    for path in ("/health", "/metrics", "/v1/models", "/docs", "/nothing", "/api/2.0/endpoints"):
+        for value in ODD:
+            assert control.get(path, headers=[(header, value)]).status_code < 500
 
 
 def test_openapi_tells_of_the_data_plane_too(control: Control):

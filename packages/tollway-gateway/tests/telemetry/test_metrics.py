@@ -5,6 +5,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from tollway.gateway.telemetry import Labels, Metrics
+from tollway.gateway.telemetry.metrics import InvalidAcceptError
 from tollway.provider import Usage
 
 WHO = Labels("chat", "openai", "gpt-4")
@@ -73,3 +74,16 @@ def test_exemplars_carry_trace_ids_in_openmetrics():
 def test_format_is_the_one_accepted():
     assert Metrics().render("")[1].startswith("text/plain")
     assert Metrics().render(OPENMETRICS)[1].startswith("application/openmetrics-text")
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text;version=x.y", "text/plain;version=1.x"])
+def test_an_accept_header_that_cannot_be_read_is_the_scrapers_fault(accept: str):
+    """It is counted, and no exposition is made."""
+    metrics = Metrics()
+    with pytest.raises(InvalidAcceptError, match=accept):
+        metrics.render(accept)
+    unknown = {"endpoint": "unknown", "provider": "unknown", "model": "unknown", "route": "/metrics"}
+    assert 1 == metrics.registry.get_sample_value("gateway_requests_total", {**unknown, "status": "400"})
+    assert 1 == metrics.registry.get_sample_value(
+        "gateway_errors_total", {**unknown, "code": "invalid_header"}
+    )
