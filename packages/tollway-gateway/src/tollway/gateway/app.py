@@ -103,9 +103,9 @@ class Gateway:
 
     def _count_malformed(self, request: MalformedRequest) -> None:
         """Count a request that the server refused by itself; its route where it named one."""
-        entrance = None if request.path is None else self._paths.find(request.path)
-        route = None if entrance is None else entrance.route
-        self.metrics.rejected(route, request.status, request.code, request.took_s)
+        route = None if request.path is None else self._routes[request.path]
+        template = None if route is None else route.template
+        self.metrics.rejected(template, request.status, request.code, request.took_s)
 
 
 def _captures_content(config: GatewayConfig, environ: Mapping[str, str]) -> bool:
