@@ -56,7 +56,9 @@ def create_app(
     made = dict(providers_of(config) if providers is None else providers)
     metrics = Metrics() if share is None else Metrics(share.folder, share.worker)
     calls = CallLimits(config.server.max_predict_calls, metrics)
-    destinations = destinations_of(wire(config, made, runtime, calls), config.routes, runtime.random)
+    endpoints = wire(config, made, runtime, calls)
+    metrics.watch_breakers(endpoint.upstream for endpoint in endpoints)
+    destinations = destinations_of(config, endpoints, runtime)
     tracing_numbers = TracingCollector(metrics)
     recorder = Recorder(
         metrics,

@@ -32,6 +32,9 @@ class Provider:
     settings: ClassVar[tuple[Setting, ...] | None] = None
     """The keys it reads from `model.config`; None leaves the keys to the provider."""
 
+    can_prefill: ClassVar[bool] = False
+    """Whether its models go on with an answer whose beginning is the last message, of the assistant."""
+
     def __init__(self, target: Target) -> None:
         self.target = target
 

@@ -56,6 +56,7 @@ class AnthropicProvider(HTTPProvider):
             default=8192,
         ),
     )
+    can_prefill = True
     base_url = _BASE
     base_url_setting = "anthropic_api_base"
 

@@ -62,6 +62,7 @@ def _endpoint(at: At) -> Read:
         "breaker": Field(resilience.breaker),
         "concurrency": Field(resilience.concurrency),
         "stream_recovery": Field(scalars.choice(["error", "continue", "buffer"])),
+        "prefill": Field(scalars.flag),
     }
     found = fields(at, table)
     if "model" in found:

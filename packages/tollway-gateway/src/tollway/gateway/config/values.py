@@ -100,6 +100,8 @@ class EndpointConfig(Value):
     breaker: BreakerConfig | None = BreakerConfig()
     concurrency: ConcurrencyConfig | None = None
     stream_recovery: Literal["error", "continue", "buffer"] = "error"
+    prefill: bool | None = None
+    """Whether the model goes on with an answer that was begun; None is what its provider says."""
 
 
 class DestinationConfig(Value):

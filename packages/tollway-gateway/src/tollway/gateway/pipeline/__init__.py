@@ -1,6 +1,7 @@
 """The pipeline: a request's way from path to answer. Read `serve.py` first; each stage has its file."""
 
-from .plan import Endpoint, destinations_of
+from .destinations import destinations_of
+from .endpoint import Endpoint
 from .record import Recorder
 from .routes import HTTPRoute, HTTPRoutes
 from .runtime import Runtime, Share

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from tollway.gateway.config.values import LimitConfig
 from tollway.gateway.limits import Bucket, Decision, Rate, SharedBucket, take
+from tollway.gateway.resilience.shedding import OPEN, Gate, Shed
 from tollway.provider import Usage
 
+from .deadline import NEVER, Deadline
 from .errors import RequestRejected
 
 if TYPE_CHECKING:
-    from .plan import Endpoint
+    from .endpoint import Endpoint
     from .record import Record
 
 _NS = 1_000_000_000
@@ -27,31 +30,68 @@ _NS = 1_000_000_000
 class Grant:
     r"""What a call was granted. `header_lines` tell the caller of its limits, each ended by `\r\n`."""
 
-    __slots__ = ("header_lines",)
+    __slots__ = ("_gate", "_since_s", "header_lines")
 
-    def __init__(self, header_lines: bytes = b"") -> None:
+    def __init__(self, header_lines: bytes = b"", gate: Gate = OPEN) -> None:
         self.header_lines = header_lines
+        self._gate = gate
+        self._since_s = 0.0 if gate is OPEN else perf_counter()
 
     def settle(self, usage: Usage | None) -> None:
         """Take what the call really used, once it is over, however it ended; None when that is not known.
 
-        A limit on calls has taken its token for good.
+        A limit on calls has taken its token for good; a place among the calls in flight is given back.
         """
+        if self._gate is not OPEN:
+            self._gate.leave(perf_counter() - self._since_s)
 
 
-async def admission(endpoint: Endpoint, record: Record) -> Grant:
-    """Take one token of the endpoint's bucket, whatever path led to it.
+async def admission(endpoint: Endpoint, record: Record, deadline: Deadline) -> Grant:
+    """Take one token of the endpoint's bucket and a place among its calls, whatever path led to it.
 
     Raises:
-        RequestRejected: 429, there is none.
+        RequestRejected: 429, there is no token; 503, there is no place.
     """
     decision, lines = endpoint.limiter.admit()
-    if decision is None or decision.allowed:
-        return Grant(lines)
-    record.denied(decision)
-    wait_s = decision.wait_ns / _NS
-    message = f"the limit of {endpoint.name!r} is reached; the next call is allowed in {wait_s:.3g} s"
-    raise RequestRejected(429, "rate_limit_exceeded", message, header_lines=lines)
+    if decision is not None and not decision.allowed:
+        record.denied(decision)
+        wait_s = decision.wait_ns / _NS
+        message = f"the limit of {endpoint.name!r} is reached; the next call is allowed in {wait_s:.3g} s"
+        raise RequestRejected(429, "rate_limit_exceeded", message, header_lines=lines)
+    gate = endpoint.gate
+    if not gate.enter_nowait():
+        await _enter(endpoint, record, deadline)
+    return Grant(lines, gate)
+
+
+async def _enter(endpoint: Endpoint, record: Record, deadline: Deadline) -> None:
+    """Wait for a place among the endpoint's calls, as long as the caller and the deadline do."""
+    try:
+        with deadline:
+            deadline.expect(NEVER)
+            await endpoint.gate.enter()
+    except Shed as shed:
+        record.shed(endpoint, shed.reason)
+        raise RequestRejected(
+            503,
+            "too_many_requests_in_flight",
+            f"too many calls of {endpoint.name!r} are in flight; try again in {shed.retry_after_s} s",
+            header_lines=b"retry-after: %d\r\n" % shed.retry_after_s,
+        ) from None
+
+
+def admit_nowait(endpoint: Endpoint, record: Record) -> Grant | None:
+    """Admit a call to another endpoint after one failed; None when a limit denies it or no place is free."""
+    if not endpoint.gate.enter_nowait():
+        record.shed(endpoint, "fallback")
+        return None
+    decision, lines = endpoint.limiter.admit()
+    grant = Grant(lines, endpoint.gate)
+    if decision is not None and not decision.allowed:
+        record.denied(decision)
+        grant.settle(None)
+        return None
+    return grant
 
 
 class Limiter(Protocol):

@@ -20,7 +20,7 @@ from tollway.provider import (
     UpstreamResponse,
 )
 
-from .plan import Attempt
+from .endpoint import Attempt
 
 _END_S = 0.5
 """How long an upstream may keep a finished stream open."""

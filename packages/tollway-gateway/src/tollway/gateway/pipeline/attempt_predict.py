@@ -17,7 +17,7 @@ from tollway.gateway.guard.calls import CallSlots
 from tollway.provider import Answer, BaseProvider, Call, ProviderError
 from tollway.provider.predictions import ChunkEncoder, answer_from, collect, stream_of
 
-from .plan import Attempt
+from .endpoint import Attempt
 from .prediction import END, Prediction, TaskPieces, ThreadPieces, pieces_of
 from .runtime import Runtime
 

@@ -1,185 +1,114 @@
 """Stage four: attempts, one after another, until one has answered the call. Each has its own record.
 
 An attempt that fails before its caller saw anything of it is followed by the next of the plan; so the first
-events of a stream decide the status, and an error before them is an HTTP error.
+token of a stream decides the status, and an error before it is an HTTP error. What becomes of a stream that
+fails later is its relay's business.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import NamedTuple
 
-from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from tollway.gateway.resilience.hedge import NO_HEDGE
+from tollway.provider import Call, ProviderError
 
-from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
-from tollway.gateway.telemetry.propagation import context_of, inject, raw_context
-from tollway.provider import AnswerInfo, Call, ProviderError
-from tollway.tracing import Deferred
-
+from .attempt_record import AttemptRecord
 from .deadline import Deadline
-from .errors import CallerGone
-from .plan import Endpoint, Plan
+from .endpoint import Endpoint, Events
+from .plan import Plan
 from .record import Record
+from .relay import Relay, relay_of
 from .reply import Reply
 
-_log = logging.getLogger(__name__)
+_MAX_HELD_BYTES = 64 * 1024
+"""What a stream may say before its first token; one that says more has begun."""
+
+
+class Opened(NamedTuple):
+    """An attempt whose answer is there: all of a whole one, or the events of a stream to its first token."""
+
+    attempt: AttemptRecord
+    data: bytes
+    events: Events | None
 
 
 async def answer(plan: Plan, record: Record, deadline: Deadline, reply: Reply) -> None:
     """Answer a call by the first attempt that can. Raises what the last one raised, or `CallerGone`."""
+    relay = relay_of(plan.endpoint.stream_recovery, reply) if plan.call.stream else None
     call = plan.call
-    body = b""
     while True:
-        endpoint = plan.endpoint
         try:
-            with AttemptRecord(record, endpoint, call) as attempt, deadline:
-                if call.stream:
-                    await _stream(endpoint, call, attempt, deadline, reply)
-                else:
-                    deadline.expect(endpoint.limits.whole)
-                    whole = await endpoint.runner.answer(call, attempt)
-                    attempt.info = whole.info
-                    attempt.body = body = whole.body
+            body = await _attempt(plan, call, record, deadline, relay)
             break
         except ProviderError as error:
-            if reply.status is not None or not await plan.advance(error):
+            if relay is None:
+                following: Call | None = call
+            else:
+                following = relay.resumed(plan.call)
+            begun = relay is not None and relay.has_shown
+            if following is None or not await plan.advance(error, deadline, begun=begun):
                 raise
-    await (reply.end() if call.stream else reply.whole(200, body))
+            call = following
+    await (reply.whole(200, body) if relay is None else relay.end())
 
 
-async def _stream(
-    endpoint: Endpoint, call: Call, attempt: AttemptRecord, deadline: Deadline, reply: Reply
-) -> None:
-    """Get a stream and forward it: the next events are asked for when the caller took those before."""
-    limits = endpoint.limits
-    deadline.expect(limits.first)
+async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, relay: Relay | None) -> bytes:
+    """Make one attempt, and what is hedged with it; return the body of a whole answer."""
+    endpoint = plan.endpoint
+    permit = plan.begin()
+    if endpoint.hedge is not NO_HEDGE and plan.reason is None:
+        after_s = endpoint.hedge.after_s(stream=call.stream)
+        if after_s is not None:
+            from .hedging import hedged  # most requests never come here
+
+            with deadline:
+                deadline.expect(plan.limit())
+                opened = await hedged(plan, call, record, deadline, permit, after_s)
+            return await _finish(opened, plan, deadline, relay)
+    with AttemptRecord(record, endpoint, call, permit, plan.reason) as attempt, deadline:
+        deadline.expect(plan.limit())
+        data, events = await open_answer(endpoint, call, attempt)
+        if events is not None and relay is not None:
+            await relay.pass_on(data, events, attempt, deadline, endpoint.limits)
+    plan.served(endpoint)
+    return data
+
+
+async def _finish(opened: Opened, plan: Plan, deadline: Deadline, relay: Relay | None) -> bytes:
+    """See an answer through that was opened already."""
+    attempt, data, events = opened
+    with attempt, deadline:
+        if events is not None and relay is not None:
+            await relay.pass_on(data, events, attempt, deadline, attempt.endpoint.limits)
+    plan.served(attempt.endpoint)
+    return data
+
+
+async def open_answer(endpoint: Endpoint, call: Call, attempt: AttemptRecord) -> tuple[bytes, Events | None]:
+    """Ask the model; return a whole answer, or the events of a stream up to its first token."""
+    if not call.stream:
+        whole = await endpoint.runner.answer(call, attempt)
+        attempt.info = whole.info
+        attempt.body = whole.body
+        attempt.answered()
+        return whole.body, None
     events = await endpoint.runner.open(call, attempt)
     attempt.info = events.info
     try:
-        data = await events.next()
-        attempt.first_event()
-        await reply.begin_stream()
-        while data:
-            attempt.saw(data)
-            deadline.expect_caller()
-            await reply.events(data)
-            deadline.expect(limits.idle)
-            data = await events.next()
-    finally:
+        data = await _to_first_token(events)
+    except BaseException:
         await events.close()
+        raise
+    attempt.answered()
+    return data, events
 
 
-class AttemptRecord:
-    """One attempt at one model; see `Attempt`. As a context manager it ends the span, whatever happens.
-
-    `info` is of the answer, and fills as a stream goes; `body` is that of a whole one.
-    """
-
-    __slots__ = (
-        "_attributes",
-        "_call",
-        "_content",
-        "_context",
-        "_endpoint",
-        "_first_event_s",
-        "_record",
-        "_started_s",
-        "body",
-        "info",
-        "span",
-        "upstream_headers",
-    )
-
-    def __init__(self, record: Record, endpoint: Endpoint, call: Call) -> None:
-        recorder = record.recorder
-        self._record = record
-        self._endpoint = endpoint
-        self._call = call
-        self._started_s = recorder.clock_s()
-        self._content = recorder.content()
-        self._first_event_s: float | None = None
-        self._context: Context | None = None
-        self.info: AnswerInfo | None = None
-        self.body: bytes | None = None
-        self.upstream_headers: Mapping[str, str] | None = None
-        self._attributes = Deferred(self._resolve_attributes)
-        self.span = recorder.tracer.start_span(
-            endpoint.span_name, record.context, SpanKind.CLIENT, self._attributes
-        )
-
-    @property
-    def context(self) -> Context:
-        """See `Attempt.context`."""
-        if self._context is None:
-            self._context = context_of(self.span)
-        return self._context
-
-    def trace_lines(self) -> bytes:
-        """See `Attempt.trace_lines`."""
-        return inject(raw_context(self.span))
-
-    def waited(self, for_s: float) -> None:
-        """See `Attempt.waited`."""
-        self._record.waited_s += for_s
-
-    def first_event(self) -> None:
-        """Note that the stream has begun."""
-        recorder = self._record.recorder
-        self._first_event_s = recorder.clock_s() - self._started_s
-        recorder.metrics.first_event(self._endpoint.labels, self._first_event_s)
-
-    def saw(self, events: bytes) -> None:
-        """Look at events in passing."""
-        self._content.saw(events)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
-    ) -> None:
-        if isinstance(error, CallerGone):
-            self.span.add_event("client_disconnected")
-        elif isinstance(error, Exception):
-            self._failed(error)
-        info = self.info
-        if info is not None and info.usage is not None:
-            self._record.used(self._endpoint, info.usage)
-        if self._attributes.is_made:  # somebody looked before all was known
-            self.span.set_attributes(self._known())
-        del self._attributes  # it holds this: no cycle is left for Python's collector
-        self.span.end()
-
-    def _failed(self, error: Exception) -> None:
-        kind = error.code if isinstance(error, ProviderError) else type(error).__qualname__
-        self.span.set_attribute("error.type", kind)
-        self.span.set_status(Status(StatusCode.ERROR, str(error)[:1024]))
-        self.span.record_exception(error.__cause__ or error)
-
-    def _resolve_attributes(self) -> dict[str, Any]:
-        call = self._call
-        attributes = dict(self._endpoint.attributes)
-        attributes.update(request_attributes(call))
-        attributes.update(self._content.asked(call))
-        attributes.update(self._known())
-        return attributes
-
-    def _known(self) -> dict[str, Any]:
-        """Return what the span says of the answer, as far as it came."""
-        attributes: dict[str, Any] = {}
-        if (request_id := _request_id(self.upstream_headers)) is not None:
-            attributes["tollway.upstream.request_id"] = request_id[:256]
-        if self._first_event_s is not None:
-            attributes["gen_ai.response.time_to_first_chunk"] = self._first_event_s
-        if self.info is not None:
-            attributes.update(answer_attributes(self.info))
-            attributes.update(self._content.answered(self.body))
-        return attributes
-
-
-def _request_id(headers: Mapping[str, str] | None) -> str | None:
-    """Return what the upstream calls this request: OpenAI's header, or Anthropic's."""
-    return None if headers is None else headers.get("x-request-id") or headers.get("request-id")
+async def _to_first_token(events: Events) -> bytes:
+    """Wait for events until one carries a token; comments and a role alone are none."""
+    data = await events.next()
+    while events.info.token_seen is False and data and len(data) <= _MAX_HELD_BYTES:
+        more = await events.next()
+        if not more:
+            break
+        data += more
+    return data

@@ -44,6 +44,8 @@ class TimeLimits(NamedTuple):
     """The time limits of one endpoint: of whole answers only `whole` counts, of streams the others."""
 
     whole: TimeLimit
+    half: TimeLimit
+    """Of a whole answer, where another endpoint could be asked in the time that is left."""
     first: TimeLimit
     idle: TimeLimit
     total: TimeLimit
@@ -56,15 +58,16 @@ def time_limits(timeout: TimeoutConfig) -> TimeLimits:
     """
     first_s, idle_s, total_s = timeout.first_token_s, timeout.idle_s, timeout.total_s
     return TimeLimits(
-        _limit(total_s, f"the model did not answer within {total_s:g} s"),
-        _limit(first_s, f"the model did not begin its answer within {first_s:g} s"),
-        _limit(idle_s, f"the model fell silent for {idle_s:g} s"),
-        _limit(total_s, f"the model did not finish within {total_s:g} s"),
+        _limit(total_s, "upstream_timeout", f"the model did not answer within {total_s:g} s"),
+        _limit(total_s / 2, "upstream_timeout", f"the model did not answer within {total_s / 2:g} s"),
+        _limit(first_s, "first_token_timeout", f"the model did not begin its answer within {first_s:g} s"),
+        _limit(idle_s, "idle_timeout", f"the model fell silent for {idle_s:g} s"),
+        _limit(total_s, "upstream_timeout", f"the model did not finish within {total_s:g} s"),
     )
 
 
-def _limit(within_s: float, message: str) -> TimeLimit:
-    return TimeLimit(within_s, lambda: UpstreamTimeoutError(message))
+def _limit(within_s: float, code: str, message: str) -> TimeLimit:
+    return TimeLimit(within_s, lambda: UpstreamTimeoutError(message, code=code))
 
 
 class Deadline:
@@ -80,7 +83,6 @@ class Deadline:
         "_error",
         "_exchange",
         "_loop",
-        "_reason",
         "_receive",
         "_receiving",
         "_task",
@@ -88,6 +90,7 @@ class Deadline:
         "_timers",
         "_total",
         "_when_s",
+        "reason",
     )
 
     def __init__(
@@ -104,7 +107,8 @@ class Deadline:
         self._total = total
         self._end_s = self._loop.time() + total.within_s
         self._task: asyncio.Task[Any] | None = None
-        self._reason: Exception | None = None
+        self.reason: Exception | None = None
+        """Why the task that entered it is cancelled, until it leaves."""
         self._receiving: Generator[Any, None, Any] | None = None
         self._awaited: asyncio.Future[Any] | None = None
         self._timer: Timer | None = None
@@ -123,7 +127,7 @@ class Deadline:
         self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
     ) -> None:
         self._stop()
-        reason, self._reason = self._reason, None
+        reason, self.reason = self.reason, None
         if reason is None or self._task is None:
             return
         try:
@@ -203,8 +207,8 @@ class Deadline:
         self._interrupt(CallerGone())
 
     def _interrupt(self, reason: Exception) -> None:
-        if self._reason is None and self._task is not None:
-            self._reason = reason
+        if self.reason is None and self._task is not None:
+            self.reason = reason
             self._task.cancel()
 
     def _stop(self) -> None:

@@ -1,149 +1,147 @@
-"""Stage two: who answers a call. Names are resolved at wiring; a request does one look-up.
-
-A `Plan` stands between a request and its attempts: the candidates in their order, and what is asked next when
-an attempt fails.
-"""
+"""Stage two: who answers a call, and what is asked next when an attempt fails."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any, Protocol
+import asyncio
+from collections.abc import Iterator
 
-from opentelemetry.context import Context
+from tollway.gateway.resilience.breaker import CircuitOpenError
+from tollway.gateway.resilience.candidates import next_after
+from tollway.gateway.resilience.upstream import Upstream
+from tollway.provider import Call, ProviderError
 
-from tollway.gateway.config.values import RouteConfig
-from tollway.gateway.telemetry import Labels
-from tollway.provider import Answer, AnswerInfo, Call, ProviderError, Task
-
-from .admit import Limiter
-from .deadline import TimeLimits
-
-Random = Callable[[], float]
-"""Gives a number in [0, 1)."""
-
-
-class Attempt(Protocol):
-    """What a runner knows of the attempt that it makes, and notes there."""
-
-    upstream_headers: Mapping[str, str] | None
-    """Of the HTTP service that answered: they say by what name it knows the request."""
-
-    @property
-    def context(self) -> Context:
-        """The OpenTelemetry context whose span is the attempt's."""
-
-    def trace_lines(self) -> bytes:
-        """Return the header lines that make an upstream's spans children of the attempt's."""
-
-    def waited(self, for_s: float) -> None:
-        """Note seconds that were waited for the model: they are no overhead of ours."""
-
-
-class Events(Protocol):
-    """An answer in events of OpenAI's dialect, as they come."""
-
-    info: AnswerInfo
-
-    async def next(self) -> bytes:
-        """Wait for the next whole events; empty at the end. A stream that breaks raises a `ProviderError`."""
-
-    async def close(self) -> None:
-        """Let go of the model's side, at its end or before."""
-
-
-class Runner(Protocol):
-    """Asks a model; all that goes wrong is a `ProviderError`. Time limits are whoever awaits it."""
-
-    async def answer(self, call: Call, attempt: Attempt) -> Answer:
-        """Ask for a whole answer."""
-
-    async def open(self, call: Call, attempt: Attempt) -> Events:
-        """Ask for a stream."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An endpoint, wired: what admits its requests, what runs them, what they are called in telemetry."""
-
-    name: str
-    task: Task
-    limiter: Limiter
-    limits: TimeLimits
-    runner: Runner
-    labels: Labels
-    span_name: str
-    attributes: dict[str, Any]
-    """What the span of every attempt says."""
-
-    def candidates(self) -> Iterator[Endpoint]:
-        """Return itself: it is its own only candidate."""
-        return iter((self,))
-
-
-class Split:
-    """A route that spreads its traffic over endpoints by weight."""
-
-    def __init__(self, config: RouteConfig, endpoints: Mapping[str, Endpoint], random: Random) -> None:
-        self.name = config.name
-        self.task = config.task_type
-        self._endpoints = [endpoints[d.name] for d in config.destinations]
-        shares = (destination.traffic_percentage for destination in config.destinations)
-        self._bounds = list(accumulate(1.0 if share is None else share for share in shares))
-        self._random = random
-
-    def candidates(self) -> Iterator[Endpoint]:
-        """Pick an endpoint with the probability of its share."""
-        mark = self._random() * self._bounds[-1]
-        for bound, endpoint in zip(self._bounds, self._endpoints, strict=True):
-            if mark < bound:
-                return endpoint.candidates()
-        return self._endpoints[-1].candidates()
-
-
-class Destination(Protocol):
-    """What a name stands for: an endpoint or a route."""
-
-    @property
-    def name(self) -> str:
-        """What callers call it."""
-
-    @property
-    def task(self) -> Task:
-        """What it does."""
-
-    def candidates(self) -> Iterator[Endpoint]:
-        """Return the endpoints that may serve a call, the one to ask first and those to ask when it fails."""
+from .admit import Grant, admission, admit_nowait
+from .deadline import NEVER, Deadline, TimeLimit
+from .destinations import Destination
+from .endpoint import Endpoint
+from .record import Record
 
 
 class Plan:
-    """The attempts that one call may take. Raises what `next` raises when there is no candidate at all."""
+    """The attempts that one call may take, one after another, within one deadline.
 
-    __slots__ = ("_candidates", "call", "endpoint")
+    `endpoint` is to be asked now, for the `reason` (None the first time, else `retry`, `fallback` or
+    `continue`). The call is admitted to one endpoint at a time.
+    """
 
-    def __init__(self, call: Call, candidates: Iterator[Endpoint]) -> None:
+    __slots__ = (
+        "_asked",
+        "_candidates",
+        "_destination",
+        "_following",
+        "_grant",
+        "_key",
+        "_record",
+        "attempts",
+        "call",
+        "endpoint",
+        "reason",
+    )
+
+    def __init__(self, call: Call, destination: Destination, key: bytes | None, record: Record) -> None:
         self.call = call
-        self._candidates = candidates
-        self.endpoint = next(candidates)
-        """Whom to ask."""
+        self.reason: str | None = None
+        self.attempts = 0
+        self._destination = destination
+        self._key = key
+        self._record = record
+        self._candidates: Iterator[Endpoint] = destination.candidates(key)
+        self._following: Endpoint | None = None
+        self._asked: list[Upstream] = []
+        self._grant: Grant | None = None
+        self.endpoint = endpoint = next(self._candidates)
+        record.labels = endpoint.labels
 
-    async def advance(self, error: ProviderError) -> bool:
-        """Set out for the next attempt, after one that failed before its caller saw anything of it.
+    async def admit(self, deadline: Deadline) -> bytes:
+        """Admit the call to its first endpoint; return the header lines that tell of its limits.
 
-        Returns False when nobody is left to ask.
+        Raises:
+            RequestRejected: 429, a limit denies it; 503, too many calls are in flight.
         """
-        endpoint = next(self._candidates, None)
-        if endpoint is None:
+        self._grant = grant = await admission(self.endpoint, self._record, deadline)
+        return grant.header_lines
+
+    def begin(self) -> int:
+        """Return the breaker's permit for the next attempt. Raises `CircuitOpenError`."""
+        upstream = self.endpoint.upstream
+        is_retry = self.attempts > 0
+        permit = upstream.begin(last=False, retry=is_retry)
+        if permit is None:
+            permit = upstream.begin(last=not self.has_following(), retry=is_retry)
+        if permit is None:
+            raise CircuitOpenError(self.endpoint.name, upstream.breaker.retry_after_s)
+        self.attempts += 1
+        return permit
+
+    def has_following(self) -> bool:
+        """Say whether another endpoint may be asked after this one."""
+        if self._following is None:
+            self._following = next(self._candidates, None)
+        return self._following is not None
+
+    def limit(self) -> TimeLimit:
+        """Return how long the next attempt may take for a whole answer, or for the first token of a stream.
+
+        A model at work on a whole answer says nothing before it is done, so a silent one cannot be told from
+        a busy one: where another could be asked, it gets half of the time there is.
+        """
+        limits = self.endpoint.limits
+        if self.call.stream:
+            return limits.first
+        return limits.half if self.has_following() else limits.whole
+
+    async def advance(self, error: ProviderError, deadline: Deadline, *, begun: bool = False) -> bool:
+        """Set out for the next attempt; return False when there is none.
+
+        With `begun`, its caller has seen the beginning of an answer: only a model that goes on with it can
+        be asked.
+        """
+        if not begun and await self._retry(error, deadline):
+            return True
+        self._asked.append(self.endpoint.upstream)
+        while (endpoint := next_after(error, self._asked, self._rest())) is not None:
+            if begun and not endpoint.can_prefill:
+                continue
+            grant = admit_nowait(endpoint, self._record)
+            if grant is None:
+                continue
+            self._record.passed_on(self.endpoint, endpoint, error)
+            self.close()
+            self._grant = grant
+            self.endpoint, self.attempts = endpoint, 0
+            self.reason = "continue" if begun else "fallback"
+            return True
+        return False
+
+    def beside(self) -> Endpoint:
+        """Return whom to ask beside an endpoint that is slow: the next one, else the same again."""
+        return self._following if self.has_following() and self._following is not None else self.endpoint
+
+    def served(self, endpoint: Endpoint) -> None:
+        """Note who answered."""
+        self._destination.served(self._key, endpoint.name)
+
+    def close(self) -> None:
+        """Settle what the call was granted."""
+        if self._grant is not None:
+            self._grant.settle(self._record.usage)
+            self._grant = None
+
+    async def _retry(self, error: ProviderError, deadline: Deadline) -> bool:
+        """Wait for the time of a retry, if there is to be one."""
+        endpoint = self.endpoint
+        delay_s = endpoint.retry.delay_s(self.attempts, error, deadline.left_s(), endpoint.upstream.budget)
+        if delay_s is None:
             return False
-        self.endpoint = endpoint
+        self._record.retried(endpoint, error, delay_s)
+        self.reason = "retry"
+        with deadline:
+            deadline.expect(NEVER)
+            await asyncio.sleep(delay_s)
         return True
 
-
-def destinations_of(
-    endpoints: Iterable[Endpoint], routes: Iterable[RouteConfig], random: Random
-) -> dict[str, Destination]:
-    """Return everything that callers can name."""
-    by_name = {endpoint.name: endpoint for endpoint in endpoints}
-    splits = {route.name: Split(route, by_name, random) for route in routes}
-    return {**by_name, **splits}
+    def _rest(self) -> Iterator[Endpoint]:
+        """Give the candidates that were not asked yet."""
+        while self.has_following() and self._following is not None:
+            following, self._following = self._following, None
+            yield following

@@ -21,7 +21,7 @@ from tollway.gateway.guard.calls import Slot
 from tollway.gateway.guard.threads import DaemonThreads
 from tollway.provider import PredictionError, ProviderError
 
-from .plan import Attempt
+from .endpoint import Attempt
 
 _log = logging.getLogger(__name__)
 

@@ -7,18 +7,18 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from opentelemetry.trace import Status, StatusCode, TraceFlags, Tracer
+from opentelemetry.trace import Link, Span, Status, StatusCode, TraceFlags, Tracer
 
 from tollway.gateway.limits import Decision
 from tollway.gateway.telemetry import UNKNOWN, Metrics
 from tollway.gateway.telemetry.content import CapturedContent, Content, NoContent
 from tollway.gateway.telemetry.propagation import context_of, raw_context
 from tollway.gateway.telemetry.server import server_attributes, start_server_span
-from tollway.provider import Usage
+from tollway.provider import ProviderError, Usage
 from tollway.tracing import Deferred
 
+from .endpoint import Endpoint
 from .exchange import Exchange
-from .plan import Endpoint
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class Record:
         "_scope",
         "context",
         "labels",
+        "last_attempt",
         "recorder",
         "sent_status",
         "span",
@@ -84,6 +85,7 @@ class Record:
         self.labels = UNKNOWN
         self.status = 500
         self.usage: Usage | None = None
+        self.last_attempt: Span | None = None
         self.waited_s = 0.0
         self.sent_status: int | None = None
         self._scope = scope
@@ -105,6 +107,35 @@ class Record:
         """Note that a limit refused it."""
         self.recorder.metrics.denied(self.labels)
         self.span.add_event("limit_denied", {"wait_s": decision.wait_ns / 1e9})
+
+    def links(self) -> list[Link]:
+        """Return a link to the attempt before the next one."""
+        last = self.last_attempt
+        return [] if last is None else [Link(last.get_span_context(), {"tollway.link": "previous_attempt"})]
+
+    def retried(self, endpoint: Endpoint, error: ProviderError, delay_s: float) -> None:
+        """Note that an endpoint is asked again."""
+        self.recorder.metrics.retried(endpoint.labels)
+        self.span.add_event(
+            "retry", {"tollway.endpoint": endpoint.name, "error.type": error.code, "delay_s": delay_s}
+        )
+
+    def passed_on(self, endpoint: Endpoint, following: Endpoint, error: ProviderError) -> None:
+        """Note that another endpoint is asked in the place of one that failed."""
+        self.recorder.metrics.fell_back(endpoint.labels, following.name)
+        self.span.add_event(
+            "fallback", {"from": endpoint.name, "to": following.name, "error.type": error.code}
+        )
+
+    def hedged(self, endpoint: Endpoint, beside: Endpoint) -> None:
+        """Note that another attempt was started beside one that is slow."""
+        self.recorder.metrics.hedged(endpoint.labels)
+        self.span.add_event("hedge", {"from": endpoint.name, "to": beside.name})
+
+    def shed(self, endpoint: Endpoint, reason: str) -> None:
+        """Note that the call was rejected because too many others are in flight."""
+        self.recorder.metrics.shed(endpoint.labels, reason)
+        self.span.add_event("shed", {"tollway.endpoint": endpoint.name, "reason": reason})
 
     def used(self, endpoint: Endpoint, usage: Usage) -> None:
         """Note the tokens of an answer, by the endpoint that gave it. Telemetry never breaks its caller."""

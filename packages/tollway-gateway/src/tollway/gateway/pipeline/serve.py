@@ -11,7 +11,6 @@ from tollway.gateway.config.values import ServerConfig
 from tollway.gateway.guard.memory import Hold, MemoryBudget
 from tollway.provider import ProviderError
 
-from .admit import admission
 from .attempts import answer
 from .deadline import Deadline, Receive, Timers
 from .errors import INTERNAL, STOPPING, CallerGone, Failure, RequestRejected, failure_of
@@ -69,19 +68,18 @@ class Pipeline:
     ) -> None:
         with Hold(self._memory) as hold:
             destination, call = await read(route, scope, receive, exchange, self._server, hold)
-            plan = Plan(call, destination.candidates())
-            endpoint = plan.endpoint
-            record.labels = endpoint.labels
-            grant = await admission(endpoint, record)
-            reply.header_lines += grant.header_lines
+            plan = Plan(call, destination, destination.key(scope["headers"], call.payload), record)
             if self._timers is None:
                 self._timers = Timers()
-            limits = endpoint.limits
-            total = limits.total if call.stream else limits.whole
+            limits = plan.endpoint.limits
+            deadline = Deadline(
+                receive, self._timers, exchange, limits.total if call.stream else limits.whole
+            )
             try:
-                await answer(plan, record, Deadline(receive, self._timers, exchange, total), reply)
+                reply.header_lines += await plan.admit(deadline)
+                await answer(plan, record, deadline, reply)
             finally:
-                grant.settle(record.usage)
+                plan.close()
             record.status = record.sent_status = 200
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from urllib.parse import urlsplit
 
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig
 from tollway.gateway.guard.calls import CallLimits
+from tollway.gateway.resilience.hedge import hedge_policy
+from tollway.gateway.resilience.retry import retry_policy
+from tollway.gateway.resilience.shedding import gate_of
+from tollway.gateway.resilience.upstream import Upstream, upstream_key
 from tollway.gateway.telemetry import Labels
 from tollway.gateway.telemetry.genai import endpoint_attributes, span_name
 from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, discovery, with_defaults
@@ -15,7 +19,7 @@ from .admit import limiter_of
 from .attempt_http import HTTPRunner
 from .attempt_predict import PredictRunner
 from .deadline import time_limits
-from .plan import Endpoint, Runner
+from .endpoint import Endpoint, Runner
 from .runtime import Runtime
 
 
@@ -27,8 +31,27 @@ def providers_of(config: GatewayConfig) -> dict[str, Provider]:
 def wire(
     config: GatewayConfig, providers: Mapping[str, Provider], runtime: Runtime, calls: CallLimits
 ) -> list[Endpoint]:
-    """Wire every endpoint to its provider."""
-    return [_endpoint(endpoint, providers[endpoint.name], runtime, calls) for endpoint in config.endpoints]
+    """Wire every endpoint to its provider, and to the upstream that it may share with others."""
+    upstreams = _upstreams(config, providers, runtime)
+    return [
+        _endpoint(endpoint, providers[endpoint.name], upstreams[endpoint.name], runtime, calls)
+        for endpoint in config.endpoints
+    ]
+
+
+def _upstreams(
+    config: GatewayConfig, providers: Mapping[str, Provider], runtime: Runtime
+) -> dict[str, Upstream]:
+    """Return the upstream of every endpoint, by the endpoint's name."""
+    sharing: dict[Hashable, list[EndpointConfig]] = {}
+    for endpoint in config.endpoints:
+        sharing.setdefault(upstream_key(endpoint, providers[endpoint.name]), []).append(endpoint)
+    return {
+        endpoint.name: upstream
+        for endpoints in sharing.values()
+        for upstream in [Upstream(endpoints, runtime.clock_s, runtime.random)]
+        for endpoint in endpoints
+    }
 
 
 def _provider(config: EndpointConfig) -> Provider:
@@ -37,14 +60,22 @@ def _provider(config: EndpointConfig) -> Provider:
     return kind(Target(config.name, config.endpoint_type, config.model.name, settings))
 
 
-def _endpoint(config: EndpointConfig, provider: Provider, runtime: Runtime, calls: CallLimits) -> Endpoint:
+def _endpoint(
+    config: EndpointConfig, provider: Provider, upstream: Upstream, runtime: Runtime, calls: CallLimits
+) -> Endpoint:
     provider_name = discovery.normalise(config.model.provider)
     return Endpoint(
         name=config.name,
         task=config.endpoint_type,
         limiter=limiter_of(config.name, config.limit, runtime.clock_ns, runtime.folder),
+        gate=gate_of(config.concurrency),
         limits=time_limits(config.timeout),
         runner=_runner(config, provider, runtime, calls),
+        upstream=upstream,
+        retry=retry_policy(config.retry, runtime.random),
+        hedge=hedge_policy(config.hedge, runtime.clock_s),
+        stream_recovery=config.stream_recovery,
+        can_prefill=provider.can_prefill if config.prefill is None else config.prefill,
         labels=Labels(config.name, provider_name, config.model.name),
         span_name=span_name(config.endpoint_type, config.model.name),
         attributes=endpoint_attributes(

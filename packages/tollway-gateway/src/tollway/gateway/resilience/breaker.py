@@ -59,6 +59,20 @@ def outcome_of(error: ProviderError | None) -> Outcome:
     return Outcome.FAILURE
 
 
+class CircuitOpenError(ProviderError):
+    """An upstream is not asked, because it failed too often a moment ago."""
+
+    status = 503
+    code = "upstream_circuit_open"
+
+    def __init__(self, endpoint: str, retry_after_s: float) -> None:
+        super().__init__(
+            f"the model of {endpoint!r} failed too often; it is asked again in {retry_after_s:.3g} s",
+            retry_after_s=retry_after_s,
+            kind=ErrorKind.SILENT,
+        )
+
+
 OnChange = Callable[[State, State], None]
 """Told of the state before and the state now."""
 

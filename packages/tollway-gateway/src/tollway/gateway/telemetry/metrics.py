@@ -11,9 +11,10 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from tollway.gateway.resilience.breaker import Breaker, State
 from tollway.provider import Usage
 
 from .cells import Key, Sheet
@@ -21,6 +22,8 @@ from .cells import Key, Sheet
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
+
+    from tollway.gateway.resilience.upstream import Upstream
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 
@@ -88,10 +91,27 @@ _ERRORS = Family("gateway_errors", "Requests that failed, by stable code.", (*_W
 _TOKENS = Family("gateway_tokens", "Tokens as the models counted them.", (*_WHO, "type"))
 _FIRST_TOKEN = Family(
     "gateway_first_token_seconds",
-    "From the attempt's start to the first event of its stream.",
+    "From the attempt's start to the first token of its stream.",
     _WHO,
     _LATENCY_BUCKETS_S,
 )
+_RETRIES = Family("gateway_retries", "Calls for which an endpoint's model was asked again.", _WHO)
+_FALLBACKS = Family(
+    "gateway_fallbacks", "Calls that another endpoint was asked for, after this one failed.", (*_WHO, "to")
+)
+_HEDGES = Family("gateway_hedges", "Calls for which another attempt was made beside a slow one.", _WHO)
+_ATTEMPT_ERRORS = Family(
+    "gateway_attempt_errors", "Attempts at a model that failed, by stable code.", (*_WHO, "code")
+)
+_SHED = Family(
+    "gateway_requests_shed", "Requests rejected because too many were in flight.", (*_WHO, "reason")
+)
+_BREAKER = Family(
+    "gateway_breaker_state",
+    "Of an upstream's circuit breaker, in the worker where it is worst: 0 closed, 1 half open, 2 open.",
+    ("endpoint",),
+)
+_BREAKER_OPENED = Family("gateway_breaker_opened", "How often a circuit breaker opened.", ("endpoint",))
 _DENIALS = Family("gateway_limit_denials", "Requests denied by a limit.", _WHO)
 _IN_FLIGHT = Family("gateway_requests_in_flight", "Requests being answered.", ())
 _BUFFERED = Family(
@@ -115,8 +135,14 @@ _LAG = Family(
 
 _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
 
-COUNTERS = (_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _PREDICT_REFUSALS, _REPLACED)
-GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG)
+COUNTERS = (
+    *(_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _PREDICT_REFUSALS, _REPLACED),
+    *(_RETRIES, _FALLBACKS, _HEDGES, _ATTEMPT_ERRORS, _SHED, _BREAKER_OPENED),
+)
+GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG, _BREAKER)
+_WORST = frozenset({_LAG.name, _BREAKER.name})
+"""Gauges of which all workers' worst is shown, not their sum."""
+
 HISTOGRAMS = (_LATENCY, _OVERHEAD, _FIRST_TOKEN)
 
 
@@ -188,8 +214,40 @@ class Metrics:
         """Count a request that a limit denied."""
         self._add(_DENIALS, *labels)
 
-    def first_event(self, labels: Labels, after_s: float) -> None:
-        """Measure the wait for a stream's first event."""
+    def retried(self, labels: Labels) -> None:
+        """Count a retry."""
+        self._add(_RETRIES, *labels)
+
+    def fell_back(self, labels: Labels, to: str) -> None:
+        """Count a fallback from an endpoint `to` another."""
+        self._add(_FALLBACKS, *labels, to)
+
+    def hedged(self, labels: Labels) -> None:
+        """Count a hedge."""
+        self._add(_HEDGES, *labels)
+
+    def attempt_failed(self, labels: Labels, code: str) -> None:
+        """Count a failed attempt by its code."""
+        self._add(_ATTEMPT_ERRORS, *labels, self.code_label(code))
+
+    def shed(self, labels: Labels, reason: str) -> None:
+        """Count a request that was not let in."""
+        self._add(_SHED, *labels, reason)
+
+    def watch_breakers(self, upstreams: Iterable[Upstream]) -> None:
+        """Show the state of upstreams' circuit breakers from now on, each by the name of its upstream."""
+        for upstream in dict.fromkeys(upstreams):
+            if isinstance(upstream.breaker, Breaker):
+                state = self.gauge(_BREAKER.name, upstream.name)
+                opened = self.counter(_BREAKER_OPENED.name, upstream.name)
+                upstream.breaker.on_change.append(partial(self._breaker_changed, state, opened))
+
+    def _breaker_changed(self, state: int, opened: int, _: State, now: State) -> None:
+        self.cells[state] = now.value
+        self.cells[opened] += now is State.OPEN
+
+    def first_token(self, labels: Labels, after_s: float) -> None:
+        """Measure the wait for a stream's first token."""
         first = self._at(_FIRST_TOKEN, *labels)
         self.cells[first + bisect_left(_LATENCY_BUCKETS_S, after_s)] += 1
         self.cells[first + len(_LATENCY_BUCKETS_S) + 1] += after_s
@@ -265,7 +323,7 @@ class Metrics:
             if known is None:
                 totals[key] = numbers
             else:
-                join = max if key == (_LAG.name,) else float.__add__
+                join = max if key[0] in _WORST else float.__add__
                 totals[key] = list(map(join, known, numbers))
         return totals
 

@@ -1,0 +1,184 @@
+"""What one attempt leaves behind: its CLIENT span, its outcome for the upstream, its numbers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
+
+from tollway.gateway.resilience.breaker import Outcome
+from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
+from tollway.gateway.telemetry.propagation import context_of, inject, raw_context
+from tollway.provider import AnswerInfo, Call, ProviderError
+from tollway.tracing import Deferred
+
+from .endpoint import Endpoint
+from .errors import CallerGone
+from .record import Record
+
+
+class AttemptRecord:
+    """One attempt at one model; see `Attempt`. As a context manager it ends the span, whatever happens.
+
+    `info` is of the answer, and fills as a stream goes; `body` is that of a whole one. `permit` is of the
+    upstream's breaker, and goes back with the outcome. `reason` says why it is not the first attempt.
+    """
+
+    __slots__ = (
+        "_attributes",
+        "_call",
+        "_content",
+        "_context",
+        "_first_token_s",
+        "_permit",
+        "_reason",
+        "_record",
+        "_started_s",
+        "body",
+        "cancelled_by",
+        "endpoint",
+        "info",
+        "span",
+        "upstream_headers",
+    )
+
+    def __init__(
+        self, record: Record, endpoint: Endpoint, call: Call, permit: int, reason: str | None = None
+    ) -> None:
+        recorder = record.recorder
+        self.endpoint = endpoint
+        self._record = record
+        self._call = call
+        self._permit = permit
+        self._reason = reason
+        self._started_s = recorder.clock_s()
+        self._content = recorder.content()
+        self._first_token_s: float | None = None
+        self._context: Context | None = None
+        self.info: AnswerInfo | None = None
+        self.body: bytes | None = None
+        self.upstream_headers: Mapping[str, str] | None = None
+        self.cancelled_by: Exception | None = None
+        """Why this attempt is cancelled; None where another one was faster."""
+        self._attributes = Deferred(self._resolve_attributes)
+        self.span = recorder.tracer.start_span(
+            endpoint.span_name,
+            record.context,
+            SpanKind.CLIENT,
+            self._attributes,
+            None if reason is None else record.links(),
+        )
+        record.last_attempt = self.span
+
+    @property
+    def context(self) -> Context:
+        """See `Attempt.context`."""
+        if self._context is None:
+            self._context = context_of(self.span)
+        return self._context
+
+    def trace_lines(self) -> bytes:
+        """See `Attempt.trace_lines`."""
+        return inject(raw_context(self.span))
+
+    def waited(self, for_s: float) -> None:
+        """See `Attempt.waited`."""
+        self._record.waited_s += for_s
+
+    def answered(self) -> None:
+        """Note that the answer is there: all of a whole one, or the first token of a stream."""
+        recorder = self._record.recorder
+        took_s = recorder.clock_s() - self._started_s
+        endpoint = self.endpoint
+        endpoint.upstream.answered(took_s)
+        if self._reason != "hedge":
+            endpoint.hedge.observe(took_s, stream=self._call.stream)
+        if self._call.stream:
+            self._first_token_s = took_s
+            recorder.metrics.first_token(endpoint.labels, took_s)
+
+    def saw(self, events: bytes) -> None:
+        """Look at events in passing."""
+        self._content.saw(events)
+
+    def lost_to(self, winner: SpanContext) -> None:
+        """Note that another attempt at the same call was faster."""
+        self.span.add_link(winner, {"tollway.link": "faster_attempt"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        if isinstance(error, asyncio.CancelledError) and self.cancelled_by is not None:
+            error, self.cancelled_by = self.cancelled_by, None
+        self._settle(error)
+        info = self.info
+        if info is not None and info.usage is not None:
+            self._record.used(self.endpoint, info.usage)
+        if self._attributes.is_made:  # somebody looked before all was known
+            self.span.set_attributes(self._known())
+        del self._attributes  # it holds this: no cycle is left for Python's collector
+        self.span.end()
+
+    def _settle(self, error: BaseException | None) -> None:
+        """Tell the upstream's health of the outcome, and the span of what went wrong."""
+        upstream = self.endpoint.upstream
+        before = upstream.breaker.state
+        if error is None:
+            upstream.end(self._permit, Outcome.SUCCESS)
+        elif isinstance(error, ProviderError):
+            upstream.failed(self._permit, error)
+            self._failed(error, error.code)
+        elif isinstance(error, CallerGone):
+            upstream.end(self._permit, Outcome.NEUTRAL)
+            self.span.add_event("client_disconnected")
+        elif isinstance(error, Exception):
+            upstream.end(self._permit, Outcome.NEUTRAL)
+            self._failed(error, type(error).__qualname__)
+        else:
+            upstream.end(self._permit, Outcome.NEUTRAL)
+            self.span.add_event("cancelled")
+        if (now := upstream.breaker.state) is not before:
+            self.span.add_event(
+                "circuit_breaker",
+                {"upstream": upstream.name, "from": before.name.lower(), "to": now.name.lower()},
+            )
+
+    def _failed(self, error: Exception, kind: str) -> None:
+        self._record.recorder.metrics.attempt_failed(self.endpoint.labels, kind)
+        self.span.set_attribute("error.type", kind)
+        self.span.set_status(Status(StatusCode.ERROR, str(error)[:1024]))
+        self.span.record_exception(error.__cause__ or error)
+
+    def _resolve_attributes(self) -> dict[str, Any]:
+        call = self._call
+        attributes = dict(self.endpoint.attributes)
+        attributes.update(request_attributes(call))
+        attributes.update(self._content.asked(call))
+        attributes.update(self._known())
+        return attributes
+
+    def _known(self) -> dict[str, Any]:
+        """Return what the span says of the answer, as far as it came."""
+        attributes: dict[str, Any] = {}
+        if self._reason is not None:
+            attributes["tollway.attempt.reason"] = self._reason
+        if (request_id := _request_id(self.upstream_headers)) is not None:
+            attributes["tollway.upstream.request_id"] = request_id[:256]
+        if self._first_token_s is not None:
+            attributes["gen_ai.response.time_to_first_chunk"] = self._first_token_s
+        if self.info is not None:
+            attributes.update(answer_attributes(self.info))
+            attributes.update(self._content.answered(self.body))
+        return attributes
+
+
+def _request_id(headers: Mapping[str, str] | None) -> str | None:
+    """Return what the upstream calls this request: OpenAI's header, or Anthropic's."""
+    return None if headers is None else headers.get("x-request-id") or headers.get("request-id")

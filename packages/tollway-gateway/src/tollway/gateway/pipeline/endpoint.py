@@ -1,0 +1,81 @@
+"""An endpoint, wired: what admits its calls, what asks its model, and what happens when that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from opentelemetry.context import Context
+
+from tollway.gateway.resilience.hedge import HedgePolicy
+from tollway.gateway.resilience.retry import RetryPolicy
+from tollway.gateway.resilience.shedding import Gate
+from tollway.gateway.resilience.upstream import Upstream
+from tollway.gateway.telemetry import Labels
+from tollway.provider import Answer, AnswerInfo, Call, Task
+
+from .admit import Limiter
+from .deadline import TimeLimits
+
+
+class Attempt(Protocol):
+    """What a runner knows of the attempt that it makes, and notes there."""
+
+    upstream_headers: Mapping[str, str] | None
+    """Of the HTTP service that answered: they say by what name it knows the request."""
+
+    @property
+    def context(self) -> Context:
+        """The OpenTelemetry context whose span is the attempt's."""
+
+    def trace_lines(self) -> bytes:
+        """Return the header lines that make an upstream's spans children of the attempt's."""
+
+    def waited(self, for_s: float) -> None:
+        """Note seconds that were waited for the model: they are no overhead of ours."""
+
+
+class Events(Protocol):
+    """An answer in events of OpenAI's dialect, as they come."""
+
+    info: AnswerInfo
+
+    async def next(self) -> bytes:
+        """Wait for the next whole events; empty at the end. A stream that breaks raises a `ProviderError`."""
+
+    async def close(self) -> None:
+        """Let go of the model's side, at its end or before."""
+
+
+class Runner(Protocol):
+    """Asks a model; all that goes wrong is a `ProviderError`. Time limits are whoever awaits it."""
+
+    async def answer(self, call: Call, attempt: Attempt) -> Answer:
+        """Ask for a whole answer."""
+
+    async def open(self, call: Call, attempt: Attempt) -> Events:
+        """Ask for a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint of the config, with all that serves it."""
+
+    name: str
+    task: Task
+    limiter: Limiter
+    gate: Gate
+    limits: TimeLimits
+    runner: Runner
+    upstream: Upstream
+    retry: RetryPolicy
+    hedge: HedgePolicy
+    stream_recovery: Literal["error", "continue", "buffer"]
+    can_prefill: bool
+    """Whether its model goes on with an answer that another one began."""
+
+    labels: Labels
+    span_name: str
+    attributes: dict[str, Any]
+    """What the span of every attempt says."""
