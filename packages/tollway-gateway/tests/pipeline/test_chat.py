@@ -148,14 +148,19 @@ TIMEOUT = {"connect_s": 5, "first_token_s": 60, "idle_s": 60, "total_s": 60}
 
 
 @pytest.mark.parametrize(
-    ("streamed", "limit"), [(False, "total_s"), (True, "first_token_s"), (True, "total_s")]
+    ("streamed", "limit", "code"),
+    [
+        (False, "total_s", "upstream_timeout"),
+        (True, "first_token_s", "first_token_timeout"),
+        (True, "total_s", "upstream_timeout"),
+    ],
 )
-def test_silent_upstream_is_a_timeout(plain, streamed: bool, limit: str):
-    """An upstream that says nothing for too long is a 504, and is hung up on."""
+def test_silent_upstream_is_a_timeout(plain, streamed: bool, limit: str, code: str):
+    """An upstream that says nothing for too long is a 504 whose code names the limit, and is hung up on."""
     gateway, server = plain(lambda exchange: exchange.wait_until_gone(), timeout={**TIMEOUT, limit: 0.1})
     answer = gateway.client.post("/endpoints/chat/invocations", json={**CHAT, "stream": streamed})
     assert answer.status_code == 504
-    assert answer.json()["error"]["code"] == "upstream_timeout"
+    assert answer.json()["error"]["code"] == code
     assert answer.json()["detail"] == answer.json()["error"]["message"]
     assert server.requests.get(timeout=20).gone.wait(20)
 
@@ -171,7 +176,7 @@ def test_stream_that_falls_silent_is_a_timeout(plain):
     gateway, _ = plain(script, timeout={**TIMEOUT, "idle_s": 0.1})
     with stream(gateway) as answer:
         lines = [line for line in answer.iter_lines() if line]
-    assert json.loads(lines[-1].removeprefix("data: "))["error"]["code"] == "upstream_timeout"
+    assert json.loads(lines[-1].removeprefix("data: "))["error"]["code"] == "idle_timeout"
 
 
 def test_spans_of_a_request(plain):

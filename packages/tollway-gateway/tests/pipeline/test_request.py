@@ -6,7 +6,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tollway.gateway.pipeline.errors import RequestRejected
@@ -47,6 +47,7 @@ def test_any_bytes(body: bytes):
         assert isinstance(parse_object(body, 1000), dict)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of the test
 @given(payloads, st.sampled_from(Task))
 def test_any_payload(payload: dict, task: Task):
     """What passes the checks can be recorded too, with its content."""

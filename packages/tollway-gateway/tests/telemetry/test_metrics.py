@@ -39,7 +39,7 @@ def test_errors_denials_tokens_and_first_events_are_counted():
     metrics.denied(WHO)
     metrics.used(WHO, Usage(3, 5))
     metrics.used(WHO, Usage(4, None))
-    metrics.first_event(WHO, 0.3)
+    metrics.first_token(WHO, 0.3)
     assert value(metrics, "gateway_errors_total", route="/v1", code="upstream_error") == 1
     assert value(metrics, "gateway_limit_denials_total") == 1
     assert value(metrics, "gateway_tokens_total", type="input") == 7
