@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from support.dialects import PIECES, Anthropic, Dialect, OpenAI, complete
+from support.fault_forms import FORMS, Form
 from support.upstream import Exchange, Upstream
 
 OVERSIZED_PIECES = 1024
@@ -182,6 +183,33 @@ def _role_only(attempt: Attempt) -> None:
     attempt.exchange.wait_until_hung_up()
 
 
+def _form(form: Form) -> Fault:
+    """Tell an error under a 200: of a stream as its first event, if it is JSON."""
+
+    def fail(attempt: Attempt) -> None:
+        if attempt.stream and form.content_type == "application/json":
+            attempt.begin()
+            attempt.chunk(b"data: %b\n\n" % form.body)
+            attempt.end()
+        else:
+            attempt.whole(form.body, content_type=form.content_type)
+
+    return fail
+
+
+def _form_later(form: Form) -> Fault:
+    """Tell the same after two pieces of a stream."""
+    return _after_two_pieces(b"data: %b\n\n" % form.body)
+
+
+def _stream_for_json(attempt: Attempt) -> None:
+    attempt.begin()
+    for event in complete(attempt.dialect, attempt.model):
+        attempt.chunk(event)
+    attempt.chunk(attempt.dialect.terminator)
+    attempt.end()
+
+
 FAULTS: Mapping[str, Fault] = {
     "ok": _ok,
     "reset": lambda attempt: attempt.exchange.reset(),
@@ -201,6 +229,10 @@ FAULTS: Mapping[str, Fault] = {
     "oversized": _oversized,
     "comments": _comments,
     "role-only": _role_only,
+    "json-for-stream": lambda attempt: attempt.whole(attempt.dialect.whole(attempt.model)),
+    "stream-for-json": _stream_for_json,
+    **{f"error-200-{name}": _form(form) for name, form in FORMS.items()},
+    **{f"error-later-{name}": _form_later(form) for name, form in FORMS.items()},
     "context-length": lambda attempt: attempt.refuse(400, "context_length_exceeded"),
     "content-filter": lambda attempt: attempt.refuse(400, "content_filter"),
     "rate-limited": lambda attempt: attempt.refuse(429, "rate_limit_exceeded", retry_after="0"),

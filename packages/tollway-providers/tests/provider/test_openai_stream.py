@@ -151,6 +151,27 @@ class TestBodies:
 
         assert isinstance(decoder.error, StreamError)
 
+    @pytest.mark.parametrize(
+        "start", [b"hello: you\n\n", b"retry: 5\n\n", b"\n\n\n", b"event: x\n", b"id: 1\n"]
+    )
+    @pytest.mark.parametrize("size", [1, 1000])
+    def test_odd_lines_before_the_first_event_do_not_hide_it(self, start: bytes, size: int) -> None:
+        stream = start + HI + STOP + DONE
+        out, decoder = read(*[stream[at : at + size] for at in range(0, len(stream), size)])
+
+        assert decoder.complete
+        assert out.endswith(HI + STOP + DONE)
+
+    @pytest.mark.parametrize(
+        "text", [b"upstream connect error", b"datagram lost: 3", b"no\n\n", b"eventually"]
+    )
+    def test_text_in_a_streams_place_is_an_error_and_nothing_is_passed_on(self, text: bytes) -> None:
+        out, decoder = read(text)
+
+        assert b"" == out
+        assert decoder.error is not None
+        assert text.decode().strip() in decoder.error.message
+
     def test_a_byte_order_mark_is_no_body(self) -> None:
         out, decoder = read(b"\xef", b"\xbb\xbf", HI + STOP + DONE)
 

@@ -10,13 +10,14 @@ _BOM = b"\xef\xbb\xbf"
 _BODIES = (b"{", b"[", b"<", b'"')
 """How a body of JSON or HTML begins, and no event."""
 
+_DATA_LINE = b"\ndata:"
 _FIELDS = (b"event", b"id", b"retry", b"data", b"")
 
 
 class Opening:
     """The first bytes of a stream, which show whether they are events or the body of something else.
 
-    `body` holds what came as long as it may be a body: JSON, HTML. Its size is the caller's to limit.
+    `body` holds what came as long as it may be a body: JSON, HTML, text. Its size is the caller's to limit.
     """
 
     __slots__ = ("body",)
@@ -26,9 +27,18 @@ class Opening:
 
     def feed(self, data: bytes) -> bytes:
         """Return the bytes that are events, from the first one on; empty while they are held."""
+        searched = max(0, len(self.body) - len(_DATA_LINE))
         self.body += data if self.body else data.lstrip()
-        start = self.body[:64].removeprefix(_BOM).lstrip()[:1]
-        return b"" if not start or bytes(start) in _BODIES else bytes(self.body)
+        start = bytes(self.body[:64]).removeprefix(_BOM).lstrip()
+        if start.startswith(_BODIES) or not (_begins_event(start) or _DATA_LINE in self.body[searched:]):
+            return b""
+        return bytes(self.body)
+
+
+def _begins_event(start: bytes) -> bool:
+    """Whether a line begins with a field of the specification, or is a comment."""
+    field, colon, _ = start.partition(b":")
+    return bool(colon) and field in _FIELDS
 
 
 def is_body(raw: bytes) -> bool:

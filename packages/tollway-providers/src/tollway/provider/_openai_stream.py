@@ -174,12 +174,13 @@ class OpenAIStream:
         return not (usage_only and self._hide_usage)
 
     def _look_at_stray(self, text: bytes) -> bool:
-        """Look at lines that are no event: JSON and HTML are an error, and other text is kept."""
+        """Look at lines without data: JSON and HTML are an error, and other text is kept."""
         if is_body(text):
             self.error = self._error_of(text)
             return False
-        self._stray = stray_text(text) or self._stray
-        return True
+        stray = stray_text(text)
+        self._stray = stray or self._stray
+        return not stray
 
     def _on_done(self) -> bool:
         """Note `[DONE]`, which ends an answer of which something has come."""
