@@ -1,0 +1,183 @@
+"""Hedges, recovery of streams, load shedding, circuit breakers and routes, before a real upstream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from resilience.conftest import QUICK, openai_endpoint
+from support.dialects import PIECES, TEXT
+from support.fault_upstream import FaultUpstream
+from support.processes import WAIT_S
+from support.serving import Gateway
+from support.sse import SeenStream
+from support.stored import CLIENT
+
+Start = Callable[[dict[str, Any]], Gateway]
+
+
+def claude(upstream: FaultUpstream, name: str, **more: Any) -> dict[str, Any]:
+    """Return an endpoint that speaks Anthropic's dialect, and whose model takes a prefill."""
+    config = {"anthropic_api_key": "sk-test", "anthropic_api_base": f"{upstream.url}/v1"}
+    model = {"provider": "anthropic", "name": name, "config": config}
+    return {"name": name, "endpoint_type": "llm/v1/chat", "model": model, "timeout": QUICK, **more}
+
+
+@pytest.fixture(scope="module")
+def gateway(start_gateway: Start, service: FaultUpstream) -> Gateway:
+    def one(name: str, model: str, **more: Any) -> dict[str, Any]:
+        return openai_endpoint(service, name, model, **more)
+
+    endpoints = [
+        one("ok", "ok"),
+        one("slow", "slow", timeout={"total": "20s"}),
+        one("hedged", "slow", hedge={"after": "50ms", "budget": "100%"}, fallback=["ok"]),
+        one("buffered", "buffered", stream_recovery="buffer", fallback=["ok"]),
+        one("continued", "continued", stream_recovery="continue", fallback=["ok", "claude"]),
+        one("alone", "alone", stream_recovery="continue", fallback=["ok"]),
+        claude(service, "claude"),
+        one("narrow", "narrow", concurrency={"max_in_flight": 1, "max_queue": 0}),
+        one("fragile", "fragile", fallback=["ok"], breaker={"consecutive_failures": 3, "open_for": "1s"}),
+    ]
+    routes = [
+        {
+            "name": f"route-{strategy.lower()}",
+            "task_type": "llm/v1/chat",
+            "destinations": [{"name": "fragile"}, {"name": "ok"}],
+            "routing_strategy": strategy,
+        }
+        for strategy in ("FALLBACK", "LEAST_BUSY", "LATENCY", "STICKY")
+    ]
+    return start_gateway({"endpoints": endpoints, "routes": routes, "tracing": {"sampling_rate": 1}})
+
+
+def text_of(answer: httpx.Response) -> str:
+    assert 200 == answer.status_code, answer.text
+    return str(answer.json()["choices"][0]["message"]["content"])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_faster_of_two_attempts_answers(gateway: Gateway, faults: FaultUpstream, stream: bool):
+    """A slow model gets a second attempt beside it; the first good answer wins, the other is hung up on."""
+    gate = faults.hold("slow")
+    faults.queue("slow", "silent")
+    answer = gateway.chat("hedged", stream=stream)
+    gate.set()
+    said = SeenStream(answer.text).text if stream else text_of(answer)
+    assert TEXT == said
+    assert ["slow", "ok"] == [attempt.model for attempt in faults.attempts]
+    assert faults.of("slow")[0].exchange.hung_up.wait(WAIT_S)
+    trace = gateway.trace(answer.headers["x-tollway-trace-id"])
+    clients = [span for span in trace.spans if span["kind"] == CLIENT]
+    assert 2 == len(clients)
+    assert 2 == sum(len(span.get("links", ())) for span in clients)
+    assert gateway.metric("gateway_hedges_total", endpoint="hedged") >= 1
+
+
+@pytest.mark.parametrize("fault", ["cut", "stall", "garbage-event", "error-event", "no-finish"])
+def test_a_buffered_stream_shows_finished_answers_only(gateway: Gateway, faults: FaultUpstream, fault: str):
+    """A stream that breaks while it is held back is answered by the fallback, as if it had never been."""
+    faults.queue("buffered", fault)
+    seen = SeenStream(gateway.chat("buffered", stream=True).text)
+    assert (TEXT, None, True, "ok") == (seen.text, seen.error, seen.is_done, seen.model)
+
+
+@pytest.mark.parametrize("fault", ["cut", "stall", "garbage-event", "error-event", "no-finish"])
+def test_a_fallback_goes_on_from_the_text_so_far(gateway: Gateway, faults: FaultUpstream, fault: str):
+    """A model that takes a prefill is given what the caller has seen; one that does not is passed over."""
+    faults.queue("continued", fault)
+    answer = gateway.chat("continued", stream=True)
+    seen = SeenStream(answer.text)
+    shown = "".join(PIECES[:2])
+    assert (shown + TEXT, None, True) == (seen.text, seen.error, seen.is_done)
+    assert ["continued", "claude"] == [attempt.model for attempt in faults.attempts]
+    last = faults.attempts[-1].body["messages"][-1]
+    assert ("assistant", shown.rstrip()) == (last["role"], prefill_of(last).rstrip())
+
+
+def prefill_of(message: dict[str, Any]) -> str:
+    content = message["content"]
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+
+
+def test_a_stream_that_nobody_can_continue_ends_in_an_error(gateway: Gateway, faults: FaultUpstream):
+    """Without a model that takes a prefill the caller is told."""
+    faults.queue("alone", "cut")
+    seen = SeenStream(gateway.chat("alone", stream=True).text)
+    assert seen.error is not None
+    assert not seen.is_done
+    assert ["alone"] == [attempt.model for attempt in faults.attempts]
+
+
+def test_calls_beyond_the_bound_are_refused_at_once(gateway: Gateway, faults: FaultUpstream):
+    """503 with `Retry-After` while the place is taken, and 200 afterwards."""
+    gate = faults.hold("narrow")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(gateway.chat, "narrow")
+        wait_until(lambda: len(faults.attempts) == 1)
+        refused = gateway.chat("narrow")
+        gate.set()
+        assert TEXT == text_of(first.result(WAIT_S))
+    assert (503, "too_many_requests_in_flight") == (refused.status_code, refused.json()["error"]["code"])
+    assert int(refused.headers["retry-after"]) >= 1
+    assert TEXT == text_of(gateway.chat("narrow"))
+    assert 1 == gateway.metric("gateway_requests_shed_total", endpoint="narrow")
+
+
+def test_an_outage_is_served_by_the_fallback(gateway: Gateway, faults: FaultUpstream):
+    """In an outage callers are served, and the primary is probed now and then until it is back."""
+    faults.queue("fragile", *["status-503"] * 40)
+    answers = [gateway.chat("fragile") for _ in range(30)]
+    assert {"ok"} == {answer.json()["model"] for answer in answers}
+    probes = len(faults.of("fragile"))
+    assert probes < 30, "an open breaker keeps calls away"
+    assert 2 == gateway.metric("gateway_breaker_state", endpoint="fragile")
+    assert gateway.metric("gateway_fallbacks_total", endpoint="fragile", to="ok") >= 1
+    faults.forget()
+    wait_until(lambda: "fragile" == gateway.chat("fragile").json()["model"])
+    assert 0 == gateway.metric("gateway_breaker_state", endpoint="fragile")
+
+
+@pytest.mark.parametrize("strategy", ["fallback", "least_busy", "latency", "sticky"])
+def test_a_route_passes_over_what_fails(gateway: Gateway, faults: FaultUpstream, strategy: str):
+    """Whatever the strategy, a call is answered as long as one destination is well."""
+    faults.queue("fragile", "status-503")
+    for _ in range(4):
+        assert TEXT == text_of(gateway.chat(f"route-{strategy}"))
+
+
+def test_a_conversation_stays_where_it_is(gateway: Gateway, faults: FaultUpstream):
+    """Requests of one session go to one destination."""
+    models = {gateway.chat("route-sticky", user=f"session-{number}").json()["model"] for number in range(20)}
+    assert {"fragile", "ok"} == models
+    for number in range(5):
+        said = {gateway.chat("route-sticky", user=f"session-{number}").json()["model"] for _ in range(4)}
+        assert 1 == len(said)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_caller_that_hangs_up_is_seen_upstream(gateway: Gateway, faults: FaultUpstream, stream: bool):
+    """The upstream sees the hang-up within a second."""
+    faults.queue("slow", "stall" if stream else "silent")
+    with httpx.Client(base_url=gateway.url, timeout=WAIT_S, trust_env=False) as client:
+        body = {"messages": [{"role": "user", "content": "?"}], "stream": stream}
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/endpoints/slow/invocations", json=body, timeout=0.3)
+    gone_s = time.monotonic()
+    attempt = faults.of("slow")[0]
+    assert attempt.exchange.hung_up.wait(WAIT_S)
+    assert attempt.exchange.hung_up_s is not None
+    assert attempt.exchange.hung_up_s - gone_s < 1
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait until something is true."""
+    deadline_s = time.monotonic() + WAIT_S
+    while not true():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)

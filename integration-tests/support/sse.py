@@ -1,0 +1,32 @@
+"""A stream of OpenAI's dialect as its reader sees it, read without any code of the gateway's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+class SeenStream:
+    """What a whole stream said: its text, its error, whether it ended as OpenAI's do."""
+
+    def __init__(self, body: str) -> None:
+        self.text = ""
+        self.model: str | None = None
+        self.error: dict[str, Any] | None = None
+        self.comments: list[str] = []
+        self.is_done = False
+        for event in body.split("\n\n"):
+            if event.startswith(":"):
+                self.comments.append(event)
+            elif event.startswith("data: "):
+                self._read(event.removeprefix("data: "))
+
+    def _read(self, data: str) -> None:
+        if data == "[DONE]":
+            self.is_done = True
+            return
+        value = json.loads(data)
+        self.error = value.get("error", self.error)
+        self.model = value.get("model", self.model)
+        for choice in value.get("choices", ()):
+            self.text += choice["delta"].get("content") or ""
