@@ -57,6 +57,7 @@ class HTTPProvider(Provider):
         key = target.config.get(self.key_setting)
         self.headers = (("authorization", f"Bearer {key}"),) if key else ()
         self.redact = redactor_of(self.settings, target.config)
+        self._urls: dict[Task, str] = {}
 
     @classmethod
     def check(cls, config: Mapping[str, Any], task: Task) -> Iterable[SettingProblem]:
@@ -65,13 +66,16 @@ class HTTPProvider(Provider):
         yield from check_header_values(cls.settings, config)
 
     def url_of(self, task: Task) -> str:
-        """Return the address that serves a task."""
+        """Return the address that serves a task; asked once for each."""
         return self.url + PATHS[task]
 
     def request(self, call: Call) -> UpstreamRequest:
         """Say how to ask; raise `PayloadError` when the request cannot be said in this dialect."""
+        url = self._urls.get(call.task)
+        if url is None:
+            url = self._urls[call.task] = self.url_of(call.task)
         headers = (("content-type", "application/json"), *self.headers)
-        return UpstreamRequest(self.url_of(call.task), headers, body_of(call, self.target.model))
+        return UpstreamRequest(url, headers, body_of(call, self.target.model))
 
     def response(self, call: Call, response: UpstreamResponse) -> Answer:
         """Read a whole answer (status 2xx); raise `UpstreamError` or `ResponseError` when it is none."""

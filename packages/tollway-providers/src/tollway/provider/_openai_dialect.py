@@ -8,7 +8,7 @@ import orjson
 
 from . import sse
 from ._error_signs import BROKEN_FINISHES, is_error
-from ._error_words import load, text_of, words_of
+from ._error_words import text_of, words_of
 from ._openai_errors import error_in_answer
 from ._openai_info import info_of
 from ._secrets import Redactor
@@ -46,7 +46,10 @@ def answer_of(
         UpstreamError: it is an error, with the status that it says.
         ResponseError: it is not JSON, or has no choices (of embeddings: no data).
     """
-    body = load(response.body)
+    try:
+        body = orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        body = None
     if not isinstance(body, dict):
         if body is None and open_stream and sse.looks_like_events(response.body):
             return answer_of_stream(response.body, call, open_stream)

@@ -67,8 +67,7 @@ async def admission(endpoint: Endpoint, record: Record, deadline: Deadline) -> G
 async def _enter(endpoint: Endpoint, record: Record, deadline: Deadline) -> None:
     """Wait for a place among the endpoint's calls, as long as the caller and the deadline do."""
     try:
-        with deadline:
-            deadline.expect(NEVER)
+        with deadline.expect(NEVER):
             await endpoint.gate.enter()
     except Shed as shed:
         record.shed(endpoint, shed.reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tollway.gateway.guard.json_size import is_too_deep
+from tollway.gateway.telemetry.propagation import inject, raw_context
 from tollway.gateway.upstream import UpstreamClient, UpstreamStream
 from tollway.provider import (
     Answer,
@@ -42,17 +43,22 @@ class HTTPRunner:
     async def answer(self, call: Call, attempt: Attempt) -> Answer:
         """See `Runner.answer`."""
         request = self._request(call)
-        lines = attempt.trace_lines()
+        lines = inject(raw_context(attempt.span))
         response = await self._client.send(request, self._connect_s, lines, attempt.waited)
         attempt.upstream_headers = response.headers
-        if 200 <= response.status < 300:
-            return self._read(call, response)
-        raise self._provider.error(response)
+        if not 200 <= response.status < 300:
+            raise self._provider.error(response)
+        try:
+            return self._provider.response(call, response)
+        except (RecursionError, TypeError) as error:
+            if not is_too_deep(error):
+                raise
+            raise ResponseError(_ANSWER_TOO_DEEP) from error
 
     async def open(self, call: Call, attempt: Attempt) -> HTTPEvents:
         """See `Runner.open`."""
         request = self._request(call)
-        lines = attempt.trace_lines()
+        lines = inject(raw_context(attempt.span))
         stream = await self._client.open(request, self._connect_s, lines, attempt.waited)
         attempt.upstream_headers = stream.headers
         if 200 <= stream.status < 300:
@@ -72,14 +78,6 @@ class HTTPRunner:
             raise PayloadError(
                 "the request is nested too deep for this model", code="json_too_deep"
             ) from error
-
-    def _read(self, call: Call, response: UpstreamResponse) -> Answer:
-        try:
-            return self._provider.response(call, response)
-        except (RecursionError, TypeError) as error:
-            if not is_too_deep(error):
-                raise
-            raise ResponseError(_ANSWER_TOO_DEEP) from error
 
 
 class HTTPEvents:

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from tollway.gateway.resilience.breaker import Outcome
 from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
-from tollway.gateway.telemetry.propagation import context_of, inject, raw_context
 from tollway.provider import AnswerInfo, Call, ProviderError
 from tollway.tracing import Deferred
 
@@ -29,11 +27,10 @@ class AttemptRecord:
     """
 
     __slots__ = (
-        "_attributes",
         "_call",
         "_content",
-        "_context",
         "_first_token_s",
+        "_is_resolved",
         "_permit",
         "_reason",
         "_record",
@@ -58,32 +55,20 @@ class AttemptRecord:
         self._started_s = recorder.clock_s()
         self._content = recorder.content()
         self._first_token_s: float | None = None
-        self._context: Context | None = None
         self.info: AnswerInfo | None = None
         self.body: bytes | None = None
         self.upstream_headers: Mapping[str, str] | None = None
         self.cancelled_by: Exception | None = None
         """Why this attempt is cancelled; None where another one was faster."""
-        self._attributes = Deferred(self._resolve_attributes)
+        self._is_resolved = False
         self.span = recorder.tracer.start_span(
             endpoint.span_name,
             record.context,
             SpanKind.CLIENT,
-            self._attributes,
+            Deferred(self._resolve_attributes),
             None if reason is None else record.links(),
         )
         record.last_attempt = self.span
-
-    @property
-    def context(self) -> Context:
-        """See `Attempt.context`."""
-        if self._context is None:
-            self._context = context_of(self.span)
-        return self._context
-
-    def trace_lines(self) -> bytes:
-        """See `Attempt.trace_lines`."""
-        return inject(raw_context(self.span))
 
     def waited(self, for_s: float) -> None:
         """See `Attempt.waited`."""
@@ -121,9 +106,8 @@ class AttemptRecord:
         info = self.info
         if info is not None and info.usage is not None:
             self._record.used(self.endpoint, info.usage)
-        if self._attributes.is_made:  # somebody looked before all was known
+        if self._is_resolved:  # somebody looked before all was known
             self.span.set_attributes(self._known())
-        del self._attributes  # it holds this: no cycle is left for Python's collector
         self.span.end()
 
     def _settle(self, error: BaseException | None) -> None:
@@ -157,6 +141,7 @@ class AttemptRecord:
         self.span.record_exception(error.__cause__ or error)
 
     def _resolve_attributes(self) -> dict[str, Any]:
+        self._is_resolved = True
         call = self._call
         attributes = dict(self.endpoint.attributes)
         attributes.update(request_attributes(call))

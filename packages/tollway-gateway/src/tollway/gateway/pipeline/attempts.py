@@ -61,12 +61,11 @@ async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, r
         if after_s is not None:
             from .hedging import hedged  # most requests never come here
 
-            with deadline:
-                deadline.expect(plan.limit())
+            with deadline.expect(plan.limit()):
                 opened = await hedged(plan, call, record, deadline, permit, after_s)
             return await _finish(opened, plan, deadline, relay)
-    with AttemptRecord(record, endpoint, call, permit, plan.reason) as attempt, deadline:
-        deadline.expect(plan.limit())
+    limit = plan.limit()
+    with AttemptRecord(record, endpoint, call, permit, plan.reason) as attempt, deadline.expect(limit):
         data, events = await open_answer(endpoint, call, attempt)
         if events is not None and relay is not None:
             await relay.pass_on(data, events, attempt, deadline, endpoint.limits)

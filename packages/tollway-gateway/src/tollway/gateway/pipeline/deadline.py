@@ -140,10 +140,11 @@ class Deadline:
         """Return the seconds until the deadline."""
         return max(0.0, self._end_s - self._loop.time())
 
-    def expect(self, limit: TimeLimit) -> None:
+    def expect(self, limit: TimeLimit) -> Self:
         """Interrupt unless the next call of this comes within the limit and before the deadline.
 
-        Cheap to call for every event of a stream: a timer that rings early is set anew only then.
+        Returns itself, to be entered. Cheap to call for every event of a stream: a timer that rings early is
+        set anew only then.
         """
         when_s = self._loop.time() + limit.within_s
         if when_s > self._end_s:
@@ -154,6 +155,7 @@ class Deadline:
             self._timer = self._timers.set(limit.within_s, when_s, self._ring)
         elif self._timer.when() > when_s:
             self._set_anew()
+        return self
 
     def expect_caller(self) -> None:
         """Give the caller until the deadline to take what it has; one that never does is as good as gone."""

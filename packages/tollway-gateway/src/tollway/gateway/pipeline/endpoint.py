@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from opentelemetry.context import Context
+from opentelemetry.trace import Span
 
 from tollway.gateway.resilience.hedge import HedgePolicy
 from tollway.gateway.resilience.retry import RetryPolicy
@@ -26,11 +26,8 @@ class Attempt(Protocol):
     """Of the HTTP service that answered: they say by what name it knows the request."""
 
     @property
-    def context(self) -> Context:
-        """The OpenTelemetry context whose span is the attempt's."""
-
-    def trace_lines(self) -> bytes:
-        """Return the header lines that make an upstream's spans children of the attempt's."""
+    def span(self) -> Span:
+        """The span of the attempt, to which an upstream's are children."""
 
     def waited(self, for_s: float) -> None:
         """Note seconds that were waited for the model: they are no overhead of ours."""

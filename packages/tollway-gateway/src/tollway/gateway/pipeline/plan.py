@@ -135,8 +135,7 @@ class Plan:
             return False
         self._record.retried(endpoint, error, delay_s)
         self.reason = "retry"
-        with deadline:
-            deadline.expect(NEVER)
+        with deadline.expect(NEVER):
             await asyncio.sleep(delay_s)
         return True
 

@@ -19,6 +19,7 @@ from opentelemetry import context as otel_context
 
 from tollway.gateway.guard.calls import Slot
 from tollway.gateway.guard.threads import DaemonThreads
+from tollway.gateway.telemetry.propagation import context_of
 from tollway.provider import PredictionError, ProviderError
 
 from .endpoint import Attempt
@@ -45,7 +46,7 @@ class Prediction:
         self._loop = asyncio.get_running_loop()
         self._waited = attempt.waited
         self._context = contextvars.copy_context()
-        self._context.run(otel_context.attach, attempt.context)
+        self._context.run(otel_context.attach, context_of(attempt.span))
 
     def end(self) -> None:
         """Free its place, once what still runs has ended."""

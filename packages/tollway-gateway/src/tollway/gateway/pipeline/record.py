@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from opentelemetry.trace import Link, Span, Status, StatusCode, TraceFlags, Tracer
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TraceFlags, Tracer
 
 from tollway.gateway.limits import Decision
 from tollway.gateway.telemetry import UNKNOWN, Metrics
 from tollway.gateway.telemetry.content import CapturedContent, Content, NoContent
-from tollway.gateway.telemetry.propagation import context_of, raw_context
-from tollway.gateway.telemetry.server import server_attributes, start_server_span
+from tollway.gateway.telemetry.propagation import SPAN_KEY, extract, raw_context
+from tollway.gateway.telemetry.server import METHODS, server_attributes
 from tollway.provider import ProviderError, Usage
 from tollway.tracing import Deferred
 
@@ -57,7 +58,7 @@ class Record:
     """
 
     __slots__ = (
-        "_attributes",
+        "_is_resolved",
         "_route",
         "_scope",
         "context",
@@ -89,9 +90,15 @@ class Record:
         self.waited_s = 0.0
         self.sent_status: int | None = None
         self._scope = scope
-        self._attributes = Deferred(self._resolve_attributes)
-        self.span = start_server_span(recorder.tracer, scope, route, self._attributes)
-        self.context = context_of(self.span)
+        self._is_resolved = False
+        method = scope["method"]
+        self.span = recorder.tracer.start_span(
+            f"{method if method in METHODS else 'HTTP'} {route}",
+            extract(scope["headers"]),
+            SpanKind.SERVER,
+            Deferred(self._resolve_attributes),
+        )
+        self.context = Context({SPAN_KEY: self.span})
         trace_id, _, _, _, _, is_valid = raw_context(self.span)
         self.trace_id: str | None = None
         """In hex; None without a tracer."""
@@ -172,12 +179,12 @@ class Record:
         exemplar = self.trace_id if self._kept(latency_s) else None
         overhead_s = max(0.0, latency_s - self.waited_s)
         metrics.answered(self.labels, self._route, self.status, latency_s, overhead_s, exemplar)
-        if self._attributes.is_made:  # somebody looked before all was known
+        if self._is_resolved:  # somebody looked before all was known
             self.span.set_attributes(self._known())
-        del self._attributes  # it holds this: no cycle is left for Python's collector
         self.span.end()
 
     def _resolve_attributes(self) -> dict[str, Any]:
+        self._is_resolved = True
         attributes = server_attributes(self._scope, self._route)
         attributes.update(self._known())
         return attributes

@@ -48,7 +48,8 @@ async def read(
     if len(body) > bounds.max_body_bytes:
         raise _too_large(bounds.max_body_bytes)
     payload = parse_object(body, bounds.max_json_nodes)
-    _hold_memory(hold, hold.measure(body, payload))
+    if not hold.fit(body, payload):
+        raise _overloaded()
     destination = route.destination or _named(payload, route)
     return destination, check_call(destination.task, payload, body)
 
@@ -75,19 +76,11 @@ async def _read_on(first: bytes, receive: Receive, max_bytes: int, hold: Hold) -
         if message["type"] == "http.disconnect":
             raise CallerGone
         body += message.get("body", b"")
-        _hold_memory(hold, len(body))
+        if not hold.grow_to(len(body)):
+            raise _overloaded()
         if not message.get("more_body"):
             break
     return bytes(body)
-
-
-def _hold_memory(hold: Hold, count: int) -> None:
-    """Hold `count` bytes for a request; refuse it when those in flight hold too many already."""
-    if not hold.grow_to(count):
-        message = (
-            "the requests in flight hold all the memory that server.max_buffered_bytes allows; ask again"
-        )
-        raise RequestRejected(503, "gateway_overloaded", message, header_lines=b"retry-after: 1\r\n")
 
 
 def parse_object(body: bytes, max_nodes: int) -> dict[str, Any]:
@@ -191,3 +184,8 @@ def _wrong_type(key: str, what: str) -> RequestRejected:
 
 def _too_large(max_bytes: int) -> RequestRejected:
     return RequestRejected(413, "request_too_large", f"the body is larger than {max_bytes} bytes")
+
+
+def _overloaded() -> RequestRejected:
+    message = "the requests in flight hold all the memory that server.max_buffered_bytes allows; ask again"
+    return RequestRejected(503, "gateway_overloaded", message, header_lines=b"retry-after: 1\r\n")

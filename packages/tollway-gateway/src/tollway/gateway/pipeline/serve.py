@@ -14,7 +14,7 @@ from tollway.provider import ProviderError
 from .attempts import answer
 from .deadline import Deadline, Receive, Timers
 from .errors import INTERNAL, STOPPING, CallerGone, Failure, RequestRejected, failure_of
-from .exchange import Exchange, exchange_of
+from .exchange import EXTENSION, Exchange
 from .plan import Plan
 from .record import Record, Recorder
 from .reply import Reply, Send
@@ -37,7 +37,8 @@ class Pipeline:
 
     async def serve(self, route: HTTPRoute, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong is an answer too, and recorded."""
-        exchange = exchange_of(scope)
+        extensions = scope.get("extensions")
+        exchange: Exchange | None = extensions.get(EXTENSION) if extensions else None
         record = Record(self._recorder, route.template, scope, exchange)
         reply = Reply(send, route.shape, record, exchange)
         try:

@@ -3,20 +3,20 @@
 `extract` returns the caller's context or an empty one: never the surrounding one, which is the server's own.
 `inject` returns the header lines that make an upstream's spans children of the one whose context is given,
 without the caller's baggage, which is not for the model's maker. `context_of` holds one span and nothing
-else.
+else: `SPAN_KEY` is its key.
 """
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
-from opentelemetry.trace.propagation import _SPAN_KEY
+from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
 from tollway.tracing.propagation import extract_trace_context as extract
 from tollway.tracing.propagation import raw_context
 from tollway.tracing.propagation import span_context_lines as inject
 
-__all__ = ["context_of", "extract", "inject", "raw_context"]
+__all__ = ["SPAN_KEY", "context_of", "extract", "inject", "raw_context"]
 
 
 def context_of(span: Span) -> Context:
     """Return the context in which a span is current; `set_span_in_context` copies another for it."""
-    return Context({_SPAN_KEY: span})
+    return Context({SPAN_KEY: span})

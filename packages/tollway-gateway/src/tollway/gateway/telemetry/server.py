@@ -6,33 +6,21 @@ becomes an attribute: headers carry keys.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
-from opentelemetry.trace import Span, SpanKind, Tracer
-
-from .propagation import extract
-
-_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+"""Those that a span is named by; any other is `HTTP`."""
 
 _MAX_TEXT = 256
 """Characters of a caller's string that are kept."""
-
-
-def start_server_span(
-    tracer: Tracer, scope: MutableMapping[str, Any], route: str, attributes: Mapping[str, Any]
-) -> Span:
-    """Start the span of a request, a child of the caller's when it sent a `traceparent`."""
-    method = scope["method"]
-    name = method if method in _METHODS else "HTTP"
-    return tracer.start_span(f"{name} {route}", extract(scope["headers"]), SpanKind.SERVER, attributes)
 
 
 def server_attributes(scope: MutableMapping[str, Any], route: str) -> dict[str, Any]:
     """Return what the span says of the request."""
     method = scope["method"]
     attributes: dict[str, Any] = {
-        "http.request.method": method if method in _METHODS else "_OTHER",
+        "http.request.method": method if method in METHODS else "_OTHER",
         "http.route": route,
         "url.path": scope["path"][:_MAX_TEXT],
         "url.scheme": scope["scheme"],
