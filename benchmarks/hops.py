@@ -29,7 +29,7 @@ import uvicorn
 
 from tollway.gateway.app import create_app
 from tollway.gateway.config.values import GatewayConfig
-from tollway.gateway.server.http import HTTPProtocol
+from tollway.gateway.server.http1 import HTTPProtocol
 
 ANSWER = json.dumps(
     {
