@@ -28,6 +28,7 @@ def with_routes(destinations: str, task: str = "llm/v1/chat", name: str = "split
     return f"{GOOD}{second}{EMBEDDINGS}routes:\n{route}"
 
 
+ALLOWED = "server.allowed_hosts[0]"
 TYPE, LIMIT = "endpoints[0].endpoint_type", "endpoints[0].limit"
 
 SPLIT = "[{name: chat, traffic_percentage: 80}, {name: backup, traffic_percentage: 20}]"
@@ -155,6 +156,14 @@ def test_a_problem_is_one_line_that_editors_jump_to(tmp_path):
         (GOOD + "tracing: {otlp: {endpoint: 'x:1'}}\n", 8, "tracing.otlp.endpoint", "no address", "http://"),
         (GOOD + "tracing: {otlp: {headers: {}}}\n", 8, "tracing.otlp", "'endpoint' is missing", ""),
         (GOOD + "server: {max_body_bytes: -1}\n", 8, "server.max_body_bytes", "above 0", ""),
+        (GOOD + "server: {max_json_nodes: 0}\n", 8, "server.max_json_nodes", "above 0", ""),
+        (GOOD + "server: {max_buffered_bytes: 1.5}\n", 8, "server.max_buffered_bytes", "whole number", ""),
+        (GOOD + "server: {max_predict_calls: none}\n", 8, "server.max_predict_calls", "must be a number", ""),
+        (GOOD + "server: {allowed_hosts: a.example}\n", 8, "server.allowed_hosts", "must be a list", ""),
+        *(
+            (GOOD + f"server: {{allowed_hosts: ['{host}']}}\n", 8, ALLOWED, "not a host name", "alone")
+            for host in ("http://a.example", "a.example:8000", "a b", "*a.example", "user@a.example", "a/b")
+        ),
         (GOOD + "server: {drain_timeout: -1s}\n", 8, "server.drain_timeout", "no duration", ""),
         (GOOD + "? [a]\n: b\n", 8, "", "a key must be plain text", ""),
         (GOOD + "tracing: {store: !!python/name:os.system x}\n", 8, "tracing.store", "cannot be read", "tag"),
@@ -230,6 +239,14 @@ endpoints:
     name: b
 """
     assert ["a", "b"] == [endpoint.name for endpoint in loaded(text).endpoints]
+
+
+def test_hosts_are_read_as_browsers_write_them(loaded):
+    """In lower case, IPv6 addresses in brackets; `*` stands for all names, or for all below one."""
+    config = loaded(
+        GOOD + "server: {allowed_hosts: [Host.Docker.Internal, '::1', '[fe80::1]', '*.a.b', '*']}\n"
+    )
+    assert ("host.docker.internal", "[::1]", "[fe80::1]", "*.a.b", "*") == config.server.allowed_hosts
 
 
 def test_server_and_tracing_sections(loaded):

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.control import create_control_app
+from tollway.gateway.guard.origin_check import OriginCheck
 from tollway.gateway.telemetry import Metrics
 
 SECRET = "sk-not-to-be-seen"
@@ -66,10 +67,16 @@ class Control:
 
     def __init__(self, metrics: Callable[[str], tuple[bytes, str]], *, ready: bool = True) -> None:
         self.exporter = InMemorySpanExporter()
+        self.failures: list[str] = []
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self._app = create_control_app(
-            GatewayConfig(**CONFIG), metrics=metrics, ready=lambda: ready, tracer_provider=provider
+            GatewayConfig(**CONFIG),
+            metrics=metrics,
+            ready=lambda: ready,
+            origins=OriginCheck(is_local=False),
+            failed=self.failures.append,
+            tracer_provider=provider,
         )
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:
@@ -234,7 +241,13 @@ def test_head_is_not_documented(control: Control):
 
 def test_the_server_itself_may_be_asked_what_it_can_do():
     """`OPTIONS *`, RFC 9110, section 9.3.7."""
-    app = create_control_app(GatewayConfig(**CONFIG), metrics=lambda _: (b"", ""), ready=lambda: True)
+    app = create_control_app(
+        GatewayConfig(**CONFIG),
+        metrics=lambda _: (b"", ""),
+        ready=lambda: True,
+        origins=OriginCheck(is_local=False),
+        failed=lambda code: None,
+    )
     sent: list[Any] = []
 
     async def send(message: Any) -> None:

@@ -37,7 +37,7 @@ def gateway_of_a_model(model):
 @pytest.mark.parametrize(
     ("target", "has_detail"),
     [
-        *((b"/v1/chat/completions", False), (b"/v1/models", False), (b"/nothing", False)),
+        *((b"/v1/chat/completions", False), (b"/v1/models", False), (b"/nothing", True)),
         *((b"/endpoints/chat/invocations", True), (b"/gateway/chat/invocations?x", True)),
         (b"/api/2.0/endpoints/", True),
     ],
@@ -45,7 +45,7 @@ def gateway_of_a_model(model):
 def test_an_error_has_the_shape_of_the_api_that_was_asked(
     gateway_of_a_model, target: bytes, has_detail: bool
 ):
-    """MLflow's has `detail`; OpenAI's is what is written where no API is known."""
+    """MLflow's has `detail` beside OpenAI's `error`, and is what is written where no API is known."""
     status, body = exchanged(gateway_of_a_model.port, b"POST " + target + b" HTTP/1.1\r\n\r\n")
     error = json.loads(body)["error"]
     assert (400, "invalid_host", "invalid_request_error") == (status, error["code"], error["type"])

@@ -12,6 +12,7 @@ from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.control import create_control_app
 from tollway.gateway.guard.calls import CallLimits
 from tollway.gateway.guard.memory import MemoryBudget
+from tollway.gateway.guard.origin_check import OriginCheck
 from tollway.gateway.pipeline import (
     HTTPRoutes,
     Pipeline,
@@ -67,15 +68,21 @@ def create_app(
         capture_content=_captures_content(config, runtime.environ),
         slow_s=None if config.tracing.slow_threshold_ms is None else config.tracing.slow_threshold_ms / 1000,
     )
+    origins = OriginCheck(config.server.allowed_hosts, is_local=runtime.is_local)
     lifetime = Lifetime(config, made, runtime, recorder, tracer_provider)
     if share is not None:
         lifetime.publish = tracing_numbers.publish
     if control is None:
         control = create_control_app(
-            config, metrics=metrics.render, ready=lifetime.is_ready, tracer_provider=tracer_provider
+            config,
+            metrics=metrics.render,
+            ready=lifetime.is_ready,
+            origins=origins,
+            failed=metrics.control_failed,
+            tracer_provider=tracer_provider,
         )
     memory = MemoryBudget(config.server.max_buffered_bytes, metrics.cells, metrics.buffered_bytes)
-    pipeline = Pipeline(recorder, config.server, memory)
+    pipeline = Pipeline(recorder, config.server, memory, origins)
     return Gateway(HTTPRoutes(destinations), pipeline, control, lifetime, metrics)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import scalars
 from .endpoints import check_fallbacks, endpoints
-from .nodes import MAX_NODES, At, Field, Report, TooLargeError, fields, renamed
+from .nodes import MAX_NODES, At, Field, Report, TooLargeError, each, fields, renamed
 from .problems import ConfigError, Wrong
 from .routes import check_routes, routes
 from .source import compose
@@ -54,6 +54,7 @@ def _server(at: At) -> dict[str, Any]:
         "max_buffered_bytes": Field(scalars.count),
         "max_predict_calls": Field(scalars.count),
         "drain_timeout": Field(scalars.duration_or_0_s),
+        "allowed_hosts": Field(lambda at: each(at, scalars.host)),
     }
     return renamed(fields(at, table), drain_timeout="drain_timeout_s")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -36,6 +37,8 @@ _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)", re.ASCII)
 
 _NAME = re.compile(r"[a-zA-Z0-9_\-.]+", re.ASCII)
 
+_HOST_PATTERN = re.compile(r"(\*\.)?[^\s:/@*\[\]]+", re.ASCII)
+
 _PERIODS = "write second, minute, hour or day, or a number of them: 2 minutes"
 _DURATIONS = "write 5s, 300ms, 2m, or a number of seconds"
 
@@ -57,6 +60,16 @@ def name(at: At) -> str:
         raise Wrong(f"{at.shown} is no name", "use letters, digits, '_', '-' and '.' only")
     if not value.strip("."):  # clients resolve such a segment away
         raise Wrong(f"{at.shown} cannot stand in a path", "add a letter")
+    return value
+
+
+def host(at: At) -> str:
+    """Read a host name or address as it stands in a `Host` header, in lower case, or a pattern of some."""
+    value = text(at).strip().lower()
+    if ":" in value.strip("[]") and _is_ipv6(value.strip("[]")):
+        return f"[{value.strip('[]')}]"
+    if value != "*" and not _HOST_PATTERN.fullmatch(value):
+        raise Wrong(f"{at.shown} is not a host name", "write the name alone, without scheme and port")
     return value
 
 
@@ -204,6 +217,13 @@ def url(at: At) -> str:
     if not good:
         raise Wrong(f"{at.shown} is no address", "write scheme and host, such as http://localhost:4318")
     return value
+
+
+def _is_ipv6(value: str) -> bool:
+    try:
+        return ipaddress.IPv6Address(value) is not None
+    except ValueError:
+        return False
 
 
 def _number(at: At) -> float:

@@ -158,13 +158,16 @@ class ServerConfig(Value):
 
     `max_json_nodes` bounds the values of one body (an object counts as three), `max_buffered_bytes` the
     memory of all bodies in flight in one worker, parsed and not, `max_predict_calls` the calls of one
-    endpoint's `predict` that run at the same time in one worker.
+    endpoint's `predict` that run at the same time in one worker. `allowed_hosts` are names, lower case, that
+    callers reach the gateway by beside those of this machine; `*.name` stands for all below a name, `*` for
+    all.
     """
 
     max_body_bytes: Annotated[int, Field(gt=0)] = 32 * 1024 * 1024
     max_json_nodes: Annotated[int, Field(gt=0)] = 2_000_000
     max_buffered_bytes: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024
     max_predict_calls: Annotated[int, Field(gt=0)] = 32
+    allowed_hosts: tuple[str, ...] = ()
     drain_timeout_s: Annotated[float, Field(ge=0)] = 30.0
 
 

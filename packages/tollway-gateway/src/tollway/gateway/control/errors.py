@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from tollway.gateway.pipeline.errors import INTERNAL, Failure, mlflow_shape, openai_shape
+from tollway.gateway.pipeline.errors import INTERNAL, Failure, shape_of
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = str(error.detail)
     if message == "Not Found":  # Starlette's own words for a path that it does not have
-        message = f"there is nothing at {request.url.path[:200]!r}; GET /docs lists what there is"
+        message = f"there is nothing at {request.scope['path'][:200]!r}; GET /docs lists what there is"
     elif error.status_code == 405:
         message = f"use {(error.headers or {}).get('Allow', 'another method')}"
     code = _CODES.get(error.status_code, "invalid_request")
@@ -40,8 +40,8 @@ async def _internal(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, failure: Failure, headers: Mapping[str, str] | None = None) -> Response:
-    shape = openai_shape if request.url.path.startswith("/v1/") else mlflow_shape
-    return Response(shape(failure), failure.status, dict(headers or {}), "application/json")
+    body = shape_of(request.scope["path"])(failure)
+    return Response(body, failure.status, dict(headers or {}), "application/json")
 
 
 HANDLERS: dict[int | type[Exception], Any] = {

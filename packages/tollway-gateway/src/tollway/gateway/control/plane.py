@@ -9,9 +9,11 @@ from typing import Any
 from opentelemetry.trace import TracerProvider
 
 from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.guard.origin_check import OriginCheck
+from tollway.gateway.pipeline.errors import Failure, shape_of
 
 from .first_use import FirstUse
-from .probes import METRICS, Probes
+from .probes import JSON, METRICS, Answer, Probes
 
 _READING = frozenset({"GET", "HEAD"})
 
@@ -28,11 +30,14 @@ def create_control_app(
     *,
     metrics: Callable[[str], tuple[bytes, str]],
     ready: Callable[[], bool],
+    origins: OriginCheck,
+    failed: Callable[[str], None],
     tracer_provider: TracerProvider | None = None,
 ) -> ASGIApp:
     """Return the application that serves every path which is not the data plane's.
 
-    `metrics` renders the exposition for an Accept header; `ready` says whether requests are to be sent here.
+    `metrics` renders the exposition for an Accept header; `ready` says whether requests are to be sent here;
+    `failed` is called with the code of every error that is answered.
     """
     probes = Probes(metrics, ready)
 
@@ -41,20 +46,31 @@ def create_control_app(
 
         return build_app(config, probes, tracer_provider)
 
-    return ControlPlane(probes, build)
+    return ControlPlane(probes, build, origins, failed)
 
 
 class ControlPlane:
     """Answers probes itself; for other requests there is the application that `build` makes at the first."""
 
-    def __init__(self, probes: Probes, build: Callable[[], ASGIApp]) -> None:
+    def __init__(
+        self,
+        probes: Probes,
+        build: Callable[[], ASGIApp],
+        origins: OriginCheck,
+        failed: Callable[[str], None],
+    ) -> None:
         self._probes = probes
+        self._origins = origins
+        self._failed = failed
         self._app = FirstUse(build)
         self._exposition = FirstUse(lambda: import_module("prometheus_client"))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        if scope.get("method") in _READING and scope["path"] in self._probes:
+        objection = self._origins.objection(scope.get("method", "GET"), scope["headers"])
+        if objection is not None:
+            await self._refuse(scope["path"], Failure(403, *objection), send)
+        elif scope.get("method") in _READING and scope["path"] in self._probes:
             await self._answer_probe(scope, send)
         elif scope["path"] == "*":  # `OPTIONS *` asks what the server can do: RFC 9110, section 9.3.7
             await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", _METHODS)]})
@@ -67,13 +83,20 @@ class ControlPlane:
         path = scope["path"]
         if path == METRICS:
             await self._exposition.get()
-        answer = self._probes.answer(path, _accept(scope["headers"]))
-        headers = [
-            (b"content-length", b"%d" % len(answer.body)),
-            (b"content-type", answer.content_type.encode("latin-1")),
-        ]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await _send(self._probes.answer(path, _accept(scope["headers"])), send)
+
+    async def _refuse(self, path: str, failure: Failure, send: Send) -> None:
+        self._failed(failure.code)
+        await _send(Answer(failure.status, JSON, shape_of(path)(failure)), send)
+
+
+async def _send(answer: Answer, send: Send) -> None:
+    headers = [
+        (b"content-length", b"%d" % len(answer.body)),
+        (b"content-type", answer.content_type.encode("latin-1")),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def _accept(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 HEALTH, READY, METRICS = "/health", "/ready", "/metrics"
 
-_JSON = "application/json"
+JSON = "application/json"
 _OK = b'{"status":"OK"}'
 
 
@@ -46,18 +46,18 @@ class Probes:
         except InvalidAcceptError as error:
             _log.warning("rejected a request for %s: %s", path, error)
             failure = Failure(400, "invalid_header", str(error))
-            return Answer(failure.status, _JSON, mlflow_shape(failure))
+            return Answer(failure.status, JSON, mlflow_shape(failure))
         except Exception:
             _log.exception("the probe %s failed", path)
-            return Answer(INTERNAL.status, _JSON, mlflow_shape(INTERNAL))
+            return Answer(INTERNAL.status, JSON, mlflow_shape(INTERNAL))
 
     def _health(self, _: str) -> Answer:
-        return Answer(200, _JSON, _OK)
+        return Answer(200, JSON, _OK)
 
     def _is_ready(self, _: str) -> Answer:
         if self._ready():
-            return Answer(200, _JSON, _OK)
-        return Answer(503, _JSON, b'{"status":"UNAVAILABLE"}')
+            return Answer(200, JSON, _OK)
+        return Answer(503, JSON, b'{"status":"UNAVAILABLE"}')
 
     def _rendered(self, accept: str) -> Answer:
         body, content_type = self._metrics(accept)

@@ -99,12 +99,12 @@ def mlflow_shape(failure: Failure) -> bytes:
     return orjson.dumps({"detail": failure.message, "error": _error(failure)})
 
 
-_MLFLOW_PREFIXES = ("/endpoints/", "/gateway/", "/api/")
-
-
 def shape_of(path: str) -> Shape:
-    """Return the shape that errors have on a path, also on one that leads nowhere: OpenAI's by default."""
-    return mlflow_shape if path.startswith(_MLFLOW_PREFIXES) else openai_shape
+    """Return the shape that errors have on a path, also on one that leads nowhere.
+
+    OpenAI's on `/v1/` and where the path is not known, else MLflow's, which has OpenAI's in it.
+    """
+    return openai_shape if not path or path.startswith("/v1/") else mlflow_shape
 
 
 def _error(failure: Failure) -> dict[str, Any]:

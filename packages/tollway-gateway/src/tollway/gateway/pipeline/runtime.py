@@ -25,7 +25,7 @@ class Runtime:
     """Clocks, chance and ids (tests bring their own), connections, threads, and what workers share.
 
     `clock_ns` and `clock_s` are monotonic and count nanoseconds and seconds; `now_s` is Unix time in seconds;
-    `random` gives a number in [0, 1).
+    `random` gives a number in [0, 1). `is_local` says that only this machine reaches the gateway.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Runtime:
         environ: Mapping[str, str] = os.environ,
         *,
         share: Share | None = None,
+        is_local: bool = False,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         clock_s: Callable[[], float] = time.perf_counter,
         now_s: Callable[[], int] = lambda: int(time.time()),
@@ -41,6 +42,7 @@ class Runtime:
     ) -> None:
         self.environ = environ
         self.share = share
+        self.is_local = is_local
         self.clock_ns = clock_ns
         self.clock_s = clock_s
         self.now_s = now_s

@@ -9,6 +9,7 @@ from typing import Any
 
 from tollway.gateway.config.values import ServerConfig
 from tollway.gateway.guard.memory import Hold, MemoryBudget
+from tollway.gateway.guard.origin_check import OriginCheck
 from tollway.provider import ProviderError
 
 from .attempts import answer
@@ -29,8 +30,11 @@ Scope = MutableMapping[str, Any]
 class Pipeline:
     """Serves every request that came through an `HTTPRoute`."""
 
-    def __init__(self, recorder: Recorder, server: ServerConfig, memory: MemoryBudget) -> None:
+    def __init__(
+        self, recorder: Recorder, server: ServerConfig, memory: MemoryBudget, origins: OriginCheck
+    ) -> None:
         self._recorder = recorder
+        self._origins = origins
         self._server = server
         self._memory = memory
         self._timers: Timers | None = None
@@ -67,6 +71,9 @@ class Pipeline:
         reply: Reply,
         record: Record,
     ) -> None:
+        objection = self._origins.objection(scope["method"], scope["headers"])
+        if objection is not None:
+            raise RequestRejected(403, *objection)
         with Hold(self._memory) as hold:
             destination, call = await read(route, scope, receive, exchange, self._server, hold)
             plan = Plan(call, destination, destination.key(scope["headers"], call.payload), record)

@@ -19,7 +19,7 @@ from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.pipeline import Runtime, Share
 
 from .access_log import AccessLog, lines_of, missing_line
-from .address import Listener, refused
+from .address import Listener, is_loopback, refused
 from .greeting import greeting
 from .http1 import HTTPProtocol
 from .log_writer import Descriptor, LogWriter
@@ -49,7 +49,7 @@ def serve(
     def greet() -> None:
         say(greeting(config, listener.url, command()))
 
-    with Signals() as signals, prepared(config, greet, access_log=access_log) as server:
+    with Signals() as signals, prepared(config, listener.socket, greet, access_log=access_log) as server:
         signals.tell = server.stop
         if not signals.count:  # while models were loaded
             run(server, listener.socket)
@@ -64,11 +64,16 @@ def set_up_process() -> None:
 
 @contextlib.contextmanager
 def prepared(
-    config: GatewayConfig, started: Callable[[], None], *, share: Share | None = None, access_log: bool
+    config: GatewayConfig,
+    listening: socket.socket,
+    started: Callable[[], None],
+    *,
+    share: Share | None = None,
+    access_log: bool,
 ) -> Iterator[Server]:
     """Give a server with everything loaded, which calls `started` once it listens. Raises StartError."""
     with contextlib.ExitStack() as at_end:
-        app: Any = _made(config, share)
+        app: Any = _made(config, share, is_local=is_loopback(listening.getsockname()[0]))
         if access_log:
             writer = LogWriter(Descriptor(sys.stdout.fileno()), lines_of, missing_line)
             app = AccessLog(app, at_end.enter_context(writer).put)
@@ -105,9 +110,9 @@ def _server(app: Any, config: GatewayConfig, started: Callable[[], None]) -> Ser
     )
 
 
-def _made(config: GatewayConfig, share: Share | None) -> Any:
+def _made(config: GatewayConfig, share: Share | None, *, is_local: bool) -> Any:
     try:
-        return create_app(config, runtime=Runtime(share=share))
+        return create_app(config, runtime=Runtime(share=share, is_local=is_local))
     except Exception as error:  # a plugin's constructor may fail in any way it likes
         _log.debug("a provider could not be made", exc_info=True)
         raise StartError(f"a provider cannot be made: {error}") from error

@@ -75,7 +75,7 @@ def work(
         signal.signal(number, _leave_to_parent)
     line = Line(end)
     try:
-        with prepared(config, line.listens, share=share, access_log=access_log) as server:
+        with prepared(config, listening, line.listens, share=share, access_log=access_log) as server:
             line.tell = server.stop
             if line.is_quiet():  # while models were loaded
                 run(server, listening)

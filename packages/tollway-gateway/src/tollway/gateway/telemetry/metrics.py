@@ -210,6 +210,10 @@ class Metrics:
         self.answered(UNKNOWN, route, status, took_s, took_s, None)
         self.failed(UNKNOWN, route, code)
 
+    def control_failed(self, code: str) -> None:
+        """Count an error that the control plane answered."""
+        self.failed(UNKNOWN, "control", code)
+
     def denied(self, labels: Labels) -> None:
         """Count a request that a limit denied."""
         self._add(_DENIALS, *labels)
