@@ -8,10 +8,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from support import llm_server, mlflow_server
+from support import llm_server, mlflow_server, notices
 from support.client import CallingProgram
 from support.serving import Config, Gateway
 from support.upstream import Exchange, Script, Upstream
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Show what takes minutes before it is done."""
+    notices.let_through(config)
 
 
 @pytest.fixture(scope="session")

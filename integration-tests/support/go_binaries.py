@@ -14,15 +14,20 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .notices import notice
 
 MANIFESTS = Path(__file__).parent.parent / "infra" / "manifests"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tollway-tests"
 
 JAEGER = "github.com/jaegertracing/jaeger"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder"
+
+_HOW_LONG = "5 to 10 minutes on two cores"
 
 WITHOUT_GO = "the collector and Jaeger are built with Go, which is not installed"
 
@@ -34,12 +39,12 @@ def go() -> str | None:
 
 def collector() -> Path:
     """Return the collector's binary, building it if need be."""
-    return _built("collector", _manifest("collector.yaml") + _versions()["builder"], _build_collector)
+    return built("collector", _manifest("collector.yaml") + _versions()["builder"], _build_collector)
 
 
 def jaeger() -> Path:
     """Return Jaeger's binary, building it if need be."""
-    return _built("jaeger", _versions()["jaeger"], _build_jaeger)
+    return built("jaeger", _versions()["jaeger"], _build_jaeger)
 
 
 def _manifest(name: str) -> str:
@@ -51,15 +56,18 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _built(name: str, inputs: str, build: object) -> Path:
-    assert callable(build)
+def built(name: str, inputs: str, build: Callable[[Path], Path]) -> Path:
+    """Return a binary that `build` makes in a folder, from the cache if it was made of the same inputs."""
     CACHE.mkdir(parents=True, exist_ok=True)
     binary = CACHE / f"{name}-{hashlib.sha256(inputs.encode()).hexdigest()[:16]}"
     with _locked(binary.with_suffix(".lock")):
         if not binary.exists():
+            began_s = time.monotonic()
+            notice(f"Building {name} with Go, once, for {CACHE}: {_HOW_LONG} ...")
             with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=CACHE) as folder:
                 made = build(Path(folder))
                 os.replace(made, binary)
+            notice(f"Built {name} in {time.monotonic() - began_s:.0f} s.")
     return binary
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.notices import notice
 from support.processes import Process, free_port
 
 _HERE = Path(__file__).parent
@@ -29,6 +30,7 @@ def environment() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not complete.exists():
             shutil.rmtree(folder, ignore_errors=True)
+            notice(f"Installing MLflow, once, into {folder}: a minute or two ...")
             _make(folder)
             complete.touch()
     return folder
