@@ -13,7 +13,7 @@ from uv import find_uv_bin
 from support import wheels
 
 CONFIG = "examples/gateway-config.yaml"
-VERSION = "tollway 0.1.0"
+VERSION = f"tollway {wheels.VERSION}"
 
 
 @pytest.fixture(autouse=True)

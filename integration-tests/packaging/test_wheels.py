@@ -80,7 +80,7 @@ def test_a_wheel_installs_alone_into_an_empty_environment(
 def test_the_gateway_brings_its_command(wheelhouse: Path, tmp_path: Path) -> None:
     environment = wheels.create(tmp_path / "venv", wheelhouse)
     environment.install("tollway-gateway")
-    assert wheels.run(environment.tollway, "--version").strip() == "tollway 0.1.0"
+    assert wheels.run(environment.tollway, "--version").strip() == f"tollway {wheels.VERSION}"
 
 
 @pytest.mark.parametrize("name", ["tollway-tracing", "tollway-gateway"])

@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = ("tollway-tracing", "tollway-providers", "tollway-gateway")
+VERSION: str = tomllib.loads((ROOT / "packages/tollway-gateway/pyproject.toml").read_text())["project"][
+    "version"
+]
 
 
 def run(*command: str | os.PathLike[str], cwd: Path | None = None) -> str:

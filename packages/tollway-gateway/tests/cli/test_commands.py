@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_version(tollway):
-    assert "tollway 0.1.0\n" == tollway("--version").stdout
+    assert f"tollway {version('tollway-gateway')}\n" == tollway("--version").stdout
 
 
 @pytest.mark.parametrize(

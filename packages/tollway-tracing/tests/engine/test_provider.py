@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import (
     SpanLimits,
     SpanProcessor,
     SynchronousMultiSpanProcessor,
+    sampling,
 )
 from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
@@ -24,7 +25,6 @@ from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
     DEFAULT_OFF,
-    AlwaysRecordSampler,
     Decision,
     ParentBased,
     Sampler,
@@ -60,9 +60,10 @@ SAMPLERS = {
     "default off": DEFAULT_OFF,
     "ratio": TraceIdRatioBased(0.5),
     "parent based": ParentBased(TraceIdRatioBased(0.5)),
-    "always record": AlwaysRecordSampler(ALWAYS_OFF),
     "custom": DropsChildren(),
 }
+if hasattr(sampling, "AlwaysRecordSampler"):  # since OpenTelemetry 1.45
+    SAMPLERS["always record"] = sampling.AlwaysRecordSampler(ALWAYS_OFF)
 
 
 def seen(spans):
