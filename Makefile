@@ -2,10 +2,12 @@
 # Python's headers), what runs for every span and request is compiled; without one everything works, a little slower.
 #   PYTHON=python3.12   the interpreter to build the environment with
 #   PORT=9000           the port that `make run` listens on
+#   MINUTES=10          how long `make fuzz` takes
 #   ARGS="-k limits"    more arguments for the command underneath
 
 SHELL := /bin/bash
 PORT ?= 8000
+MINUTES ?= 1
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -21,7 +23,7 @@ COMPILED := $(wildcard packages/*/setup.py) $(TYPES) $(wildcard $(TYPES:.pxd=.py
 INPUTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) $(COMPILED)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench format clean
+.PHONY: help run build test check bench fuzz format clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -53,6 +55,11 @@ bench: $(VENV)/dev.stamp  ## measure spans and gateway, beside the peers that ar
 	@$(PIP) $(PINNED) pyreqwest
 	$(VENV)/bin/python benchmarks/spans --rounds 2 --traces 3000
 	$(VENV)/bin/python benchmarks/gateway --rounds 2 --seconds 2 $(ARGS)
+
+# TOLLWAY_NO_EXTENSIONS=1 fuzzes the Python source of what is compiled. `ARGS="--seed 7 --target server"` repeats a run.
+fuzz: $(VENV)/dev.stamp  ## fuzz server, upstream client, configuration and providers for MINUTES
+	cd integration-tests && PYTHONPATH=$(if $(TOLLWAY_NO_EXTENSIONS),../interpreted) \
+	  $(abspath $(VENV))/bin/python -m fuzz --minutes $(MINUTES) $(ARGS)
 
 format: $(VENV)/dev.stamp  ## put the code into its one format
 	$(VENV)/bin/ruff check --fix .
