@@ -12,6 +12,7 @@ import pytest
 
 from tollway.provider import (
     Call,
+    ErrorKind,
     PayloadError,
     PluginError,
     PredictionError,
@@ -141,6 +142,15 @@ def test_a_bad_request_is_the_callers_fault_in_the_models_words(
 ) -> None:
     with pytest.raises(PayloadError, match=message):
         list(chat.predict({**payload, "stream": stream}))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_prompt_that_is_too_long_may_go_to_a_larger_model(chat: LocalProvider, stream: bool) -> None:
+    prompt = {"messages": [{"role": "user", "content": "long " * 5000}], "stream": stream}
+    with pytest.raises(PayloadError) as caught:
+        list(chat.predict(prompt))
+
+    assert (ErrorKind.CONTEXT_LENGTH, "context_length_exceeded") == (caught.value.kind, caught.value.code)
 
 
 def test_usage_that_counts_only_some_of_the_choices_is_not_given(chat: LocalProvider) -> None:

@@ -1,5 +1,6 @@
 """What a provider with a dialect of its own needs to read answers and errors; pure functions."""
 
+from ._error_classes import kind_of
 from ._error_signs import is_error, says_failed
 from ._error_words import text_of
 from ._framing import Opening, is_body, last_events
@@ -14,6 +15,7 @@ __all__ = [
     "error_in_answer",
     "is_body",
     "is_error",
+    "kind_of",
     "last_events",
     "says_failed",
     "stream_of_answer",

@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 
 from tollway.provider import (
     BaseProvider,
+    ErrorKind,
     PayloadError,
     PluginError,
     PredictionError,
@@ -31,6 +32,7 @@ from tollway.provider import (
     Target,
     Task,
 )
+from tollway.provider.upstream_answers import kind_of
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 """The model that answers when no `model_path` is given."""
@@ -256,7 +258,8 @@ def _raise_for(said: dict[str, Any]) -> None:
     message = str(error.get("message", error))
     code = error.get("code")
     if isinstance(code, int) and 400 <= code < 500:
-        raise PayloadError(message)
+        kind = kind_of(code, (str(error.get("type")),), message)
+        raise PayloadError(message, kind=kind, code=kind.label if kind is ErrorKind.CONTEXT_LENGTH else None)
     raise PredictionError(message)
 
 
