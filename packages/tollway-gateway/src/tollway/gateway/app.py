@@ -58,7 +58,8 @@ def create_app(
     metrics = Metrics() if share is None else Metrics(share.folder, share.worker)
     calls = CallLimits(config.server.max_predict_calls, metrics)
     endpoints = wire(config, made, runtime, calls)
-    metrics.watch_breakers(endpoint.upstream for endpoint in endpoints)
+    upstreams = list(dict.fromkeys(endpoint.upstream for endpoint in endpoints))
+    metrics.watch_breakers(upstreams)
     destinations = destinations_of(config, endpoints, runtime)
     tracing_numbers = TracingCollector(metrics)
     recorder = Recorder(
@@ -79,6 +80,7 @@ def create_app(
             ready=lifetime.is_ready,
             origins=origins,
             failed=metrics.control_failed,
+            upstreams=lambda: upstreams,
             tracer_provider=tracer_provider,
         )
     memory = MemoryBudget(config.server.max_buffered_bytes, metrics.cells, metrics.buffered_bytes)

@@ -1,4 +1,4 @@
-"""`tollway gateway`: serve a configuration, or check one."""
+"""`tollway gateway`: serve a configuration, check one, or explain what it does."""
 
 from __future__ import annotations
 
@@ -64,6 +64,30 @@ def check(config_path: ConfigPath) -> None:
         counts.append((len(config.routes), "route"))
     told = " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
     typer.echo(f"{config_path} is good: {told}.")
+
+
+@app.command()
+def explain(
+    config_path: ConfigPath,
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", help="The name of an endpoint or a route.", show_default=False)
+    ],
+) -> None:
+    """Print the candidates, limits, time-outs and policies that a request to an endpoint or a route meets."""
+    from .explain import explain as lines_about
+
+    config = _loaded(config_path)
+    try:
+        lines = list(lines_about(config, endpoint))
+    except KeyError:
+        names = [one.name for one in config.endpoints] + [one.name for one in config.routes]
+        fail(
+            f"there is no endpoint or route named {endpoint!r} in {config_path}; use one of: "
+            f"{', '.join(names)}",
+            BAD_INPUT,
+        )
+    for line in lines:
+        typer.echo(line)
 
 
 def _loaded(path: Path) -> GatewayConfig:

@@ -14,12 +14,19 @@ from tollway.gateway.config.values import GatewayConfig
 from . import docs, errors, mlflow, models, openapi, operations
 from .plane import ASGIApp, Message, Receive, Send
 from .probes import Probes
+from .upstreams import Upstreams
+from .upstreams import router as router_of_upstreams
 
 _NO_SPANS = "/health$,/ready$,/metrics$"
 """Asked every few seconds by machines: their spans would bury those of people."""
 
 
-def build_app(config: GatewayConfig, probes: Probes, tracer_provider: TracerProvider | None) -> ASGIApp:
+def build_app(
+    config: GatewayConfig,
+    probes: Probes,
+    upstreams: Upstreams,
+    tracer_provider: TracerProvider | None,
+) -> ASGIApp:
     """Build the whole control plane; the probes are in it for its documentation and its errors."""
     app = FastAPI(
         title="Tollway",
@@ -30,7 +37,13 @@ def build_app(config: GatewayConfig, probes: Probes, tracer_provider: TracerProv
         # Newer FastAPIs make spans of their own: one instrumentation is enough. Older ones ignore this.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    routers = (operations.router(probes), models.router(config), mlflow.router(config), docs.router(app))
+    routers = (
+        operations.router(probes),
+        models.router(config),
+        mlflow.router(config),
+        router_of_upstreams(upstreams),
+        docs.router(app),
+    )
     for router in routers:
         app.router.routes.extend(router.routes)  # an included router hides its routes from `_span_of`
     openapi.describe(app, config)

@@ -11,6 +11,7 @@ from opentelemetry.trace import TracerProvider
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.guard.origin_check import OriginCheck
 from tollway.gateway.pipeline.errors import Failure, shape_of
+from tollway.gateway.resilience.upstream import Upstream
 
 from .first_use import FirstUse
 from .probes import JSON, METRICS, Answer, Probes
@@ -32,19 +33,20 @@ def create_control_app(
     ready: Callable[[], bool],
     origins: OriginCheck,
     failed: Callable[[str], None],
+    upstreams: Callable[[], Iterable[Upstream]] = tuple,
     tracer_provider: TracerProvider | None = None,
 ) -> ASGIApp:
     """Return the application that serves every path which is not the data plane's.
 
     `metrics` renders the exposition for an Accept header; `ready` says whether requests are to be sent here;
-    `failed` is called with the code of every error that is answered.
+    `failed` is called with the code of every error that is answered; `upstreams` gives those there are.
     """
     probes = Probes(metrics, ready)
 
     def build() -> ASGIApp:
         from .app import build_app
 
-        return build_app(config, probes, tracer_provider)
+        return build_app(config, probes, upstreams, tracer_provider)
 
     return ControlPlane(probes, build, origins, failed)
 

@@ -130,8 +130,12 @@ class Plan:
     async def _retry(self, error: ProviderError, deadline: Deadline) -> bool:
         """Wait for the time of a retry, if there is to be one."""
         endpoint = self.endpoint
-        delay_s = endpoint.retry.delay_s(self.attempts, error, deadline.left_s(), endpoint.upstream.budget)
+        budget = endpoint.upstream.budget
+        exhausted = budget.exhausted
+        delay_s = endpoint.retry.delay_s(self.attempts, error, deadline.left_s(), budget)
         if delay_s is None:
+            if budget.exhausted > exhausted:
+                self._record.retry_denied(endpoint)
             return False
         self._record.retried(endpoint, error, delay_s)
         self.reason = "retry"

@@ -127,6 +127,11 @@ class Record:
             "retry", {"tollway.endpoint": endpoint.name, "error.type": error.code, "delay_s": delay_s}
         )
 
+    def retry_denied(self, endpoint: Endpoint) -> None:
+        """Note that an endpoint is not asked again, because its upstream's budget of retries is spent."""
+        self.recorder.metrics.retry_denied(endpoint.labels)
+        self.span.add_event("retry_budget_exhausted", {"tollway.endpoint": endpoint.name})
+
     def passed_on(self, endpoint: Endpoint, following: Endpoint, error: ProviderError) -> None:
         """Note that another endpoint is asked in the place of one that failed."""
         self.recorder.metrics.fell_back(endpoint.labels, following.name)

@@ -96,6 +96,9 @@ _FIRST_TOKEN = Family(
     _LATENCY_BUCKETS_S,
 )
 _RETRIES = Family("gateway_retries", "Calls for which an endpoint's model was asked again.", _WHO)
+_RETRIES_DENIED = Family(
+    "gateway_retry_budget_exhausted", "Retries not made, because the upstream's budget was spent.", _WHO
+)
 _FALLBACKS = Family(
     "gateway_fallbacks", "Calls that another endpoint was asked for, after this one failed.", (*_WHO, "to")
 )
@@ -137,7 +140,7 @@ _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose pla
 
 COUNTERS = (
     *(_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _PREDICT_REFUSALS, _REPLACED),
-    *(_RETRIES, _FALLBACKS, _HEDGES, _ATTEMPT_ERRORS, _SHED, _BREAKER_OPENED),
+    *(_RETRIES, _RETRIES_DENIED, _FALLBACKS, _HEDGES, _ATTEMPT_ERRORS, _SHED, _BREAKER_OPENED),
 )
 GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG, _BREAKER)
 _WORST = frozenset({_LAG.name, _BREAKER.name})
@@ -222,6 +225,10 @@ class Metrics:
         """Count a retry."""
         self._add(_RETRIES, *labels)
 
+    def retry_denied(self, labels: Labels) -> None:
+        """Count a retry that the budget did not allow."""
+        self._add(_RETRIES_DENIED, *labels)
+
     def fell_back(self, labels: Labels, to: str) -> None:
         """Count a fallback from an endpoint `to` another."""
         self._add(_FALLBACKS, *labels, to)
@@ -240,7 +247,7 @@ class Metrics:
 
     def watch_breakers(self, upstreams: Iterable[Upstream]) -> None:
         """Show the state of upstreams' circuit breakers from now on, each by the name of its upstream."""
-        for upstream in dict.fromkeys(upstreams):
+        for upstream in upstreams:
             if isinstance(upstream.breaker, Breaker):
                 state = self.gauge(_BREAKER.name, upstream.name)
                 opened = self.counter(_BREAKER_OPENED.name, upstream.name)

@@ -1,0 +1,118 @@
+"""What retries, fallbacks and breakers leave behind: spans, events, links, metrics, `/api/upstreams`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from resilience.conftest import RETRY, openai_endpoint
+from support.dialects import TEXT
+from support.fault_upstream import FaultUpstream
+from support.serving import Gateway
+from support.sse import SeenStream
+from support.stored import CLIENT, ERROR, SERVER, StoredTrace, attributes
+
+CALLERS = 20
+
+
+@pytest.fixture(scope="module")
+def gateway(start_gateway: Callable[[dict[str, Any]], Gateway], service: FaultUpstream) -> Gateway:
+    def one(name: str, model: str, **more: Any) -> dict[str, Any]:
+        return openai_endpoint(service, name, model, **more)
+
+    breaker = {"consecutive_failures": 3, "open_for": "200ms", "max_open_for": "200ms"}
+    endpoints = [
+        one("ok", "ok"),
+        one("both", "both", retry=RETRY, fallback=["ok"]),
+        one("thrifty", "thrifty", retry={**RETRY, "attempts": 5, "budget": "0%"}),
+        one("primary", "primary", fallback=["ok"], breaker=breaker),
+        one("stalled", "stalled", timeout={"first_token": "20s", "idle": "20s", "total": "20s"}),
+    ]
+    return start_gateway({"endpoints": endpoints, "tracing": {"sampling_rate": 1}})
+
+
+def trace_of(gateway: Gateway, answer: httpx.Response) -> StoredTrace:
+    return gateway.trace(answer.headers["x-tollway-trace-id"])
+
+
+def test_each_attempt_is_a_client_span(gateway: Gateway, faults: FaultUpstream):
+    """Two attempts at the primary and one at the fallback: three siblings, each linked to the one before."""
+    faults.queue("both", "status-503", "status-500")
+    trace = trace_of(gateway, gateway.chat("both"))
+    server = trace.of_kind(SERVER)
+    clients = sorted(
+        (span for span in trace.spans if span["kind"] == CLIENT),
+        key=lambda span: int(span["startTimeUnixNano"]),
+    )
+    assert [server["spanId"]] * 3 == [span["parentSpanId"] for span in clients]
+    assert [ERROR, ERROR, None] == [span.get("status", {}).get("code") for span in clients]
+    assert [None, "retry", "fallback"] == [attributes(span).get("tollway.attempt.reason") for span in clients]
+    links = [[link["spanId"] for link in span.get("links", ())] for span in clients]
+    assert [[], [clients[0]["spanId"]], [clients[1]["spanId"]]] == links
+    assert ["retry", "fallback"] == [event["name"] for event in server["events"]]
+    sent = [attempt.headers["traceparent"].split("-")[2] for attempt in faults.attempts]
+    assert [span["spanId"] for span in clients] == sent
+
+
+def test_retries_and_fallbacks_are_counted(gateway: Gateway, faults: FaultUpstream):
+    """Each in its metric, by the endpoint that failed."""
+    before = {
+        name: gateway.metric(f"gateway_{name}_total", endpoint="both") for name in ("retries", "fallbacks")
+    }
+    faults.queue("both", "status-503", "status-500")
+    gateway.chat("both")
+    for name, count in before.items():
+        assert count + 1 == gateway.metric(f"gateway_{name}_total", endpoint="both")
+    assert gateway.metric("gateway_attempt_errors_total", endpoint="both") >= 2
+
+
+def test_a_spent_budget_ends_retries(gateway: Gateway, faults: FaultUpstream):
+    """Without a budget a retry is not made, which is counted and on the span."""
+    faults.queue("thrifty", "status-503")
+    answer = gateway.chat("thrifty")
+    assert (503, 1) == (answer.status_code, len(faults.attempts))
+    assert gateway.metric("gateway_retry_budget_exhausted_total", endpoint="thrifty") >= 1
+    events = trace_of(gateway, answer).of_kind(SERVER)["events"]
+    assert "retry_budget_exhausted" in [event["name"] for event in events]
+
+
+def test_twenty_callers_hardly_notice_an_outage(gateway: Gateway, faults: FaultUpstream):
+    """All are served, the primary gets few probes, and is back once it works."""
+    faults.queue("primary", *["status-503"] * 400)
+    with ThreadPoolExecutor(CALLERS) as pool:
+        answers = list(pool.map(lambda _: gateway.chat("primary"), range(15 * CALLERS)))
+    assert {(200, "ok")} == {(answer.status_code, answer.json()["model"]) for answer in answers}
+    assert len(faults.of("primary")) < len(answers) / 4
+    shown = gateway.client.get("/api/upstreams").json()["upstreams"]
+    (primary,) = (one for one in shown if one["name"] == "primary")
+    assert primary["circuit_breaker"] in ("open", "half_open")
+    assert primary["times_opened"] >= 1
+    faults.forget()
+    models = [gateway.chat("primary").json()["model"] for _ in range(400)]
+    assert "primary" == models[-1]
+
+
+def test_a_stalled_upstream_delays_nobody_else(gateway: Gateway, faults: FaultUpstream):
+    """Two hundred streams of a healthy model, beside fifty of one that stalls, are whole."""
+    faults.queue("stalled", *["stall"] * 50)
+    message = {"messages": [{"role": "user", "content": "?"}], "stream": True}
+    limits = httpx.Limits(max_connections=300)
+    with (
+        httpx.Client(base_url=gateway.url, timeout=60, limits=limits, trust_env=False) as client,
+        ThreadPoolExecutor(50) as stalled,
+        ThreadPoolExecutor(50) as healthy,
+    ):
+        hung = [
+            stalled.submit(client.post, "/endpoints/stalled/invocations", json=message) for _ in range(50)
+        ]
+        answers = healthy.map(
+            lambda _: client.post("/endpoints/ok/invocations", json=message).text, range(200)
+        )
+        assert {TEXT} == {SeenStream(text).text for text in answers}
+        assert not any(future.done() for future in hung)
+        for attempt in faults.of("stalled"):
+            attempt.exchange.cut()

@@ -1,0 +1,69 @@
+"""`tollway gateway explain`: what a request meets, without asking anybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CONFIG = """\
+endpoints:
+  - name: primary
+    endpoint_type: llm/v1/chat
+    model: {provider: openai, name: gpt-4, config: {openai_api_key: k}}
+    limit: {calls: 30, renewal_period: minute, burst: 10}
+    timeout: {connect: 5s, first_token: 15s, idle: 30s, total: 300s}
+    retry: {attempts: 3, backoff: 500ms, max_backoff: 8s, budget: 20%}
+    hedge: {after: p95, budget: 5%}
+    concurrency: {max_in_flight: 8, max_queue: 4, max_wait: 2s}
+    stream_recovery: continue
+    fallback: [backup]
+  - name: backup
+    endpoint_type: llm/v1/chat
+    model: {provider: openai, name: gpt-3, config: {openai_api_key: k}}
+routes:
+  - name: balanced
+    task_type: llm/v1/chat
+    destinations: [{name: primary, traffic_percentage: 80}, {name: backup, traffic_percentage: 20}]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+def test_an_endpoint_shows_its_candidates_and_their_policies(tollway, config: str):
+    said = tollway("gateway", "explain", "--config-path", config, "--endpoint", "primary").stdout
+    for expected in (
+        "primary (openai, gpt-4)",
+        "backup (openai, gpt-3), fallback",
+        "limit: 30 calls in 60 s, burst 10",
+        "timeout: connect 5 s, first token 15 s, idle 30 s, total 300 s for all attempts",
+        "retry: 3 attempts, backoff 0.5 s to 8 s, at most 20% of the upstream's requests",
+        "hedge: after p95, at most 5% of the endpoint's requests",
+        "concurrency: 8 in flight, 4 waiting for at most 2 s, beyond that 503",
+        "a stream that breaks: a fallback that takes a prefill continues",
+    ):
+        assert expected in said
+    assert said.index("gpt-4") < said.index("gpt-3")
+
+
+def test_a_route_shows_its_strategy_and_shares(tollway, config: str):
+    said = tollway("gateway", "explain", "--config-path", config, "--endpoint", "balanced").stdout
+    for expected in ("strategy: TRAFFIC_SPLIT", "gpt-4), 80 % of the traffic", "gpt-3), 20 % of the traffic"):
+        assert expected in said
+
+
+def test_no_secret_is_shown(tollway, config: str):
+    said = tollway("gateway", "explain", "--config-path", config, "--endpoint", "balanced").stdout
+    assert "api_key" not in said
+
+
+def test_an_unknown_name_is_refused_with_those_there_are(tollway, config: str):
+    result = tollway("gateway", "explain", "--config-path", config, "--endpoint", "nope")
+    assert 2 == result.exit_code
+    assert "'nope'" in result.stderr
+    assert "primary, backup, balanced" in result.stderr
