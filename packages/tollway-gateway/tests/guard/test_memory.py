@@ -27,7 +27,7 @@ def test_what_is_released_is_free_again(budget: MemoryBudget):
         assert all(hold.grow_to(step) for hold in holds)
     assert budget.held == 10 * MIB
     for hold in holds * 2:
-        hold.__exit__()
+        hold.release()
     assert budget.held == 0
     assert held_by(budget, 15 * MIB)
 
@@ -55,10 +55,10 @@ def test_the_only_large_request_is_admitted_whatever_it_needs(budget: MemoryBudg
     assert not Hold(budget).grow_to(2 * MIB)
     small = [held_by(budget, MIB) for _ in range(4)]
     assert not Hold(budget).grow_to(MIB)
-    large.__exit__()
+    large.release()
     held_by(budget, 2 * MIB)
     for hold in small:
-        hold.__exit__()
+        hold.release()
     assert budget.held == 2 * MIB
 
 
@@ -68,7 +68,7 @@ def test_a_request_that_is_refused_keeps_what_it_held(budget: MemoryBudget):
     hold = held_by(budget, MIB)
     assert not hold.grow_to(3 * MIB)
     assert budget.held == 13 * MIB
-    hold.__exit__()
+    hold.release()
     assert budget.held == 12 * MIB
 
 

@@ -8,7 +8,6 @@ event loop alone.
 from __future__ import annotations
 
 from collections.abc import MutableSequence
-from typing import Self
 
 from .json_size import BYTES_PER_NODE, nodes_and_depth, text_bytes
 
@@ -29,24 +28,20 @@ class MemoryBudget:
         self._max = max_bytes
         self._max_large = max_bytes * 3 // 4
         self._for_small = max_bytes - self._max_large
-        self._max_unmeasured = max_bytes // 8
+        self.max_unmeasured = max_bytes // 8
+        """While less is held, a rough estimate is good enough."""
         self._large = 0
-        self._cells: MutableSequence[float] = [0.0] if cells is None else cells
-        self._at = at
+        self.cells: MutableSequence[float] = [0.0] if cells is None else cells
+        self.at = at
 
     @property
     def held(self) -> int:
         """Bytes held now."""
-        return int(self._cells[self._at])
-
-    @property
-    def has_plenty(self) -> bool:
-        """Whether so little is held that a rough estimate is good enough."""
-        return self._cells[self._at] < self._max_unmeasured
+        return int(self.cells[self.at])
 
     def take(self, count: int, already: int) -> bool:
         """Hold `count` bytes more for a request that holds `already`; False if there is no room for them."""
-        held = self._cells[self._at]
+        held = self.cells[self.at]
         if already + count <= _LARGE_BYTES:
             if count > self._max - held and count > self._for_small - (held - self._large):
                 return False
@@ -56,18 +51,18 @@ class MemoryBudget:
             if others and (count > self._max - held or others + already + count > self._max_large):
                 return False
             self._large = others + already + count
-        self._cells[self._at] = held + count
+        self.cells[self.at] = held + count
         return True
 
     def give_back(self, count: int) -> None:
         """Hold no longer what one request held in all."""
-        self._cells[self._at] -= count
+        self.cells[self.at] -= count
         if count > _LARGE_BYTES:
             self._large -= count
 
 
 class Hold:
-    """What one request holds of the budget; as a context manager it gives everything back."""
+    """What one request holds of the budget."""
 
     __slots__ = ("_budget", "_bytes")
 
@@ -87,7 +82,8 @@ class Hold:
 
     def measure(self, body: bytes, payload: object) -> int:
         """Return the memory that a body and its parsed form take, in bytes."""
-        if len(body) <= SMALL_BODY_BYTES and self._budget.has_plenty:
+        budget = self._budget
+        if len(body) <= SMALL_BODY_BYTES and budget.cells[budget.at] < budget.max_unmeasured:
             return 2 * _COPIES * len(body)
         nodes, _ = nodes_and_depth(payload)
         return _COPIES * len(body) + text_bytes(body) + BYTES_PER_NODE * nodes
@@ -96,10 +92,7 @@ class Hold:
         """Hold what a body and its parsed form take; False if there is no room."""
         return self.grow_to(self.measure(body, payload))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def release(self) -> None:
         """Give everything back."""
         count, self._bytes = self._bytes, 0
         self._budget.give_back(count)

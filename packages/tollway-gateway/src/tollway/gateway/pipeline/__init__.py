@@ -1,12 +1,11 @@
 """The pipeline: a request's way from path to answer. Read `serve.py` first; each stage has its file."""
 
-from .destinations import destinations_of
 from .endpoint import Endpoint
 from .record import Recorder
 from .routes import HTTPRoute, HTTPRoutes
 from .runtime import Runtime, Share
 from .serve import Pipeline
-from .wiring import providers_of, wire
+from .wiring import destinations_of, providers_of, wire
 
 __all__ = [
     "Endpoint",

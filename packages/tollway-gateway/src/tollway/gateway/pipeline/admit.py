@@ -59,7 +59,7 @@ async def admission(endpoint: Endpoint, record: Record, deadline: Deadline) -> G
         message = f"the limit of {endpoint.name!r} is reached; the next call is allowed in {wait_s:.3g} s"
         raise RequestRejected(429, "rate_limit_exceeded", message, header_lines=lines)
     gate = endpoint.gate
-    if not gate.enter_nowait():
+    if gate is not OPEN and not gate.enter_nowait():
         await _enter(endpoint, record, deadline)
     return Grant(lines, gate)
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from tollway.gateway.resilience.breaker import Outcome
+from tollway.gateway.resilience.hedge import NO_HEDGE
 from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
-from tollway.provider import AnswerInfo, Call, ProviderError
+from tollway.provider import Answer, AnswerInfo, Call, ProviderError
 from tollway.tracing import Deferred
 
 from .endpoint import Endpoint
 from .errors import CallerGone
 from .record import Record
 
+_log = logging.getLogger(__name__)
+
 
 class AttemptRecord:
-    """One attempt at one model; see `Attempt`. As a context manager it ends the span, whatever happens.
+    """One attempt at one model; see `Attempt`. Its span lasts until `end`.
 
     `info` is of the answer, and fills as a stream goes; `body` is that of a whole one. `permit` is of the
     upstream's breaker, and goes back with the outcome. `reason` says why it is not the first attempt.
@@ -74,17 +77,20 @@ class AttemptRecord:
         """See `Attempt.waited`."""
         self._record.waited_s += for_s
 
-    def answered(self) -> None:
-        """Note that the answer is there: all of a whole one, or the first token of a stream."""
+    def answered(self, answer: Answer | None = None) -> None:
+        """Note that the answer is there: all of a whole one, or (None) the first token of a stream."""
+        endpoint = self.endpoint
         recorder = self._record.recorder
         took_s = recorder.clock_s() - self._started_s
-        endpoint = self.endpoint
-        endpoint.upstream.answered(took_s)
-        if self._reason != "hedge":
-            endpoint.hedge.observe(took_s, stream=self._call.stream)
-        if self._call.stream:
+        if answer is None:
             self._first_token_s = took_s
             recorder.metrics.first_token(endpoint.labels, took_s)
+        else:
+            self.info, self.body = answer.info, answer.body
+        if endpoint.upstream.latency is not None:
+            endpoint.upstream.answered(took_s)
+        if endpoint.hedge is not NO_HEDGE and self._reason != "hedge":
+            endpoint.hedge.observe(took_s, stream=answer is None)
 
     def saw(self, events: bytes) -> None:
         """Look at events in passing."""
@@ -94,24 +100,28 @@ class AttemptRecord:
         """Note that another attempt at the same call was faster."""
         self.span.add_link(winner, {"tollway.link": "faster_attempt"})
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
-    ) -> None:
-        if isinstance(error, asyncio.CancelledError) and self.cancelled_by is not None:
-            error, self.cancelled_by = self.cancelled_by, None
-        self._settle(error)
-        info = self.info
+    def end(self, error: BaseException | None = None) -> None:
+        """End the span, and let the upstream's health learn of the outcome."""
+        upstream = self.endpoint.upstream
+        if error is None and upstream.breaker.quiet:
+            upstream.end(self._permit, Outcome.SUCCESS)
+        else:
+            self._settle(error)
+        info, record = self.info, self._record
         if info is not None and info.usage is not None:
-            self._record.used(self.endpoint, info.usage)
+            record.usage = info.usage
+            try:
+                record.recorder.metrics.used(self.endpoint.labels, info.usage)
+            except Exception:  # telemetry never breaks its caller
+                _log.exception("the tokens of an answer could not be counted")
         if self._is_resolved:  # somebody looked before all was known
             self.span.set_attributes(self._known())
         self.span.end()
 
     def _settle(self, error: BaseException | None) -> None:
-        """Tell the upstream's health of the outcome, and the span of what went wrong."""
+        """Let the upstream's health learn of the outcome, and note on the span what went wrong."""
+        if isinstance(error, asyncio.CancelledError) and self.cancelled_by is not None:
+            error, self.cancelled_by = self.cancelled_by, None
         upstream = self.endpoint.upstream
         before = upstream.breaker.state
         if error is None:

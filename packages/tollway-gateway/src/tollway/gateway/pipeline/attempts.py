@@ -64,11 +64,20 @@ async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, r
             with deadline.expect(plan.limit()):
                 opened = await hedged(plan, call, record, deadline, permit, after_s)
             return await _finish(opened, plan, deadline, relay)
-    limit = plan.limit()
-    with AttemptRecord(record, endpoint, call, permit, plan.reason) as attempt, deadline.expect(limit):
-        data, events = await open_answer(endpoint, call, attempt)
-        if events is not None and relay is not None:
-            await relay.pass_on(data, events, attempt, deadline, endpoint.limits)
+    attempt = AttemptRecord(record, endpoint, call, permit, plan.reason)
+    try:
+        with deadline.expect(plan.limit()):
+            if relay is None:
+                whole = await endpoint.runner.answer(call, attempt)
+                attempt.answered(whole)
+                data = whole.body
+            else:
+                data, events = await open_stream(endpoint, call, attempt)
+                await relay.pass_on(data, events, attempt, deadline, endpoint.limits)
+    except BaseException as error:
+        attempt.end(error)
+        raise
+    attempt.end()
     plan.served(endpoint)
     return data
 
@@ -76,21 +85,20 @@ async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, r
 async def _finish(opened: Opened, plan: Plan, deadline: Deadline, relay: Relay | None) -> bytes:
     """See an answer through that was opened already."""
     attempt, data, events = opened
-    with attempt, deadline:
+    try:
         if events is not None and relay is not None:
-            await relay.pass_on(data, events, attempt, deadline, attempt.endpoint.limits)
+            with deadline:
+                await relay.pass_on(data, events, attempt, deadline, attempt.endpoint.limits)
+    except BaseException as error:
+        attempt.end(error)
+        raise
+    attempt.end()
     plan.served(attempt.endpoint)
     return data
 
 
-async def open_answer(endpoint: Endpoint, call: Call, attempt: AttemptRecord) -> tuple[bytes, Events | None]:
-    """Ask the model; return a whole answer, or the events of a stream up to its first token."""
-    if not call.stream:
-        whole = await endpoint.runner.answer(call, attempt)
-        attempt.info = whole.info
-        attempt.body = whole.body
-        attempt.answered()
-        return whole.body, None
+async def open_stream(endpoint: Endpoint, call: Call, attempt: AttemptRecord) -> tuple[bytes, Events]:
+    """Ask for a stream; return its events up to the first token, and those that follow."""
     events = await endpoint.runner.open(call, attempt)
     attempt.info = events.info
     try:

@@ -126,7 +126,14 @@ class Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
     ) -> None:
-        self._stop()
+        timer, exchange = self._timer, self._exchange
+        if timer is not None:
+            timer.cancel()
+            self._timer = None  # it holds this: no cycle is left for Python's collector
+        if exchange is None:
+            self._stop_listening()
+        else:
+            exchange.on_hang_up(None)
         reason, self.reason = self.reason, None
         if reason is None or self._task is None:
             return
@@ -213,13 +220,7 @@ class Deadline:
             self.reason = reason
             self._task.cancel()
 
-    def _stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None  # it holds this: no cycle is left for Python's collector
-        if self._exchange is not None:
-            self._exchange.on_hang_up(None)
-            return
+    def _stop_listening(self) -> None:
         if self._awaited is not None:
             self._awaited.remove_done_callback(self._drive)
         receiving, self._receiving = self._receiving, None
@@ -263,21 +264,20 @@ class Timers:
 class _Lane:
     """Timers in the order in which they ring."""
 
-    __slots__ = ("_handle", "_loop", "entries", "last_s")
+    __slots__ = ("_loop", "entries", "handle", "last_s")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.entries: dict[_Entry, None] = {}
         self.last_s = 0.0
         self._loop = loop
-        self._handle: asyncio.TimerHandle | None = None
+        self.handle: asyncio.TimerHandle | None = None
 
     def wake_at(self, when_s: float) -> None:
-        """See to it that the loop's timer rings no later than the oldest entry."""
-        if self._handle is None:
-            self._handle = self._loop.call_at(when_s, self._ring)
+        """Set the loop's timer for the oldest entry."""
+        self.handle = self._loop.call_at(when_s, self._ring)
 
     def _ring(self) -> None:
-        self._handle = None
+        self.handle = None
         now_s = self._loop.time()
         due = []
         for entry in self.entries:
@@ -301,7 +301,8 @@ class _Entry:
         self.ring = ring
         lane.entries[self] = None
         lane.last_s = when_s
-        lane.wake_at(when_s)
+        if lane.handle is None:
+            lane.wake_at(when_s)
 
     def when(self) -> float:
         """See `Timer.when`."""

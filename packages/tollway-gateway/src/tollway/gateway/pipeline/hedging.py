@@ -8,7 +8,7 @@ from tollway.provider import Call, ProviderError
 
 from .admit import Grant, admit_nowait
 from .attempt_record import AttemptRecord
-from .attempts import Opened, open_answer
+from .attempts import Opened, open_stream
 from .deadline import Deadline
 from .endpoint import Endpoint
 from .plan import Plan
@@ -113,15 +113,18 @@ class _Race:
 
     async def _open(self, endpoint: Endpoint, attempt: AttemptRecord) -> Opened:
         try:
-            data, events = await open_answer(endpoint, self._call, attempt)
+            if self._call.stream:
+                data, events = await open_stream(endpoint, self._call, attempt)
+                return Opened(attempt, data, events)
+            whole = await endpoint.runner.answer(self._call, attempt)
         except BaseException as error:
-            attempt.__exit__(type(error), error, None)
+            attempt.end(error)
             raise
-        return Opened(attempt, data, events)
+        attempt.answered(whole)
+        return Opened(attempt, whole.body, None)
 
     async def _discard(self, opened: Opened) -> None:
         """Let go of a good answer that came too late."""
-        error = asyncio.CancelledError()
         if opened.events is not None:
             await opened.events.close()
-        opened.attempt.__exit__(type(error), error, None)
+        opened.attempt.end(asyncio.CancelledError())

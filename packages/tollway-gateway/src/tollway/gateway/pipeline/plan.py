@@ -3,18 +3,96 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
+from tollway.gateway.config.values import RouteConfig
 from tollway.gateway.resilience.breaker import CircuitOpenError
-from tollway.gateway.resilience.candidates import next_after
+from tollway.gateway.resilience.candidates import next_after, with_fallbacks
+from tollway.gateway.resilience.routing import Strategy
+from tollway.gateway.resilience.sticky import conversation_key
 from tollway.gateway.resilience.upstream import Upstream
-from tollway.provider import Call, ProviderError
+from tollway.provider import Call, ProviderError, Task
 
-from .admit import Grant, admission, admit_nowait
+from .admit import Grant, admit_nowait
 from .deadline import NEVER, Deadline, TimeLimit
-from .destinations import Destination
 from .endpoint import Endpoint
 from .record import Record
+
+Chains = Mapping[str, Sequence[Endpoint]]
+"""By an endpoint's name: what is asked after it fails."""
+
+
+class Destination(Protocol):
+    """What a name stands for: an endpoint or a route."""
+
+    @property
+    def name(self) -> str:
+        """What callers call it."""
+
+    @property
+    def task(self) -> Task:
+        """What it does."""
+
+    by_conversation: bool
+    """Whether it goes by the conversation that a call belongs to."""
+
+    def key(self, headers: Iterable[tuple[bytes, bytes]], payload: Mapping[str, Any]) -> bytes | None:
+        """Return what stands for the conversation of a call; None if nothing does."""
+
+    def candidates(self, key: bytes | None) -> Iterator[Endpoint]:
+        """Return the endpoints that may serve a call, the one to ask first and those to ask when it fails."""
+
+    def served(self, key: bytes | None, name: str) -> None:
+        """Note which endpoint answered a call; `key` is that of its conversation."""
+
+
+class Direct:
+    """An endpoint by its own name, then its fallbacks."""
+
+    by_conversation = False
+
+    def __init__(self, endpoint: Endpoint, chains: Chains) -> None:
+        self.name = endpoint.name
+        self.task = endpoint.task
+        self._only = (endpoint,)
+        self._chains = chains if chains.get(endpoint.name) else None
+
+    def key(self, headers: Iterable[tuple[bytes, bytes]], payload: Mapping[str, Any]) -> bytes | None:
+        """See `Destination.key`."""
+        return None
+
+    def candidates(self, key: bytes | None) -> Iterator[Endpoint]:
+        """See `Destination.candidates`."""
+        only = iter(self._only)
+        return only if self._chains is None else with_fallbacks(only, self._chains)
+
+    def served(self, key: bytes | None, name: str) -> None:
+        """See `Destination.served`."""
+
+
+class Routed:
+    """A route: endpoints in the order of its strategy, then the fallbacks of all of them."""
+
+    def __init__(self, config: RouteConfig, strategy: Strategy[Endpoint], chains: Chains) -> None:
+        self.name = config.name
+        self.task = config.task_type
+        self.by_conversation = strategy.by_conversation
+        self._strategy = strategy
+        self._header = None if config.sticky.header is None else config.sticky.header.encode()
+        self._chains = chains
+
+    def key(self, headers: Iterable[tuple[bytes, bytes]], payload: Mapping[str, Any]) -> bytes | None:
+        """See `Destination.key`."""
+        return conversation_key(headers, payload, self._header)
+
+    def candidates(self, key: bytes | None) -> Iterator[Endpoint]:
+        """See `Destination.candidates`."""
+        return with_fallbacks(self._strategy.candidates(key), self._chains)
+
+    def served(self, key: bytes | None, name: str) -> None:
+        """See `Destination.served`."""
+        self._strategy.served(key, name)
 
 
 class Plan:
@@ -29,37 +107,35 @@ class Plan:
         "_candidates",
         "_destination",
         "_following",
-        "_grant",
         "_key",
         "_record",
         "attempts",
         "call",
         "endpoint",
+        "grant",
         "reason",
     )
 
-    def __init__(self, call: Call, destination: Destination, key: bytes | None, record: Record) -> None:
+    def __init__(
+        self,
+        call: Call,
+        destination: Destination,
+        headers: Iterable[tuple[bytes, bytes]],
+        record: Record,
+    ) -> None:
         self.call = call
         self.reason: str | None = None
         self.attempts = 0
         self._destination = destination
-        self._key = key
+        self._key = key = destination.key(headers, call.payload) if destination.by_conversation else None
         self._record = record
         self._candidates: Iterator[Endpoint] = destination.candidates(key)
         self._following: Endpoint | None = None
         self._asked: list[Upstream] = []
-        self._grant: Grant | None = None
+        self.grant: Grant | None = None
+        """What the call was granted by the endpoint that is asked."""
         self.endpoint = endpoint = next(self._candidates)
         record.labels = endpoint.labels
-
-    async def admit(self, deadline: Deadline) -> bytes:
-        """Admit the call to its first endpoint; return the header lines that tell of its limits.
-
-        Raises:
-            RequestRejected: 429, a limit denies it; 503, too many calls are in flight.
-        """
-        self._grant = grant = await admission(self.endpoint, self._record, deadline)
-        return grant.header_lines
 
     def begin(self) -> int:
         """Return the breaker's permit for the next attempt. Raises `CircuitOpenError`."""
@@ -107,7 +183,7 @@ class Plan:
                 continue
             self._record.passed_on(self.endpoint, endpoint, error)
             self.close()
-            self._grant = grant
+            self.grant = grant
             self.endpoint, self.attempts = endpoint, 0
             self.reason = "continue" if begun else "fallback"
             return True
@@ -119,13 +195,14 @@ class Plan:
 
     def served(self, endpoint: Endpoint) -> None:
         """Note who answered."""
-        self._destination.served(self._key, endpoint.name)
+        if self._key is not None:
+            self._destination.served(self._key, endpoint.name)
 
     def close(self) -> None:
         """Settle what the call was granted."""
-        if self._grant is not None:
-            self._grant.settle(self._record.usage)
-            self._grant = None
+        if self.grant is not None:
+            self.grant.settle(self._record.usage)
+            self.grant = None
 
     async def _retry(self, error: ProviderError, deadline: Deadline) -> bool:
         """Wait for the time of a retry, if there is to be one."""

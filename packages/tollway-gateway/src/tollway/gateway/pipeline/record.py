@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
@@ -13,15 +12,13 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TraceF
 from tollway.gateway.limits import Decision
 from tollway.gateway.telemetry import UNKNOWN, Metrics
 from tollway.gateway.telemetry.content import CapturedContent, Content, NoContent
-from tollway.gateway.telemetry.propagation import SPAN_KEY, extract, raw_context
+from tollway.gateway.telemetry.propagation import SPAN_KEY, extract
 from tollway.gateway.telemetry.server import METHODS, server_attributes
 from tollway.provider import ProviderError, Usage
 from tollway.tracing import Deferred
 
 from .endpoint import Endpoint
 from .exchange import Exchange
-
-_log = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST = 499
 """The status of a request whose caller hung up (nginx's word for it); nobody receives it."""
@@ -59,6 +56,7 @@ class Record:
 
     __slots__ = (
         "_is_resolved",
+        "_raw_context",
         "_route",
         "_scope",
         "context",
@@ -99,7 +97,9 @@ class Record:
             Deferred(self._resolve_attributes),
         )
         self.context = Context({SPAN_KEY: self.span})
-        trace_id, _, _, _, _, is_valid = raw_context(self.span)
+        # As `raw_context` does, which is asked again at the end.
+        self._raw_context = getattr(self.span, "raw_context", self.span.get_span_context)
+        trace_id, _, _, _, _, is_valid = self._raw_context()
         self.trace_id: str | None = None
         """In hex; None without a tracer."""
         self.trace_lines = b""
@@ -149,14 +149,6 @@ class Record:
         self.recorder.metrics.shed(endpoint.labels, reason)
         self.span.add_event("shed", {"tollway.endpoint": endpoint.name, "reason": reason})
 
-    def used(self, endpoint: Endpoint, usage: Usage) -> None:
-        """Note the tokens of an answer, by the endpoint that gave it. Telemetry never breaks its caller."""
-        self.usage = usage
-        try:
-            self.recorder.metrics.used(endpoint.labels, usage)
-        except Exception:
-            _log.exception("the tokens of an answer could not be counted")
-
     def failed(self, status: int, code: str, sent_status: int) -> None:
         """Note a failure: the status it has, and the one that was sent, which differ in a stream's midst.
 
@@ -205,7 +197,7 @@ class Record:
 
     def _kept(self, latency_s: float) -> bool:
         """Say whether the trace will be found by who follows an exemplar: sampled, failed or slow."""
-        _, _, _, flags, _, _ = raw_context(self.span)
+        _, _, _, flags, _, _ = self._raw_context()
         if flags & TraceFlags.SAMPLED or self.status >= 500:
             return True
         slow_s = self.recorder.slow_s

@@ -16,9 +16,9 @@ from tollway.gateway.guard.memory import Hold
 from tollway.provider import Call, Task
 
 from .deadline import Receive
-from .destinations import Destination
 from .errors import CallerGone, RequestRejected
 from .exchange import Exchange
+from .plan import Destination
 from .routes import HTTPRoute
 
 

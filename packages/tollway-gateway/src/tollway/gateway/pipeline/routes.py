@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tollway.provider import Task
 
-from .destinations import Destination
 from .errors import Shape, mlflow_shape, openai_shape
+from .plan import Destination
 
 _OPENAI_PATHS = {
     "/v1/chat/completions": Task.CHAT,

@@ -12,6 +12,7 @@ from tollway.gateway.guard.memory import Hold, MemoryBudget
 from tollway.gateway.guard.origin_check import OriginCheck
 from tollway.provider import ProviderError
 
+from .admit import admission
 from .attempts import answer
 from .deadline import Deadline, Receive, Timers
 from .errors import INTERNAL, STOPPING, CallerGone, Failure, RequestRejected, failure_of
@@ -74,21 +75,27 @@ class Pipeline:
         objection = self._origins.objection(scope["method"], scope["headers"])
         if objection is not None:
             raise RequestRejected(403, *objection)
-        with Hold(self._memory) as hold:
+        hold = Hold(self._memory)
+        plan: Plan | None = None
+        try:
             destination, call = await read(route, scope, receive, exchange, self._server, hold)
-            plan = Plan(call, destination, destination.key(scope["headers"], call.payload), record)
-            if self._timers is None:
-                self._timers = Timers()
+            plan = Plan(call, destination, scope["headers"], record)
             limits = plan.endpoint.limits
-            deadline = Deadline(
-                receive, self._timers, exchange, limits.total if call.stream else limits.whole
-            )
-            try:
-                reply.header_lines += await plan.admit(deadline)
-                await answer(plan, record, deadline, reply)
-            finally:
-                plan.close()
+            total = limits.total if call.stream else limits.whole
+            deadline = Deadline(receive, self._timers or self._start_timers(), exchange, total)
+            plan.grant = grant = await admission(plan.endpoint, record, deadline)
+            reply.header_lines += grant.header_lines
+            await answer(plan, record, deadline, reply)
             record.status = record.sent_status = 200
+        finally:
+            if plan is not None:
+                plan.close()
+            hold.release()
+
+    def _start_timers(self) -> Timers:
+        """Return the timers of the event loop, which runs when the first request comes."""
+        self._timers = timers = Timers()
+        return timers
 
 
 async def _fail(scope: Scope, reply: Reply, record: Record, failure: Failure) -> None:

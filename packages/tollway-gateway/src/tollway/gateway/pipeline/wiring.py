@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig
 from tollway.gateway.guard.calls import CallLimits
+from tollway.gateway.resilience.candidates import fallback_chain
 from tollway.gateway.resilience.hedge import hedge_policy
 from tollway.gateway.resilience.retry import retry_policy
+from tollway.gateway.resilience.routing import strategy_of
 from tollway.gateway.resilience.shedding import gate_of
 from tollway.gateway.resilience.upstream import Upstream, upstream_key
 from tollway.gateway.telemetry import Labels
@@ -20,6 +22,7 @@ from .attempt_http import HTTPRunner
 from .attempt_predict import PredictRunner
 from .deadline import time_limits
 from .endpoint import Endpoint, Runner
+from .plan import Destination, Direct, Routed
 from .runtime import Runtime
 
 
@@ -52,6 +55,21 @@ def _upstreams(
         for upstream in [Upstream(endpoints, runtime.clock_s, runtime.random)]
         for endpoint in endpoints
     }
+
+
+def destinations_of(
+    config: GatewayConfig, endpoints: Iterable[Endpoint], runtime: Runtime
+) -> dict[str, Destination]:
+    """Return everything that callers can name."""
+    by_name = {endpoint.name: endpoint for endpoint in endpoints}
+    fallbacks = {one.name: one.fallback for one in config.endpoints}
+    chains = {name: [by_name[one] for one in fallback_chain(name, fallbacks)] for name in by_name}
+    found: dict[str, Destination] = {name: Direct(endpoint, chains) for name, endpoint in by_name.items()}
+    for route in config.routes:
+        wired = [by_name[one.name] for one in route.destinations]
+        strategy = strategy_of(route, wired, runtime.clock_s, runtime.random)
+        found[route.name] = Routed(route, strategy, chains)
+    return found
 
 
 def _provider(config: EndpointConfig) -> Provider:

@@ -91,7 +91,6 @@ class Breaker:
         "_config",
         "_consecutive",
         "_failures",
-        "_generation",
         "_open_for_s",
         "_open_until_s",
         "_probes",
@@ -100,8 +99,10 @@ class Breaker:
         "_state",
         "_successes",
         "_watching",
+        "generation",
         "on_change",
         "opened",
+        "quiet",
     )
 
     def __init__(self, config: BreakerConfig, clock_s: Clock, random: Random) -> None:
@@ -109,7 +110,10 @@ class Breaker:
         self._clock_s = clock_s
         self._random = random
         self._state = State.CLOSED
-        self._generation = 0
+        self.generation = 0
+        """Counts changes of the state; it is the permit while the breaker is closed."""
+        self.quiet = True
+        """Closed, and no failure to be remembered: a success changes nothing then."""
         self._consecutive = 0
         self._watching = False
         self._requests = SlidingCount(config.window_s, clock_s)
@@ -146,19 +150,19 @@ class Breaker:
     def acquire(self, *, force: bool = False) -> int | None:
         """Return a permit for one attempt, None when it is refused; with `force` it never is."""
         if self._state is State.CLOSED:
-            return self._generation
+            return self.generation
         if self._state is State.OPEN and self._clock_s() >= self._open_until_s:
             self._become(State.HALF_OPEN)
         if self._state is State.HALF_OPEN and self._probes < self._config.probes:
             self._probes += 1
-            return self._generation
-        return ~self._generation if force else None
+            return self.generation
+        return ~self.generation if force else None
 
     def release(self, permit: int, outcome: Outcome) -> None:
         """Give a permit back; NEUTRAL says nothing, as when the caller hung up."""
         if permit < 0:
             self._release_forced(~permit, outcome)
-        elif permit != self._generation:
+        elif permit != self.generation:
             return
         elif self._state is State.CLOSED:
             self._count(outcome)
@@ -167,7 +171,7 @@ class Breaker:
 
     def _release_forced(self, generation: int, outcome: Outcome) -> None:
         """A forced attempt that answers shows that the upstream is back, probe or not."""
-        if generation == self._generation and outcome is Outcome.SUCCESS:
+        if generation == self.generation and outcome is Outcome.SUCCESS:
             self._close()
 
     def _count(self, outcome: Outcome) -> None:
@@ -175,6 +179,7 @@ class Breaker:
             self._consecutive = 0
             if self._watching:
                 self._count_success()
+            self.quiet = not self._watching
         elif outcome is Outcome.FAILURE:
             self._count_failure()
 
@@ -189,6 +194,7 @@ class Breaker:
         if not self._failures.total():
             self._requests.clear()
         self._watching = True
+        self.quiet = False
         self._consecutive += 1
         self._requests.add()
         self._failures.add()
@@ -222,7 +228,8 @@ class Breaker:
 
     def _become(self, state: State) -> None:
         before, self._state = self._state, state
-        self._generation += 1
+        self.generation += 1
+        self.quiet = state is State.CLOSED
         self._probes = self._successes = 0
         for told in self.on_change:
             told(before, state)
@@ -235,6 +242,8 @@ class NoBreaker:
 
     state = State.CLOSED
     allows = True
+    quiet = True
+    generation = 0
     retry_after_s = 0.0
     opened = 0
 

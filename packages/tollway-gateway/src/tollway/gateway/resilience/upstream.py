@@ -70,11 +70,12 @@ class Upstream:
         `last` says that no other candidate is left: unless the breaker is set to reject, it lets those pass.
         `retry` says that this upstream was asked for the same call before.
         """
-        permit = self.breaker.acquire(force=last and not self._rejects)
+        breaker = self.breaker
+        permit = breaker.generation if breaker.quiet else breaker.acquire(force=last and not self._rejects)
         if permit is None:
             return None
         self.in_flight += 1
-        if not retry:
+        if not retry and self.budget is not NO_BUDGET:
             self.budget.deposit()
         return permit
 
@@ -86,7 +87,8 @@ class Upstream:
     def end(self, permit: int, outcome: Outcome) -> None:
         """Note how an attempt ended; NEUTRAL when its caller hung up, or another attempt was faster."""
         self.in_flight -= 1
-        self.breaker.release(permit, outcome)
+        if outcome is not Outcome.SUCCESS or not self.breaker.quiet:
+            self.breaker.release(permit, outcome)
         if outcome is Outcome.FAILURE and self.latency is not None:
             self.latency.observe(_FAILED_S)
 
