@@ -1,9 +1,8 @@
-"""The application: the pipeline's path table first, the control plane for every other path."""
+"""The composition of the gateway: every part made once, from the config."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping
 
 from opentelemetry import trace
 from opentelemetry.trace import TracerProvider
@@ -14,25 +13,20 @@ from tollway.gateway.guard.calls import CallLimits
 from tollway.gateway.guard.memory import MemoryBudget
 from tollway.gateway.guard.origin_check import OriginCheck
 from tollway.gateway.pipeline import (
+    ASGIApp,
+    Gateway,
     HTTPRoutes,
-    Pipeline,
     Recorder,
     Runtime,
     destinations_of,
     providers_of,
     wire,
 )
-from tollway.gateway.pipeline.malformed import MalformedRequest, observe
 from tollway.gateway.serving import TRACER_NAME, Lifetime
 from tollway.gateway.telemetry import Metrics, TracingCollector
 from tollway.provider import Provider
 
 _CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 def create_app(
@@ -84,39 +78,15 @@ def create_app(
             tracer_provider=tracer_provider,
         )
     memory = MemoryBudget(config.server.max_buffered_bytes, metrics.cells, metrics.buffered_bytes)
-    pipeline = Pipeline(recorder, config.server, memory, origins)
-    return Gateway(HTTPRoutes(destinations), pipeline, control, lifetime, metrics)
-
-
-class Gateway:
-    """The ASGI application."""
-
-    def __init__(
-        self, routes: HTTPRoutes, pipeline: Pipeline, control: ASGIApp, lifetime: Lifetime, metrics: Metrics
-    ) -> None:
-        self.metrics = metrics
-        self._routes = routes
-        self._pipeline = pipeline
-        self._control = control
-        self._lifetime = lifetime
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve one connection's scope: a request, or the application's own lifespan."""
-        if scope["type"] == "lifespan":
-            observe(scope, self._count_malformed)
-            await self._lifetime.serve(receive, send)
-            return
-        route = self._routes[scope["path"]] if scope["type"] == "http" else None
-        if route is None:
-            await self._control(scope, receive, send)
-        else:
-            await self._pipeline.serve(route, scope, receive, send)
-
-    def _count_malformed(self, request: MalformedRequest) -> None:
-        """Count a request that the server refused by itself; its route where it named one."""
-        route = None if request.path is None else self._routes[request.path]
-        template = None if route is None else route.template
-        self.metrics.rejected(template, request.status, request.code, request.took_s)
+    return Gateway(
+        HTTPRoutes(destinations),
+        recorder,
+        config.server,
+        memory,
+        origins,
+        control=control,
+        lifespan=lifetime.serve,
+    )
 
 
 def _captures_content(config: GatewayConfig, environ: Mapping[str, str]) -> bool:

@@ -4,14 +4,15 @@ from .endpoint import Endpoint
 from .record import Recorder
 from .routes import HTTPRoute, HTTPRoutes
 from .runtime import Runtime, Share
-from .serve import Pipeline
+from .serve import ASGIApp, Gateway
 from .wiring import destinations_of, providers_of, wire
 
 __all__ = [
+    "ASGIApp",
     "Endpoint",
+    "Gateway",
     "HTTPRoute",
     "HTTPRoutes",
-    "Pipeline",
     "Recorder",
     "Runtime",
     "Share",

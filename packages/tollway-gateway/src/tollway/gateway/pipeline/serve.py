@@ -1,10 +1,10 @@
-"""A request's way: request, plan, admit, attempts, reply; and its record around all of them."""
+"""The application, and a request's way: read, plan, admit, attempts, reply; its record around all of them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from tollway.gateway.config.values import ServerConfig
@@ -17,31 +17,50 @@ from .attempts import answer
 from .deadline import Deadline, Receive, Timers
 from .errors import INTERNAL, STOPPING, CallerGone, Failure, RequestRejected, failure_of
 from .exchange import EXTENSION, Exchange
+from .malformed import MalformedRequest, observe
 from .plan import Plan
 from .record import Record, Recorder
 from .reply import Reply, Send
 from .request import read
-from .routes import HTTPRoute
+from .routes import HTTPRoute, HTTPRoutes
 
 _log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Lifespan = Callable[[Receive, Send], Awaitable[None]]
 
 
-class Pipeline:
-    """Serves every request that came through an `HTTPRoute`."""
+class Gateway:
+    """The ASGI application: the pipeline on its own routes, the control plane on every other path."""
 
     def __init__(
-        self, recorder: Recorder, server: ServerConfig, memory: MemoryBudget, origins: OriginCheck
+        self,
+        routes: HTTPRoutes,
+        recorder: Recorder,
+        server: ServerConfig,
+        memory: MemoryBudget,
+        origins: OriginCheck,
+        *,
+        control: ASGIApp,
+        lifespan: Lifespan,
     ) -> None:
+        self.metrics = recorder.metrics
+        self._routes = routes
         self._recorder = recorder
-        self._origins = origins
         self._server = server
         self._memory = memory
+        self._origins = origins
+        self._control = control
+        self._lifespan = lifespan
         self._timers: Timers | None = None
 
-    async def serve(self, route: HTTPRoute, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong is an answer too, and recorded."""
+        route = self._routes[scope["path"]] if scope["type"] == "http" else None
+        if route is None:
+            await self._serve_other(scope, receive, send)
+            return
         extensions = scope.get("extensions")
         exchange: Exchange | None = extensions.get(EXTENSION) if extensions else None
         record = Record(self._recorder, route.template, scope, exchange)
@@ -91,6 +110,20 @@ class Pipeline:
             if plan is not None:
                 plan.close()
             hold.release()
+
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what is not the pipeline's: the control plane, and the application's own lifespan."""
+        if scope["type"] == "lifespan":
+            observe(scope, self._count_malformed)
+            await self._lifespan(receive, send)
+        else:
+            await self._control(scope, receive, send)
+
+    def _count_malformed(self, request: MalformedRequest) -> None:
+        """Count a request that the server refused by itself; its route where it named one."""
+        route = None if request.path is None else self._routes[request.path]
+        template = None if route is None else route.template
+        self.metrics.rejected(template, request.status, request.code, request.took_s)
 
     def _start_timers(self) -> Timers:
         """Return the timers of the event loop, which runs when the first request comes."""
