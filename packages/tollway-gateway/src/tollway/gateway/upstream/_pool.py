@@ -62,7 +62,8 @@ class Pool:
             async with asyncio.timeout(connect_s):
                 return await self._connect()
         except TimeoutError as error:
-            raise UpstreamTimeoutError("the model's service could not be reached in time") from error
+            message = "the model's service could not be reached in time"
+            raise UpstreamTimeoutError(message, code="upstream_connect_timeout") from error
         except (OSError, ssl.CertificateError) as error:
             raise UpstreamConnectionError(
                 f"the model's service could not be reached: {_reason(error)}"
