@@ -247,3 +247,37 @@ def test_whatever_json_a_200_holds_it_is_an_answer_or_an_error(body: Any) -> Non
         PROVIDER.response(Call(Task.CHAT, {}, b""), UpstreamResponse(200, {}, raw))
     except ProviderError as error:
         assert 400 <= error.status < 600  # noqa: PT017 - either is right
+
+
+ERROR_LIKE = st.recursive(
+    st.none() | st.booleans() | st.sampled_from([0, 200, 400, 429, 503, "429", "why", "rate_limit_exceeded"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["error", "message", "detail", "code", "type", "status", "status_code", "success", "choices"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+)
+
+
+@given(ERROR_LIKE)
+def test_whole_and_streamed_answers_agree_on_the_status_of_any_json(body: Any) -> None:
+    raw = json.dumps(body).encode()
+    statuses = []
+    for data in (raw, b"data: %b\n\ndata: [DONE]\n\n" % raw):
+        decoder = PROVIDER.stream(Call(Task.CHAT, {}, b"", stream=True))
+        decoder.feed(data)
+        decoder.end()
+        statuses.append(None if decoder.error is None else decoder.error.status)
+    try:
+        PROVIDER.response(Call(Task.CHAT, {}, b""), UpstreamResponse(200, {}, raw))
+        statuses.append(None)
+    except ProviderError as error:
+        statuses.append(error.status)
+
+    if None not in statuses:  # a choice that is none is an answer to one, and cut to the other
+        assert 1 == len({*statuses}), statuses
