@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tollway.gateway.printable import printable
+
 from .failing import BAD_INPUT, fail
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def check(config_path: ConfigPath) -> None:
     if config.routes:
         counts.append((len(config.routes), "route"))
     told = " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
-    typer.echo(f"{config_path} is good: {told}.")
+    typer.echo(f"{printable(str(config_path))} is good: {told}.")
 
 
 @app.command()

@@ -78,12 +78,12 @@ class Lifetime:
         if self._own_tracing:
             from tollway import tracing
 
-            settings = self._config.tracing
+            settings, store = self._config.tracing, self._config.tracing.store
             tracing.configure(
                 service_name=settings.service_name,
                 sampling_rate=settings.sampling_rate,
                 slow_threshold_ms=settings.slow_threshold_ms,
-                store=settings.store,
+                store=None if store is None else tracing.FileStore(store.path, file_mode=store.file_mode),
                 otlp=None if settings.otlp is None else settings.otlp.endpoint,
                 otlp_headers=None if settings.otlp is None else settings.otlp.headers,
             )
