@@ -51,6 +51,7 @@ def start(
         listener = server.listen(host, port)
         if workers == 1:
             server.serve(config, listener, typer.echo, access_log=access_log)
+            server.leave()
         else:
             server.serve_by_workers(config, listener, typer.echo, workers=workers, access_log=access_log)
     except (server.AddressError, server.StartError) as error:
