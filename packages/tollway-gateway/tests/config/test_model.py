@@ -199,3 +199,32 @@ def test_no_other_provider_is_imported(loaded, install):
     install("free", FREE)
     install("broken", "raise OSError")
     assert loaded(with_config("{}", "free")).endpoints
+
+
+SOCKS = {"ALL_PROXY": "socks5://me:secret@127.0.0.1:9"}
+
+
+def test_proxy_that_cannot_be_used_is_a_problem(problem):
+    """A proxy variable that fails every request is found before the first, at its model."""
+    found = problem(GOOD, SOCKS)
+    assert (5, "endpoints[0].model") == (found.line, found.key)
+    assert "ALL_PROXY begins with socks5://" in found.message
+    assert "or add api.openai.com to NO_PROXY" in found.mend
+    assert "secret" not in found.message + found.mend
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {**SOCKS, "NO_PROXY": "api.openai.com"},
+        {**SOCKS, "no_proxy": "*"},
+        {**SOCKS, "https_proxy": "http://127.0.0.1:3128"},
+        {"http_proxy": "socks5://127.0.0.1:9"},
+    ],
+)
+def test_proxy_that_no_model_is_behind_is_no_problem(loaded, environ: dict[str, str]):
+    assert loaded(GOOD, environ).endpoints
+
+
+def test_proxy_does_not_matter_to_models_in_this_process(loaded):
+    assert loaded(with_config("{}", "local"), SOCKS).endpoints

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import random
 import threading
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
@@ -14,26 +12,10 @@ from tollway.provider import (
     ProviderError,
     ResponseError,
     UpstreamConnectionError,
-    UpstreamRequest,
     UpstreamTimeoutError,
 )
 
-CONNECT_S = 10.0
-
-
-def run(test: Callable[[HTTP1Client], Awaitable[Any]], environ: dict[str, str] | None = None) -> Any:
-    async def main() -> Any:
-        client = HTTP1Client(environ or {})
-        try:
-            return await asyncio.wait_for(test(client), 30)
-        finally:
-            await client.close()
-
-    return asyncio.run(main())
-
-
-def post(url: str, body: bytes = b"{}", *headers: tuple[str, str]) -> UpstreamRequest:
-    return UpstreamRequest(url, headers, body)
+from .conftest import CONNECT_S, post, run
 
 
 def test_sends_what_it_was_given(upstream):

@@ -50,6 +50,8 @@ def create_app(
     share = runtime.share
     made = dict(providers_of(config) if providers is None else providers)
     metrics = Metrics() if share is None else Metrics(share.folder, share.worker)
+    runtime.client.max_answer_bytes = config.server.max_answer_bytes
+    runtime.client.on_resend = metrics.resent
     calls = CallLimits(config.server.max_predict_calls, metrics)
     endpoints = wire(config, made, runtime, calls)
     upstreams = list(dict.fromkeys(endpoint.upstream for endpoint in endpoints))
@@ -64,7 +66,7 @@ def create_app(
         slow_s=None if config.tracing.slow_threshold_ms is None else config.tracing.slow_threshold_ms / 1000,
     )
     origins = OriginCheck(config.server.allowed_hosts, is_local=runtime.is_local)
-    lifetime = Lifetime(config, made, runtime, recorder, calls, tracer_provider)
+    lifetime = Lifetime(config, made, runtime, recorder, tracer_provider)
     if share is not None:
         lifetime.publish = tracing_numbers.publish
     if control is None:
@@ -85,7 +87,7 @@ def create_app(
         memory,
         origins,
         control=control,
-        lifetime=lifetime,
+        lifespan=lifetime.serve,
     )
 
 

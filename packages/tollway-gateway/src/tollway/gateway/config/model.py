@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from tollway.provider import (
+    HTTPProvider,
     PluginError,
     Provider,
     ProviderNotFoundError,
     Setting,
     SettingProblem,
+    Target,
     Task,
     discovery,
     with_defaults,
@@ -20,6 +23,8 @@ from tollway.provider import (
 from . import scalars, secrets
 from .nodes import MISSING, At, Field, fields
 from .problems import Wrong, did_you_mean
+
+_log = logging.getLogger(__name__)
 
 _CASTS: Mapping[type, Callable[[str], Any]] = {
     int: int,
@@ -50,7 +55,10 @@ def model_reader(task: Task | None) -> Callable[[At], dict[str, Any]]:
         )
         config: At | None = found.pop("config", None)
         if kinds:
+            before = len(at.report.problems)
             found["config"] = _config(at, config, kinds[0], task)
+            if task and len(at.report.problems) == before:
+                _check_proxy(at, kinds[0], found, task)
         return found
 
     return read
@@ -81,6 +89,25 @@ def _config(model: At, at: At | None, kind: type[Provider], task: Task | None) -
     return values
 
 
+def _check_proxy(at: At, kind: type[Provider], model: Mapping[str, Any], task: Task) -> None:
+    """Note a proxy of the environment that requests to this model could not go through.
+
+    Where the model is, only its provider knows, which is made for that if there is a proxy at all.
+    """
+    from tollway.gateway.upstream import ProxyError, check_proxy, names_proxy
+
+    if not issubclass(kind, HTTPProvider) or not names_proxy(at.report.environ):
+        return
+    config = with_defaults(kind.settings, model["config"])
+    try:
+        url = kind(Target("", task, model.get("name", ""), config)).url_of(task)
+        check_proxy(url, at.report.environ)
+    except ProxyError as error:
+        at.problem(error.problem, error.hint)
+    except Exception:  # a plugin may fail in any way it likes: the start says how
+        _log.debug("a provider could not be made to check its proxy", exc_info=True)
+
+
 def _value(at: At, key: str, settings: tuple[Setting, ...] | None) -> Any:
     try:
         value = at.plain()
@@ -93,10 +120,7 @@ def _value(at: At, key: str, settings: tuple[Setting, ...] | None) -> Any:
         mend = wrong.mend
         if secrets.is_secret(key, settings) and mend.startswith("export "):
             mend += ", or give the path of a file that holds it"
-        message = wrong.message
-        if secrets.is_secret(key, settings):
-            message = message.replace(at.shown, "its value")
-        at.problem(message, mend)
+        at.problem(wrong.message, mend)
         return MISSING
 
 

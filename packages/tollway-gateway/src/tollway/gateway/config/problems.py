@@ -11,8 +11,6 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tollway.gateway.printable import printable
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -24,10 +22,10 @@ class Problem:
     mend: str = ""
 
     def told(self, path: str) -> str:
-        """Return `file:line: key: message; mend`, the form that editors jump to, in printable characters."""
+        """Return `file:line: key: message; mend`, the form that editors jump to."""
         where = path if self.line is None else f"{path}:{self.line}"
         told = f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
-        return printable(f"{told}; {self.mend}" if self.mend else told)
+        return f"{told}; {self.mend}" if self.mend else told
 
 
 class ConfigError(Exception):

@@ -132,22 +132,15 @@ class RouteConfig(Value):
     sticky: StickyConfig = StickyConfig()
 
 
-class StoreConfig(Value):
-    """The folder of the trace files, and the mode of new ones: 0o600 is their owner's alone."""
-
-    path: str = "traces"
-    file_mode: int = 0o600
-
-
 class OTLPConfig(Value):
-    """Where spans go by OTLP/HTTP; keys and passwords may be in both, which are kept out of every repr."""
+    """Where spans go by OTLP/HTTP; `headers` may hold keys and is kept out of every repr."""
 
-    endpoint: str = Field(repr=False)
+    endpoint: str
     headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
 
 
 class TracingConfig(Value):
-    """What is recorded of requests; None for `store` writes no trace files.
+    """What is recorded of requests; `store` is the folder of the trace files, None for no files.
 
     None for `sampling_rate` leaves it to the environment (`TOLLWAY_SAMPLING_RATE`, `OTEL_TRACES_SAMPLER`).
     """
@@ -155,19 +148,20 @@ class TracingConfig(Value):
     service_name: str = "tollway-gateway"
     sampling_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     slow_threshold_ms: Annotated[float, Field(ge=0)] | None = None
-    store: StoreConfig | None = StoreConfig()
+    store: str | None = "traces"
     otlp: OTLPConfig | None = None
     capture_content: bool = False
 
 
 class ServerConfig(Value):
-    """Bounds on what callers may send, and on how long a stop may take.
+    """Bounds on what callers may send and models may answer, and on how long a stop may take.
 
     `max_json_nodes` bounds the values of one body (an object counts as three), `max_buffered_bytes` the
     memory of all bodies in flight in one worker, parsed and not, `max_predict_calls` the calls of one
     endpoint's `predict` that run at the same time in one worker. `allowed_hosts` are names, lower case, that
     callers reach the gateway by beside those of this machine; `*.name` stands for all below a name, `*` for
-    all.
+    all. `max_answer_bytes`
+    bounds a model's whole answer.
     """
 
     max_body_bytes: Annotated[int, Field(gt=0)] = 32 * 1024 * 1024
@@ -175,6 +169,7 @@ class ServerConfig(Value):
     max_buffered_bytes: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024
     max_predict_calls: Annotated[int, Field(gt=0)] = 32
     allowed_hosts: tuple[str, ...] = ()
+    max_answer_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
     drain_timeout_s: Annotated[float, Field(ge=0)] = 30.0
 
 

@@ -95,5 +95,4 @@ class Hold:
     def release(self) -> None:
         """Give everything back."""
         count, self._bytes = self._bytes, 0
-        if count:
-            self._budget.give_back(count)
+        self._budget.give_back(count)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from tollway.gateway.guard.json_size import is_too_deep
-from tollway.gateway.telemetry.propagation import inject
-from tollway.gateway.upstream import UpstreamClient, UpstreamStream
+from tollway.gateway.telemetry.propagation import inject, raw_context
+from tollway.gateway.upstream import MAX_ERROR_BYTES, UpstreamClient, UpstreamStream
 from tollway.provider import (
     Answer,
     Call,
@@ -28,9 +28,6 @@ _END_S = 0.5
 
 _ANSWER_TOO_DEEP = "the model's service answered with JSON that is nested too deep"
 
-_MAX_ERROR_BYTES = 1024 * 1024
-"""Bytes of an upstream's error body that are read."""
-
 
 class HTTPRunner:
     """Asks the model of one `HTTPProvider`."""
@@ -43,7 +40,7 @@ class HTTPRunner:
     async def answer(self, call: Call, attempt: Attempt) -> Answer:
         """See `Runner.answer`."""
         request = self._request(call)
-        lines = inject(attempt.raw_context())
+        lines = inject(raw_context(attempt.span))
         response = await self._client.send(request, self._connect_s, lines, attempt.waited)
         attempt.upstream_headers = response.headers
         if not 200 <= response.status < 300:
@@ -58,7 +55,7 @@ class HTTPRunner:
     async def open(self, call: Call, attempt: Attempt) -> HTTPEvents:
         """See `Runner.open`."""
         request = self._request(call)
-        lines = inject(attempt.raw_context())
+        lines = inject(raw_context(attempt.span))
         stream = await self._client.open(request, self._connect_s, lines, attempt.waited)
         attempt.upstream_headers = stream.headers
         if 200 <= stream.status < 300:
@@ -150,10 +147,10 @@ class HTTPEvents:
 async def _whole(stream: UpstreamStream) -> UpstreamResponse:
     body = bytearray()
     try:
-        while len(body) < _MAX_ERROR_BYTES and (data := await stream.read()):
+        while len(body) < MAX_ERROR_BYTES and (data := await stream.read()):
             body += data
     except ProviderError:  # a status and half a message say more than "hung up"
         pass
     finally:
         stream.close()
-    return UpstreamResponse(stream.status, stream.headers, bytes(body))
+    return UpstreamResponse(stream.status, stream.headers, bytes(body[:MAX_ERROR_BYTES]))

@@ -54,19 +54,19 @@ async def answer(plan: Plan, record: Record, deadline: Deadline, reply: Reply) -
 
 async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, relay: Relay | None) -> bytes:
     """Make one attempt, and what is hedged with it; return the body of a whole answer."""
-    endpoint, limit = plan.endpoint, plan.limit()
+    endpoint = plan.endpoint
     permit = plan.begin()
     if endpoint.hedge is not NO_HEDGE and plan.reason is None:
         after_s = endpoint.hedge.after_s(stream=call.stream)
         if after_s is not None:
             from .hedging import hedged  # most requests never come here
 
-            with deadline.expect(limit):
+            with deadline.expect(plan.limit()):
                 opened = await hedged(plan, call, record, deadline, permit, after_s)
             return await _finish(opened, plan, deadline, relay)
     attempt = AttemptRecord(record, endpoint, call, permit, plan.reason)
     try:
-        with deadline.expect(limit):
+        with deadline.expect(plan.limit()):
             if relay is None:
                 whole = await endpoint.runner.answer(call, attempt)
                 attempt.answered(whole)
@@ -78,8 +78,7 @@ async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, r
         attempt.end(error)
         raise
     attempt.end()
-    if plan.key is not None:
-        plan.served(endpoint)
+    plan.served(endpoint)
     return data
 
 
@@ -94,8 +93,7 @@ async def _finish(opened: Opened, plan: Plan, deadline: Deadline, relay: Relay |
         attempt.end(error)
         raise
     attempt.end()
-    if plan.key is not None:
-        plan.served(attempt.endpoint)
+    plan.served(attempt.endpoint)
     return data
 
 

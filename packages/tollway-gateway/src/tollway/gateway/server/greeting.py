@@ -10,7 +10,6 @@ import orjson
 
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig
 from tollway.gateway.examples import example_of
-from tollway.gateway.printable import printable, without_passwords
 
 
 def greeting(config: GatewayConfig, url: str, command: str = "tollway") -> str:
@@ -25,7 +24,7 @@ def greeting(config: GatewayConfig, url: str, command: str = "tollway") -> str:
 
 def _endpoint(endpoint: EndpointConfig, width: int) -> str:
     model = endpoint.model
-    return printable(f"{endpoint.name:{width}}  {endpoint.endpoint_type}  {model.provider}: {model.name}")
+    return f"{endpoint.name:{width}}  {endpoint.endpoint_type}  {model.provider}: {model.name}"
 
 
 def _curl(endpoint: EndpointConfig, url: str) -> list[str]:
@@ -40,12 +39,11 @@ def _traces(config: GatewayConfig, command: str) -> str:
     tracing = config.tracing
     places = []
     if tracing.store is not None:
-        store = tracing.store.path
-        folder = os.path.join(store, "")
-        option = "" if os.path.normpath(store) == "traces" else f" --store {printable(shlex.quote(store))}"
-        places.append(
-            f"{printable(folder)}<date>/<trace_id>.json; read them with: {command} traces list{option}"
+        folder = os.path.join(tracing.store, "")
+        option = (
+            "" if os.path.normpath(tracing.store) == "traces" else f" --store {shlex.quote(tracing.store)}"
         )
+        places.append(f"{folder}<date>/<trace_id>.json; read them with: {command} traces list{option}")
     if tracing.otlp is not None:
-        places.append(without_passwords(tracing.otlp.endpoint))
+        places.append(tracing.otlp.endpoint)
     return " and ".join(places) or "nowhere (tracing.store is null, and there is no tracing.otlp)"

@@ -136,10 +136,15 @@ _LAG = Family(
     (),
 )
 
+_RESENDS = Family(
+    "gateway_upstream_resends",
+    "Requests sent a second time, because a kept connection was closed as the first was on its way.",
+    (),
+)
 _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
 
 COUNTERS = (
-    *(_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _PREDICT_REFUSALS, _REPLACED),
+    *(_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _PREDICT_REFUSALS, _RESENDS, _REPLACED),
     *(_RETRIES, _RETRIES_DENIED, _FALLBACKS, _HEDGES, _ATTEMPT_ERRORS, _SHED, _BREAKER_OPENED),
 )
 GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG, _BREAKER)
@@ -216,6 +221,10 @@ class Metrics:
     def control_failed(self, code: str) -> None:
         """Count an error that the control plane answered."""
         self.failed(UNKNOWN, "control", code)
+
+    def resent(self) -> None:
+        """Count a request that was sent to its model a second time."""
+        self._add(_RESENDS)
 
     def denied(self, labels: Labels) -> None:
         """Count a request that a limit denied."""

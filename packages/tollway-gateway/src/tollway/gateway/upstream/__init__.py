@@ -1,6 +1,17 @@
 """HTTP to the models' services."""
 
 from ._http1 import HTTP1Client
+from ._limits import MAX_ANSWER_BYTES, MAX_ERROR_BYTES
+from ._proxies import ProxyError, check_proxy, names_proxy
 from .client import UpstreamClient, UpstreamStream
 
-__all__ = ["HTTP1Client", "UpstreamClient", "UpstreamStream"]
+__all__ = [
+    "MAX_ANSWER_BYTES",
+    "MAX_ERROR_BYTES",
+    "HTTP1Client",
+    "ProxyError",
+    "UpstreamClient",
+    "UpstreamStream",
+    "check_proxy",
+    "names_proxy",
+]

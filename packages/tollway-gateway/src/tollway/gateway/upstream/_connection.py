@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from ._core import ConnectionCore
 from ._fields import Fields
+from .connection_core import ConnectionCore
+
+_IDEMPOTENT = frozenset({"GET", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""Methods that may be repeated whatever came of the first request (RFC 9110 section 9.2.2)."""
+
+_ROUND_TRIP_S = (0.05, 0.5)
+"""Least and most that is taken for a round trip: a near upstream's is less than what scheduling adds, and
+the time to connect may be that of a slow resolver."""
 
 
 class Connection(ConnectionCore, asyncio.Protocol):
@@ -18,6 +25,20 @@ class Connection(ConnectionCore, asyncio.Protocol):
 
     async def read(self) -> bytes:
         """Wait for bytes of the body; empty at its end."""
-        while (data := self.there()) is None:
+        while (data := self.read_nowait()) is None:
             await self.next()
         return data
+
+    def may_resend(self, method: str) -> bool:
+        """Say whether the request that this connection failed to carry may be sent again: on a kept one
+        alone.
+
+        An upstream may close an unused connection while a request is on its way to it (RFC 9112 section
+        9.3.1). That shows within a round trip. One that closes later, or after it began to answer, may have
+        done the work, and only a method that is idempotent may be repeated (RFC 9110 section 9.2.2).
+        """
+        if self.answering or self.exchanges < 2:
+            return False
+        least_s, most_s = _ROUND_TRIP_S
+        round_trip_s = min(max(self.connected_in_s, least_s), most_s)
+        return self.is_unsent or method in _IDEMPOTENT or self.waited_s <= round_trip_s

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import ssl
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 
-from tollway.provider import UpstreamConnectionError, UpstreamTimeoutError
+from tollway.provider import UpstreamTimeoutError
 
 from ._connection import Connection
+from ._dial import TLS, dial
 from ._request import Origin
-from ._tunnel import open_tunnel
 
 _IDLE_S = 30.0
 """How long an unused connection is kept: below the idle time-outs of the usual servers and balancers."""
@@ -32,13 +30,15 @@ class Pool:
         self,
         origin: Origin,
         proxy: Origin | None,
-        tls: Callable[[], ssl.SSLContext],
+        tls: TLS,
         max_open: int = MAX_OPEN,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
+        self.proxy = proxy
         self._origin = origin
-        self._proxy = proxy
         self._tls = tls
         self._max_open = max_open
+        self._clock = clock
         self._open = 0
         self._idle: list[Connection] = []
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
@@ -64,10 +64,6 @@ class Pool:
         except TimeoutError as error:
             message = "the model's service could not be reached in time"
             raise UpstreamTimeoutError(message, code="upstream_connect_timeout") from error
-        except (OSError, ssl.CertificateError) as error:
-            raise UpstreamConnectionError(
-                f"the model's service could not be reached: {_reason(error)}"
-            ) from error
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to its end; hang up on any other."""
@@ -76,7 +72,7 @@ class Pool:
             return
         if self._waiting and self._pass_on(connection):
             return
-        connection.rest()
+        connection.mark_idle()
         self._idle.append(connection)
 
     def drop(self, connection: Connection) -> None:
@@ -127,27 +123,7 @@ class Pool:
             raise
 
     async def _dial(self) -> Connection:
-        loop = asyncio.get_running_loop()
-        origin, proxy = self._origin, self._proxy
-        if proxy is not None and origin.tls:
-            return await open_tunnel(loop, proxy, origin, self._tls())
-        host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
-        transport, connection = await loop.create_connection(
-            lambda: Connection(loop), host, port, ssl=self._tls() if origin.tls else None
-        )
-        # asyncio and uvloop set TCP_NODELAY themselves.
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        began_s = self._clock()
+        connection = await dial(self._origin, self.proxy, self._tls, self._clock)
+        connection.connected_in_s = self._clock() - began_s
         return connection
-
-
-def _reason(error: Exception) -> str:
-    """Say why in the words of the system, which name no address."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not valid ({error.verify_message})"
-    if isinstance(error, ssl.SSLError):
-        return "TLS failed"
-    if isinstance(error, socket.gaierror):
-        return "its name does not resolve"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no connection"

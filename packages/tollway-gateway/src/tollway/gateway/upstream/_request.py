@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from tollway.provider import ProviderError, UpstreamRequest
 
-_USER_AGENT = "tollway-gateway/0.1"
+_DEFAULTS = (
+    ("user-agent", "tollway-gateway/0.1"),
+    ("accept-encoding", "identity"),  # without the field any coding is welcome (RFC 9110 section 12.5.3)
+)
+"""Sent where the provider does not say otherwise."""
+
+_UNSUPPORTED_METHODS = frozenset({"CONNECT", "HEAD"})
+"""Methods whose answers end where those of others do not (RFC 9112 section 6.3)."""
 
 _MAX_HEADS = 64
 """Heads remembered for one address; a provider that signs each request makes us forget all at times."""
@@ -19,7 +25,11 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a connection leads: scheme, host and port (RFC 6454); for a proxy, also how to be let in."""
+    """Where a connection leads: scheme, host and port (RFC 6454); for a proxy, also its credentials.
+
+    An IPv6 address has no brackets, and keeps its zone, which is for this machine alone (RFC 4007 section
+    11).
+    """
 
     tls: bool
     host: str
@@ -28,8 +38,8 @@ class Origin:
 
     @property
     def authority(self) -> str:
-        """`host:port`, an IPv6 address in brackets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        """`host:port`, an IPv6 address in brackets and without its zone."""
+        host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
 
@@ -61,7 +71,7 @@ def target_of(url: str) -> Target:
     if parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii() or " " in url:
         raise UnsendableError("the provider's address is not an http or https URL")
     default = 443 if tls else 80
-    origin = Origin(tls, parts.hostname, port or default)
+    origin = Origin(tls, parts.hostname.replace("%25", "%"), port or default)  # RFC 6874
     host = origin.authority if origin.port != default else origin.authority.rpartition(":")[0]
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(origin, host, path)
@@ -102,8 +112,10 @@ class Way:
             if proxy.authorization:
                 headers += (("proxy-authorization", proxy.authorization),)
         headers += request.headers
-        if not any(name.lower() == "user-agent" for name, _ in request.headers):
-            headers += (("user-agent", _USER_AGENT),)
+        named = {name.lower() for name, _ in request.headers}
+        headers += tuple((name, value) for name, value in _DEFAULTS if name not in named)
+        if request.method in _UNSUPPORTED_METHODS:
+            raise UnsendableError(f"the provider made a {request.method} request, which is not supported")
         start = f"{request.method} {path} HTTP/1.1"
         if "\n" in start or "\r" in start:
             raise UnsendableError("the provider made a request line with a line break in it")
@@ -118,12 +130,3 @@ def _lines(headers: Headers) -> bytes:
         return text.encode("latin-1")
     except UnicodeEncodeError:
         raise UnsendableError("the provider made a header that is not Latin-1") from None
-
-
-def basic_credentials(url: str) -> str | None:
-    """Return the `Basic` credentials in a proxy's URL, or None."""
-    parts = urlsplit(url)
-    if parts.username is None:
-        return None
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return "Basic " + b64encode(pair.encode()).decode()

@@ -1,30 +1,45 @@
+cdef Py_ssize_t _HIGH_WATER_BYTES
+cdef Py_ssize_t _MAX_FRAMING_BYTES
+cdef Py_ssize_t _MAX_FIELDS
+cdef Py_ssize_t _MAX_PIECES
+
+
 cdef class ConnectionCore:
     cdef object _new_future
     cdef object _outbox
+    cdef object _clock
     cdef object _unwritten
     cdef double _written_s
     cdef object _parser
-    cdef object _transport
+    cdef public object transport
     cdef object _waiter
     cdef object _error
     cdef public bint closed
     cdef double _idle_since_s
     cdef double _began_s
     cdef double _woken_s
+    cdef public double connected_in_s
+    cdef public int exchanges
     cdef public int status
     cdef public double waited_s
     cdef public list raw_headers
-    cdef Py_ssize_t _head_bytes
+    cdef public bytes content_encoding
+    cdef Py_ssize_t _field_count
+    cdef Py_ssize_t _field_bytes
+    cdef Py_ssize_t _framing_bytes
     cdef bint _keep_alive
+    cdef list _joined
     cdef list _body
     cdef Py_ssize_t _body_bytes
-    cdef bint _unbounded
+    cdef Py_ssize_t _check_at_bytes
+    cdef Py_ssize_t _max_bytes
     cdef bint _paused
     cdef public bint answering
     cdef public bint head_complete
     cdef public bint complete
 
     cdef _reset(self)
+    cpdef ask(self, data, Py_ssize_t max_bytes=*)
     cpdef next(self)
     cpdef abort(self)
     cpdef take(self)
@@ -33,4 +48,7 @@ cdef class ConnectionCore:
     cdef _stop_waiting(self)
     cdef _wake(self)
     cdef _fail(self, error)
-    cdef _still_no_head(self, Py_ssize_t more_bytes)
+    cdef _refuse(self, message)
+    cdef _check_body(self)
+    cdef _cut_error(self)
+    cpdef on_header(self, bytes name, bytes value)
