@@ -338,3 +338,12 @@ def test_spans_are_named_by_route_and_probes_make_none():
     spans = control.exporter.get_finished_spans()
     assert ["GET /api/2.0/endpoints/{name}", "GET"] == [span.name for span in spans]
     assert "/api/2.0/endpoints/{name}" == (spans[0].attributes or {})["http.route"]
+
+
+def test_queries_are_not_stored(control: Control):
+    """Callers put keys there."""
+    assert control.get("/v1/models?key=hunter2&%ff").status_code == 200
+    assert control.get("/nope?key=hunter2").status_code == 404
+    spans = control.exporter.get_finished_spans()
+    assert spans
+    assert "hunter2" not in "".join(span.to_json() for span in spans)

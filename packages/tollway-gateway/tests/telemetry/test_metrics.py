@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+import tollway.gateway
+import tollway.provider
 from tollway.gateway.telemetry import Labels, Metrics
+from tollway.gateway.telemetry.codes import KNOWN_CODES
 from tollway.gateway.telemetry.metrics import InvalidAcceptError
 from tollway.provider import Usage
 
@@ -87,3 +93,24 @@ def test_an_accept_header_that_cannot_be_read_is_the_scrapers_fault(accept: str)
     assert 1 == metrics.registry.get_sample_value(
         "gateway_errors_total", {**unknown, "code": "invalid_header"}
     )
+
+
+def test_codes_of_an_upstream_take_no_place_of_the_gateways():
+    """However many there were before."""
+    metrics = Metrics()
+    for n in range(100):
+        metrics.failed(WHO, "/v1", f"junk_{n}")
+    metrics.failed(WHO, "/v1", "rate_limit_exceeded")
+    assert value(metrics, "gateway_errors_total", route="/v1", code="rate_limit_exceeded") == 1
+
+
+def test_all_codes_of_the_gateway_and_its_providers_are_known():
+    """What the sources say in the usual ways is in the list."""
+    said = set()
+    for package in (tollway.gateway, tollway.provider):
+        for path in Path(package.__path__[0]).rglob("*.py"):
+            source = path.read_text()
+            said |= set(re.findall(r'(?:RequestRejected|Failure)\(\s*\d{3}, "(\w+)"', source))
+            said |= set(re.findall(r'\bcode(?:: str)? ?= ?"(\w+)"', source))
+    assert len(said) > 30
+    assert said <= KNOWN_CODES

@@ -17,6 +17,9 @@ from .probes import Probes
 from .upstreams import Upstreams
 from .upstreams import router as router_of_upstreams
 
+_QUERY = "tollway.query"
+"""Where a scope keeps its query while it passes the instrumentation."""
+
 _NO_SPANS = "/health$,/ready$,/metrics$"
 """Asked every few seconds by machines: their spans would bury those of people."""
 
@@ -48,13 +51,33 @@ def build_app(
         app.router.routes.extend(router.routes)  # an included router hides its routes from `_span_of`
     openapi.describe(app, config)
     traced: ASGIApp = OpenTelemetryMiddleware(
-        _head_as_get(app),
+        _head_as_get(_with_query(app)),
         excluded_urls=_NO_SPANS,
         default_span_details=lambda scope: _span_of(app, scope),
         tracer_provider=tracer_provider,
         exclude_spans=["receive", "send"],
     )
-    return _in_utf8(traced)
+    return _in_utf8(_without_query(traced))
+
+
+def _without_query(app: ASGIApp) -> ASGIApp:
+    """Hide the query from the instrumentation, which would store it: callers put keys there."""
+
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        if scope.get("query_string"):
+            scope = {**scope, "query_string": b"", _QUERY: scope["query_string"]}
+        await app(scope, receive, send)
+
+    return serve
+
+
+def _with_query(app: ASGIApp) -> ASGIApp:
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        if _QUERY in scope:
+            scope = {**scope, "query_string": scope[_QUERY]}
+        await app(scope, receive, send)
+
+    return serve
 
 
 def _head_as_get(app: ASGIApp) -> ASGIApp:

@@ -18,6 +18,7 @@ from tollway.gateway.resilience.breaker import Breaker, State
 from tollway.provider import Usage
 
 from .cells import Key, Sheet
+from .codes import KNOWN_CODES
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -33,7 +34,7 @@ _OVERHEAD_BUCKETS_S = (
 )
 
 _MAX_CODES = 64
-"""Error codes told apart: a provider may pass on an upstream's, and those are not ours to bound."""
+"""Error codes of others that are told apart: a provider may pass on an upstream's."""
 
 _CODE = re.compile(r"[a-z0-9_.-]{1,64}")
 
@@ -287,7 +288,7 @@ class Metrics:
 
     def code_label(self, code: str) -> str:
         """Return the code, or `other` when it is not one word or one too many."""
-        if code not in self._codes:
+        if code not in KNOWN_CODES and code not in self._codes:
             if len(self._codes) >= _MAX_CODES or not _CODE.fullmatch(code):
                 return "other"
             self._codes.add(code)
