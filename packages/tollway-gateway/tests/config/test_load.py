@@ -30,6 +30,11 @@ def with_routes(destinations: str, task: str = "llm/v1/chat", name: str = "split
 
 ALLOWED = "server.allowed_hosts[0]"
 TYPE, LIMIT = "endpoints[0].endpoint_type", "endpoints[0].limit"
+PERIOD = f"{LIMIT}.renewal_period"
+STORE_MODE = "tracing.store.file_mode"
+HEADER = "tracing.otlp.headers.a b"
+BODY = "server.max_body_bytes"
+DRAIN = "server.drain_timeout"
 
 SPLIT = "[{name: chat, traffic_percentage: 80}, {name: backup, traffic_percentage: 20}]"
 
@@ -166,7 +171,37 @@ def test_a_problem_is_one_line_that_editors_jump_to(tmp_path):
         ),
         (GOOD + "server: {max_answer_bytes: 0}\n", 8, "server.max_answer_bytes", "above 0", ""),
         (GOOD + "server: {drain_timeout: -1s}\n", 8, "server.drain_timeout", "no duration", ""),
-        (GOOD + "? [a]\n: b\n", 8, "", "a key must be plain text", ""),
+        (GOOD + "? [a]\n: b\n", 8, "", "a key must be plain text", "without a tag"),
+        *(
+            (
+                GOOD + f"tracing: {{store: {{file_mode: {mode}}}}}\n",
+                8,
+                STORE_MODE,
+                "no mode for files",
+                "0640",
+            )
+            for mode in ("0755", "0400", "7", "'640x'", "0o9", "-1", "1e3", "'06 40'", "'٠٦٤٠'")
+        ),
+        (GOOD + "tracing: {store: {layout: files}}\n", 8, "tracing.store.layout", "not there yet", "remove"),
+        (GOOD + "tracing: {store: [a]}\n", 8, "tracing.store", "must be one value", ""),
+        (
+            GOOD + "tracing: {otlp: {endpoint: 'http://c', headers: {'a b': c}}}\n",
+            8,
+            HEADER,
+            "of a header",
+            "-",
+        ),
+        (GOOD + "server: {max_body_bytes: 1e300}\n", 8, "server.max_body_bytes", "at most", ""),
+        (GOOD + f"server: {{max_body_bytes: {'9' * 5000}}}\n", 8, BODY, "too large a number", "smaller"),
+        (GOOD + "server: {drain_timeout: 101y}\n".replace("y", " years"), 8, DRAIN, "100 years", ""),
+        (GOOD + "server: {drain_timeout: 1e300}\n", 8, DRAIN, "100 years", ""),
+        (
+            with_limit(f"{{calls: 1, renewal_period: {'9' * 400}s}}"),
+            8,
+            f"{LIMIT}.renewal_period",
+            "100 years",
+            "",
+        ),
         (GOOD + "tracing: {store: !!python/name:os.system x}\n", 8, "tracing.store", "cannot be read", "tag"),
     ],
 )
@@ -276,11 +311,36 @@ def test_the_environment_speaks_where_the_file_is_silent(loaded):
     environ = {"OTEL_SERVICE_NAME": "fleet", "TOLLWAY_STORE": "elsewhere"}
     assert ("fleet", "elsewhere") == (
         loaded(GOOD, environ).tracing.service_name,
-        loaded(GOOD, environ).tracing.store,
+        loaded(GOOD, environ).tracing.store.path,
     )
     said = loaded(GOOD + "tracing: {service_name: own, store: here}\n", environ).tracing
-    assert ("own", "here") == (said.service_name, said.store)
-    assert ("tollway-gateway", "traces") == (loaded(GOOD).tracing.service_name, loaded(GOOD).tracing.store)
+    assert ("own", "here") == (said.service_name, said.store.path)
+    said = loaded(GOOD).tracing
+    assert ("tollway-gateway", "traces", 0o600) == (said.service_name, said.store.path, said.store.file_mode)
+
+
+@pytest.mark.parametrize(
+    ("store", "path", "mode"),
+    [
+        ("here", "here", 0o600),
+        ("{path: here}", "here", 0o600),
+        ('{path: here, file_mode: "0640"}', "here", 0o640),
+        ("{file_mode: 0644}", "elsewhere", 0o644),
+        ("{file_mode: 640}", "elsewhere", 0o640),
+        ("{file_mode: 0o660}", "elsewhere", 0o660),
+        ("{file_mode: $MODE}", "elsewhere", 0o640),
+        ("{}", "elsewhere", 0o600),
+    ],
+)
+def test_a_store_is_a_path_or_a_section(loaded, store: str, path: str, mode: int):
+    """A mode is what `chmod` calls it, with quotes or without; YAML takes 0644 for a number of base 8."""
+    environ = {"TOLLWAY_STORE": "elsewhere", "MODE": "0640"}
+    said = loaded(f"{GOOD}tracing: {{store: {store}}}\n", environ).tracing.store
+    assert (path, mode) == (said.path, said.file_mode)
+
+
+def test_the_environment_opens_no_store_that_the_file_closes(loaded):
+    assert loaded(GOOD + "tracing: {store: null}\n", {"TOLLWAY_STORE": "elsewhere"}).tracing.store is None
 
 
 def test_what_yaml_writes_is_read_back(loaded):

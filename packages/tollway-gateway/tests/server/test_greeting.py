@@ -36,9 +36,11 @@ def test_the_line_to_try_fits_the_endpoint(task: str, key: str):
     ("tracing", "line"),
     [
         ({}, "Traces: traces/<date>/<trace_id>.json; read them with: tollway traces list"),
-        ({"store": "my traces"}, "tollway traces list --store 'my traces'"),
+        ({"store": {"path": "my traces"}}, "tollway traces list --store 'my traces'"),
         ({"store": None}, "Traces: nowhere"),
         ({"store": None, "otlp": {"endpoint": "http://c:4318"}}, "Traces: http://c:4318"),
+        ({"store": None, "otlp": {"endpoint": "http://u:pw@c:4318"}}, "http://REDACTED:REDACTED@c:4318"),
+        ({"store": {"path": "a\x1b[2J"}}, r"Traces: a\x1b[2J/<date>"),
     ],
 )
 def test_where_the_traces_go(tracing: dict[str, Any], line: str):

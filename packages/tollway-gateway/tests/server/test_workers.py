@@ -35,17 +35,17 @@ with Signals() as signals, _woken() as wakes:
     signals.tell = lambda _: None
     sockets = [socket.socket() for _ in range(3)]
     try:
-        Parent(sockets, become, greet).run(signals, wakes)
+        Parent(sockets, become, greet, {drain_s}).run(signals, wakes)
     except StartError as error:
         say("failed:", error)
 say("end")
 """
 
 
-def lines_of(become: str) -> list[str]:
+def lines_of(become: str, drain_s: float = 30.0) -> list[str]:
     """Run a parent whose three workers do this, in an interpreter of its own: it forks."""
     body = "".join(f"    {line}\n" for line in become.strip("\n").splitlines())
-    run = [sys.executable, "-c", PARENT.format(become=body)]
+    run = [sys.executable, "-c", PARENT.format(become=body, drain_s=drain_s)]
     done = subprocess.run(run, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
     return done.stdout.splitlines()
 
@@ -134,3 +134,19 @@ def test_pauses_grow_with_every_early_death(lived_s: list[float], pauses_s: list
     """None after the first, at most half a minute; who lived a minute is not one that dies at every start."""
     pauses = Pauses()
     assert pauses_s == [pauses.after(lived) for lived in lived_s]
+
+
+def test_a_worker_that_does_not_stop_in_time_is_killed():
+    """The others end by themselves, and so does the parent."""
+    said = lines_of(
+        """
+line.send(LISTENS)
+until_told(line)
+if number == 1:
+    while True:
+        time.sleep(1000)
+say("stops", number)
+""",
+        drain_s=0.0,
+    )
+    assert ["end", "greeting", "stops 0", "stops 2"] == sorted(said)

@@ -34,6 +34,23 @@ def test_a_request_is_a_server_span_with_the_conventions_attributes(traced, asgi
     assert span.parent is None
 
 
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        (b"page=2&q=x%20y", "page=2&q=x%20y"),
+        (b"page=2&api_key=hush&sig=hush", "page=2&api_key=REDACTED&sig=REDACTED"),
+        (b"key=" + b"k" * 60_000 + b"&" + b"a=b&" * 1_000, ("key=REDACTED&" + "a=b&" * 1_000)[:1024]),
+        (b"", None),
+    ],
+)
+def test_a_query_is_recorded_where_it_is_asked_for(traced, asgi, query, kept):
+    """By the conventions without its secrets: those of `url.query`, and what is named like them."""
+    app = TraceMiddleware(asgi.answers(OK, LAST), tracer_provider=traced.provider, capture_query=True)
+    asgi.call(app, {**asgi.scope("/cart"), "query_string": query})
+
+    assert kept == traced.span.attributes.get("url.query")
+
+
 async def _text(_request):
     return PlainTextResponse("x")
 

@@ -66,7 +66,7 @@ def create_app(
         slow_s=None if config.tracing.slow_threshold_ms is None else config.tracing.slow_threshold_ms / 1000,
     )
     origins = OriginCheck(config.server.allowed_hosts, is_local=runtime.is_local)
-    lifetime = Lifetime(config, made, runtime, recorder, tracer_provider)
+    lifetime = Lifetime(config, made, runtime, recorder, calls, tracer_provider)
     if share is not None:
         lifetime.publish = tracing_numbers.publish
     if control is None:
@@ -87,7 +87,7 @@ def create_app(
         memory,
         origins,
         control=control,
-        lifespan=lifetime.serve,
+        lifetime=lifetime,
     )
 
 

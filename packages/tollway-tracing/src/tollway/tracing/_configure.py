@@ -21,7 +21,7 @@ from ._environment import Environment, SettingError, read_environment
 from ._instruments import observe
 from ._worker import SHUTDOWN_S
 from .engine import TracerProvider
-from .otlp import BatchProcessor, OTLPJsonExporter
+from .otlp import BatchProcessor, OTLPJsonExporter, split_credentials, traces_url
 from .sampling import RatioSlowSampler
 from .store import FileStore, FileStoreProcessor, set_default
 
@@ -182,6 +182,9 @@ def _grpc_exporter(given: Environment, otlp: str | None, headers: Mapping[str, s
     except ImportError:
         raise SettingError(_NEEDS_OTLP.format("OTEL_EXPORTER_OTLP_PROTOCOL=grpc")) from None
     endpoint = otlp or given.traces_endpoint or given.endpoint
+    if endpoint is not None:
+        endpoint, credentials = split_credentials(endpoint)
+        headers = {**credentials, **headers}
     insecure = True if endpoint and endpoint.startswith("http://") else None
     return OTLPSpanExporter(
         endpoint=endpoint,
@@ -193,16 +196,18 @@ def _grpc_exporter(given: Environment, otlp: str | None, headers: Mapping[str, s
 
 
 def _protobuf_exporter(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> Any:
-    from .otlp import traces_url
-
     try:
         from opentelemetry.exporter.otlp.proto.http import Compression
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError:
         raise SettingError(_NEEDS_OTLP.format("OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")) from None
     base = otlp or (None if given.traces_endpoint else given.endpoint)
+    endpoint = traces_url(base) if base else given.traces_endpoint
+    if endpoint is not None:
+        endpoint, credentials = split_credentials(endpoint)
+        headers = {**credentials, **headers}
     return OTLPSpanExporter(
-        endpoint=traces_url(base) if base else given.traces_endpoint,
+        endpoint=endpoint,
         headers=dict(headers) or None,
         timeout=_timeout_s(given),
         compression=Compression(given.compression or "none"),

@@ -1,7 +1,7 @@
 """The SERVER span of each request of an ASGI application, by the HTTP semantic conventions.
 
-https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server. Query strings are not recorded, and
-headers only when asked for: both carry keys.
+https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server. Query strings and headers are
+recorded only when asked for: both carry keys.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, TracerProvider
 
+from ._redaction import redacted_query
 from .propagation import extract
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -40,8 +41,9 @@ class TraceMiddleware:
     `client_disconnected`.
 
     `excluded` are paths that are passed through, exact or, with a `*` at the end, by their beginning. Headers
-    named in `capture_request_headers` and `capture_response_headers` become attributes. Without a tracer
-    provider no span is made, and the caller's context is passed on.
+    named in `capture_request_headers` and `capture_response_headers` become attributes, and with
+    `capture_query` the query string does (`url.query`), in which the values of parameters that are named like
+    secrets are replaced. Without a tracer provider no span is made, and the caller's context is passed on.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class TraceMiddleware:
         excluded: Collection[str] = (),
         capture_request_headers: Iterable[str] = (),
         capture_response_headers: Iterable[str] = (),
+        capture_query: bool = False,
     ) -> None:
         if isinstance(excluded, str):
             raise TypeError("excluded is a list of paths")
@@ -61,6 +64,7 @@ class TraceMiddleware:
         self._excluded_beginnings = tuple(path[:-1] for path in excluded if path.endswith("*"))
         self._request_headers = _attribute_names("request", capture_request_headers)
         self._response_headers = _attribute_names("response", capture_response_headers)
+        self._capture_query = capture_query
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, within a span where the scope is a request."""
@@ -71,6 +75,8 @@ class TraceMiddleware:
         method = scope.get("method", "GET")  # a WebSocket begins as one
         name = method if method in _METHODS else "HTTP"
         attributes = _attributes(scope, method, self._request_headers)
+        if self._capture_query and (query := scope.get("query_string")):
+            attributes["url.query"] = redacted_query(query.decode("latin-1"))[:_MAX_TEXT]
         span = self._tracer.start_span(name, parent, kind, attributes)
         token = otel_context.attach(trace.set_span_in_context(span, parent))
         try:

@@ -6,6 +6,7 @@ https://www.jaegertracing.io/docs/latest/architecture/apis/
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -16,7 +17,9 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ._redaction import redacted_url
 from .engine import KEPT_BECAUSE
+from .otlp import split_credentials
 from .store._content import ContentQuery
 from .store._lines import spans_of_object
 from .store._search import OrderBy, Progress
@@ -52,16 +55,19 @@ class JaegerReader:
         depth: int = DEEPEST,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-            raise ValueError(f"a Jaeger's URL begins with http:// or https://, not {url!r}")
+        if not _is_address(url):
+            shown = redacted_url(url)
+            raise ValueError(f"a Jaeger's URL begins with http:// or https://, not {shown!r}")
+        url, self._credentials = split_credentials(url)
         self._url = url.rstrip("/")
+        self._shown = redacted_url(self._url)
         self._timeout_s = timeout_s
         self._lookback_s = lookback_s
         self._depth = depth
         self._now_s = now_s
 
     def __repr__(self) -> str:
-        return f"JaegerReader({self._url!r})"
+        return f"JaegerReader({self._shown!r})"
 
     def get(self, trace_id: str) -> Trace | None:
         """Return a trace by its id (32 hex digits, any case), or None. Raises JaegerError."""
@@ -132,7 +138,7 @@ class JaegerReader:
     def _ask(self, path: str) -> dict[str, Any] | None:
         """Return the answer of the version 3 API; None where nothing is found."""
         request = urllib.request.Request(  # noqa: S310 - the scheme is checked by __init__
-            f"{self._url}/api/v3/{path}", headers={"Accept": "application/json"}
+            f"{self._url}/api/v3/{path}", headers={"Accept": "application/json", **self._credentials}
         )
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310 - as above
@@ -141,14 +147,24 @@ class JaegerReader:
             with error:
                 if error.code == NOT_FOUND:
                     return None
-                raise JaegerError(f"{self._url} answered {error.code}: {_message(error)}") from None
-        except OSError as error:
-            raise JaegerError(f"no answer from Jaeger at {self._url}: {error}") from None
-        except ValueError:
-            raise JaegerError(f"{self._url} does not answer in JSON: is it Jaeger's query service?") from None
+                raise JaegerError(f"{self._shown} answered {error.code}: {_message(error)}") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise JaegerError(f"no answer from Jaeger at {self._shown}: {error}") from None
+        except (ValueError, RecursionError):
+            raise JaegerError(
+                f"{self._shown} does not answer in JSON: is it Jaeger's query service?"
+            ) from None
         if not isinstance(said, dict):
-            raise JaegerError(f"{self._url} does not answer as Jaeger does")
+            raise JaegerError(f"{self._shown} does not answer as Jaeger does")
         return said
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 _ORDERS: dict[OrderBy, tuple[Callable[[Trace], Any], bool]] = {

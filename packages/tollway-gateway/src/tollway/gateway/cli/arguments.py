@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,11 @@ import typer
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.ASCII)
 
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+_LONGEST_S = 1e10
+"""Three centuries: neither ages nor durations are longer."""
+
+_MOST_BYTES = 2.0**63
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.ASCII)
 
@@ -41,9 +47,10 @@ def age_s(text: str) -> float:
 def size_bytes(text: str) -> int:
     """Read `500MB`, `2GB` (powers of 1024) or a number of bytes."""
     match = _SIZE.fullmatch(text.strip().lower())
-    if match is None:
+    size = float(match[1]) * _SIZES[match[2]] if match else math.inf
+    if size > _MOST_BYTES:
         raise typer.BadParameter(f"{text!r} is no size: write 500MB or 2GB")
-    return int(float(match[1]) * _SIZES[match[2]])
+    return int(size)
 
 
 def moment(text: str) -> datetime:
@@ -70,4 +77,5 @@ def pair(text: str) -> tuple[str, str]:
 def _span_s(text: str) -> float | None:
     match = _SPAN.fullmatch(text.strip().lower())
     unit_s = _UNITS_S.get(match[2]) if match else None
-    return None if match is None or unit_s is None else float(match[1]) * unit_s
+    seconds = math.inf if match is None or unit_s is None else float(match[1]) * unit_s
+    return seconds if seconds <= _LONGEST_S else None

@@ -6,6 +6,8 @@ from typing import NoReturn
 
 import typer
 
+from tollway.gateway.printable import printable
+
 FAILED = 1
 """It could not be done."""
 
@@ -15,5 +17,5 @@ BAD_INPUT = 2
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """Say what is wrong on standard error, and end."""
-    typer.echo(message, err=True)
+    typer.echo("\n".join(map(printable, message.split("\n"))), err=True)
     raise typer.Exit(code)

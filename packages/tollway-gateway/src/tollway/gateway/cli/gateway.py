@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tollway.gateway.printable import printable
+
 from .failing import BAD_INPUT, fail
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def start(
         listener = server.listen(host, port)
         if workers == 1:
             server.serve(config, listener, typer.echo, access_log=access_log)
+            server.leave()
         else:
             server.serve_by_workers(config, listener, typer.echo, workers=workers, access_log=access_log)
     except (server.AddressError, server.StartError) as error:
@@ -63,7 +66,7 @@ def check(config_path: ConfigPath) -> None:
     if config.routes:
         counts.append((len(config.routes), "route"))
     told = " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
-    typer.echo(f"{config_path} is good: {told}.")
+    typer.echo(f"{printable(str(config_path))} is good: {told}.")
 
 
 @app.command()

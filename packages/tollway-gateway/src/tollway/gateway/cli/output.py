@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,8 @@ import orjson
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from tollway.gateway.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +41,7 @@ def is_narrow() -> bool:
 
 def safe(text: str, style: str = "") -> Text:
     """Return text of spans and plugins as it can be shown: it never steers the terminal, nor is it markup."""
-    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-    return Text(shown, style=style)
+    return Text(printable(text), style=style)
 
 
 def print_table(
@@ -73,11 +75,18 @@ def print_lines(what: RenderableType) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as indented JSON."""
-    sys.stdout.buffer.write(
-        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE, default=str)
-    )
+    """Print a value as indented JSON, in which no text steers a terminal."""
+    data = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE, default=str)
+    lines = map(_ascii_where_needed, data.decode().split("\n"))
+    sys.stdout.buffer.write("\n".join(lines).encode())
     sys.stdout.buffer.flush()
+
+
+def _ascii_where_needed(line: str) -> str:
+    """Return a line of JSON with whatever is not printable as JSON escapes it; orjson leaves most of that."""
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
 
 
 def duration(ms: float) -> str:

@@ -112,7 +112,7 @@ def list_traces(  # noqa: PLR0913, PLR0917 - an option each
     if as_json:
         output.print_json([objects.summary(trace) for trace in traces])
     elif not traces:
-        typer.echo(f"No traces in {jaeger or store} match.", err=True)
+        _say_none(store, jaeger)
     else:
         shown = _ID_BEGINNING if output.is_narrow() else 32
         columns = ("trace id", "started", "duration", "status", "spans", "kept", "name")
@@ -177,7 +177,7 @@ def stats(  # noqa: PLR0913, PLR0917 - an option each
     if as_json:
         _print_stats_json(summed, errors)
     elif not traces:
-        typer.echo(f"No traces in {jaeger or store} match.", err=True)
+        _say_none(store, jaeger)
     else:
         _print_stats(summed, errors, limited=len(traces) == limit)
 
@@ -238,6 +238,13 @@ def prune(
 
     removed = stores.prune(store_of(store), max_age_s=older_than, max_bytes=max_size)
     typer.echo(f"{removed.traces} traces removed, {removed.bytes} bytes.")
+
+
+def _say_none(store: Path, jaeger: str | None) -> None:
+    from tollway.gateway.printable import printable, without_passwords
+
+    place = str(store) if jaeger is None else without_passwords(jaeger)
+    typer.echo(f"No traces in {printable(place)} match.", err=True)
 
 
 def _search(store: Path, jaeger: str | None, **filters: Any) -> list[Trace]:

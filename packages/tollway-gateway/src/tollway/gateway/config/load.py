@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from yaml import MappingNode
 
 from . import scalars
 from .endpoints import check_fallbacks, endpoints
@@ -13,6 +16,9 @@ from .problems import ConfigError, Wrong
 from .routes import check_routes, routes
 from .source import compose
 from .values import GatewayConfig
+
+_is_header_name = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+"""A token: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2"""
 
 
 def _header(at: At) -> str:
@@ -24,15 +30,27 @@ def _header(at: At) -> str:
 
 
 def _headers(at: At) -> dict[str, str]:
-    return fields(at, {key: Field(_header) for key in at.entries()})
+    entries = at.entries()
+    for key, (_, value) in entries.items():
+        if not _is_header_name(key):
+            value.problem("is not the name of a header", "use letters, digits and '-'")
+    return fields(at, {key: Field(_header) for key in entries})
 
 
 def _otlp(at: At) -> dict[str, Any]:
     return fields(at, {"endpoint": Field(scalars.url, required=True), "headers": Field(_headers)})
 
 
-def _store(at: At) -> str | None:
-    return None if at.is_null else scalars.text(at)
+_STORE_NOT_YET = {"layout": "other layouts are", "seal_after": "sealed days are"}
+
+
+def _store(at: At) -> dict[str, Any] | None:
+    if at.is_null:
+        return None
+    if not isinstance(at.node, MappingNode):
+        return {"path": scalars.text(at)}
+    table = {"path": Field(scalars.text), "file_mode": Field(scalars.file_mode)}
+    return fields(at, table, _STORE_NOT_YET)
 
 
 def _tracing(at: At) -> dict[str, Any]:
@@ -102,10 +120,6 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
     return GatewayConfig(**_values(found, environ))
 
 
-_TRACING_VARIABLES = {"service_name": "OTEL_SERVICE_NAME", "store": "TOLLWAY_STORE"}
-"""What speaks where the file is silent; `tracing.configure` knows OpenTelemetry's other variables."""
-
-
 def _values(found: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """Return what was read without the places that it was read from, and what the environment adds."""
     endpoint_values = [
@@ -116,13 +130,26 @@ def _values(found: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]
         {**route, "destinations": [values for _, values in route["destinations"][1]]}
         for _, route in found.get("routes", ())
     ]
-    said = {key: environ[name] for key, name in _TRACING_VARIABLES.items() if environ.get(name)}
     return {
         **found,
         "endpoints": endpoint_values,
         "routes": route_values,
-        "tracing": {**said, **found.get("tracing", {})},
+        "tracing": _with_environment(found.get("tracing", {}), environ),
     }
+
+
+def _with_environment(tracing: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the section with what speaks where the file is silent.
+
+    `tracing.configure` knows OpenTelemetry's other variables.
+    """
+    values = dict(tracing)
+    if name := environ.get("OTEL_SERVICE_NAME"):
+        values.setdefault("service_name", name)
+    store = values.get("store", {})
+    if store is not None and (path := environ.get("TOLLWAY_STORE")):
+        values["store"] = {"path": path, **store}
+    return values
 
 
 def _check_names(found: dict[str, Any]) -> None:

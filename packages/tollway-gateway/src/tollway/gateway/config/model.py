@@ -120,7 +120,10 @@ def _value(at: At, key: str, settings: tuple[Setting, ...] | None) -> Any:
         mend = wrong.mend
         if secrets.is_secret(key, settings) and mend.startswith("export "):
             mend += ", or give the path of a file that holds it"
-        at.problem(wrong.message, mend)
+        message = wrong.message
+        if secrets.is_secret(key, settings):
+            message = message.replace(at.shown, "its value")
+        at.problem(message, mend)
         return MISSING
 
 

@@ -8,22 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from yaml.constructor import ConstructorError, SafeConstructor
 
+from tollway.gateway.printable import without_passwords
+
+from . import secrets, tags
 from .problems import Problem, Wrong, did_you_mean
 
 MAX_NODES = 20_000
 """Values of one file with its aliases written out: a few nested aliases can stand for billions."""
 
-_MERGE = "tag:yaml.org,2002:merge"
-_NULL = "tag:yaml.org,2002:null"
-_STR = "tag:yaml.org,2002:str"
-_AS_WRITTEN = (_STR, "tag:yaml.org,2002:timestamp")
-"""Scalars that stay text: what YAML takes for a date is an API version here."""
+_SHOWN = 60
 
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
-
-_SHOWN = 60
 
 
 class TooLargeError(Exception):
@@ -62,7 +58,7 @@ class At:
     @property
     def is_null(self) -> bool:
         """Whether nothing stands here."""
-        return bool(self.node.tag == _NULL)
+        return tags.is_null(self.node)
 
     @property
     def is_scalar(self) -> bool:
@@ -71,11 +67,18 @@ class At:
 
     @property
     def shown(self) -> str:
-        """What the file says here, for messages: `$NAME` stays `$NAME`."""
+        """What the file says here, for messages: `$NAME` as it is, no secret, no URL's password."""
         if not isinstance(self.node, yaml.ScalarNode):
             return "a mapping" if isinstance(self.node, yaml.MappingNode) else "a list"
-        text = self.node.value
+        if self._may_be_secret():
+            return "its value"
+        text = without_passwords(self.node.value)
         return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+
+    def _may_be_secret(self) -> bool:
+        """Say whether this is a header, or a provider's setting that is named like a secret."""
+        setting = self.key.partition(".config.")[2]
+        return ".headers." in self.key or secrets.is_secret(setting, None)
 
     def problem(self, message: str, mend: str = "") -> None:
         """Note a problem here."""
@@ -88,10 +91,11 @@ class At:
         """
         if not isinstance(self.node, yaml.MappingNode):
             raise Wrong(f"must be a mapping of keys, not {self.shown}")
+        tags.check(self.node, self.shown)
         found: dict[str, tuple[yaml.Node, At]] = {}
         for key, value, merged in _pairs(self.node, self.report):
-            if not isinstance(key, yaml.ScalarNode):
-                self._at(key, "").problem("a key must be plain text")
+            if not isinstance(key, yaml.ScalarNode) or not tags.is_plain(key):
+                self._at(key, "").problem("a key must be plain text", "write it without a tag or brackets")
             elif key.value in found and not merged:
                 first = found[key.value][0].start_mark.line + 1
                 self._at(key, key.value).problem(f"given twice, first in line {first}", "remove one")
@@ -103,6 +107,7 @@ class At:
         """Return a list's values. Raises Wrong when this is no list."""
         if not isinstance(self.node, yaml.SequenceNode):
             raise Wrong(f"must be a list, not {self.shown}", "begin each entry with '- '")
+        tags.check(self.node, self.shown)
         self.report.visit()
         return [
             At(node, f"{self.key}[{place}]", self.report, self.inside)
@@ -114,15 +119,8 @@ class At:
         if not isinstance(self.node, yaml.ScalarNode):
             raise Wrong(f"must be one value, not {self.shown}")
         self.report.visit()
-        if self.node.tag in _AS_WRITTEN:
-            return self._resolved(self.node.value)
-        try:
-            value = SafeConstructor().construct_object(self.node)
-        except (ConstructorError, ValueError):
-            raise Wrong(f"{self.shown} cannot be read as {self.node.tag}", "remove the tag") from None
-        if value is None or isinstance(value, int | float):
-            return value
-        raise Wrong(f"{self.shown} is no plain value", "put it into quotes")
+        value = tags.value_of(self.node, self.shown)
+        return self._resolved(value) if isinstance(value, str) else value
 
     def plain(self) -> Any:
         """Return what stands here with all that is in it; problems inside are noted and left out."""
@@ -165,13 +163,13 @@ def _pairs(node: yaml.MappingNode, report: Report) -> Iterator[tuple[yaml.Node, 
     report.visit()
     merged: list[yaml.Node] = []
     for key, value in node.value:
-        if key.tag == _MERGE:
+        if key.tag == tags.MERGE:
             merged.extend(value.value if isinstance(value, yaml.SequenceNode) else [value])
         else:
             yield key, value, False
     for source in merged:
-        if not isinstance(source, yaml.MappingNode):
-            raise Wrong("<< must name a mapping")
+        if not isinstance(source, yaml.MappingNode) or not tags.is_plain(source):
+            raise Wrong("<< must name a mapping", "write <<: *name, where &name stands before a mapping")
         for key, value, _ in _pairs(source, report):
             yield key, value, True
 

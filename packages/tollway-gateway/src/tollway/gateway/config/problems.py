@@ -11,6 +11,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tollway.gateway.printable import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -22,10 +24,10 @@ class Problem:
     mend: str = ""
 
     def told(self, path: str) -> str:
-        """Return `file:line: key: message; mend`, the form that editors jump to."""
+        """Return `file:line: key: message; mend`, the form that editors jump to, in printable characters."""
         where = path if self.line is None else f"{path}:{self.line}"
         told = f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
-        return f"{told}; {self.mend}" if self.mend else told
+        return printable(f"{told}; {self.mend}" if self.mend else told)
 
 
 class ConfigError(Exception):

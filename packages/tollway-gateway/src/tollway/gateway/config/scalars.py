@@ -31,9 +31,16 @@ _UNITS_S = {
 }
 """Seconds of each unit; a plural `s` is taken off before."""
 
+MAX_COUNT = 2**53
+"""Whole numbers above it are no longer exact where they are computed with."""
+
+MAX_SECONDS = 100 * _UNITS_S["year"]
+
 _SPAN = re.compile(r"(\d+(?:\.\d+)?|)\s*([a-z]+)", re.ASCII)
 
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)", re.ASCII)
+
+_MODE = re.compile(r"(?:0o?)?([0-7]{3})")
 
 _NAME = re.compile(r"[a-zA-Z0-9_\-.]+", re.ASCII)
 
@@ -105,7 +112,7 @@ def count(at: At) -> int:
     value = _number(at)
     if value < 1 or value != int(value):
         raise Wrong(f"must be a whole number above 0, not {at.shown}")
-    return int(value)
+    return _counted(at, value)
 
 
 def count_or_0(at: At) -> int:
@@ -113,6 +120,12 @@ def count_or_0(at: At) -> int:
     value = _number(at)
     if value < 0 or value != int(value):
         raise Wrong(f"must be a whole number from 0 up, not {at.shown}")
+    return _counted(at, value)
+
+
+def _counted(at: At, value: float) -> int:
+    if value > MAX_COUNT:
+        raise Wrong(f"must be at most {MAX_COUNT}, not {at.shown}")
     return int(value)
 
 
@@ -183,7 +196,7 @@ def period_s(at: At) -> float:
     seconds = _span_s(value) if isinstance(value, str) else None
     if not seconds:
         raise Wrong(f"{at.shown} is no period", _PERIODS)
-    return seconds
+    return _bounded_s(at, seconds)
 
 
 def duration_s(at: At) -> float:
@@ -203,7 +216,24 @@ def duration_or_0_s(at: At) -> float:
             seconds = at_least_0(at)
         except Wrong:
             raise Wrong(f"{at.shown} is no duration", _DURATIONS) from None
+    return _bounded_s(at, seconds)
+
+
+def _bounded_s(at: At, seconds: float) -> float:
+    if seconds > MAX_SECONDS:
+        raise Wrong(f"must be at most 100 years, not {at.shown}")
     return seconds
+
+
+def file_mode(at: At) -> int:
+    """Read the mode of files in octal digits, as `chmod` takes them; their owner must read and write."""
+    value = at.scalar()
+    written = value if isinstance(value, str) else at.node.value
+    match = _MODE.fullmatch(written.strip())
+    mode = int(match[1], 8) if match else 0
+    if mode & 0o600 != 0o600 or mode & ~0o666:
+        raise Wrong(f"{at.shown} is no mode for files", 'write "0600", "0640" or "0644"')
+    return mode
 
 
 def url(at: At) -> str:

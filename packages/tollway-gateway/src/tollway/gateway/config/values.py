@@ -132,15 +132,22 @@ class RouteConfig(Value):
     sticky: StickyConfig = StickyConfig()
 
 
-class OTLPConfig(Value):
-    """Where spans go by OTLP/HTTP; `headers` may hold keys and is kept out of every repr."""
+class StoreConfig(Value):
+    """The folder of the trace files, and the mode of new ones: 0o600 is their owner's alone."""
 
-    endpoint: str
+    path: str = "traces"
+    file_mode: int = 0o600
+
+
+class OTLPConfig(Value):
+    """Where spans go by OTLP/HTTP; keys and passwords may be in both, which are kept out of every repr."""
+
+    endpoint: str = Field(repr=False)
     headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
 
 
 class TracingConfig(Value):
-    """What is recorded of requests; `store` is the folder of the trace files, None for no files.
+    """What is recorded of requests; None for `store` writes no trace files.
 
     None for `sampling_rate` leaves it to the environment (`TOLLWAY_SAMPLING_RATE`, `OTEL_TRACES_SAMPLER`).
     """
@@ -148,7 +155,7 @@ class TracingConfig(Value):
     service_name: str = "tollway-gateway"
     sampling_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     slow_threshold_ms: Annotated[float, Field(ge=0)] | None = None
-    store: str | None = "traces"
+    store: StoreConfig | None = StoreConfig()
     otlp: OTLPConfig | None = None
     capture_content: bool = False
 

@@ -95,4 +95,5 @@ class Hold:
     def release(self) -> None:
         """Give everything back."""
         count, self._bytes = self._bytes, 0
-        self._budget.give_back(count)
+        if count:
+            self._budget.give_back(count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tollway.gateway.guard.json_size import is_too_deep
-from tollway.gateway.telemetry.propagation import inject, raw_context
+from tollway.gateway.telemetry.propagation import inject
 from tollway.gateway.upstream import MAX_ERROR_BYTES, UpstreamClient, UpstreamStream
 from tollway.provider import (
     Answer,
@@ -40,7 +40,7 @@ class HTTPRunner:
     async def answer(self, call: Call, attempt: Attempt) -> Answer:
         """See `Runner.answer`."""
         request = self._request(call)
-        lines = inject(raw_context(attempt.span))
+        lines = inject(attempt.raw_context())
         response = await self._client.send(request, self._connect_s, lines, attempt.waited)
         attempt.upstream_headers = response.headers
         if not 200 <= response.status < 300:
@@ -55,7 +55,7 @@ class HTTPRunner:
     async def open(self, call: Call, attempt: Attempt) -> HTTPEvents:
         """See `Runner.open`."""
         request = self._request(call)
-        lines = inject(raw_context(attempt.span))
+        lines = inject(attempt.raw_context())
         stream = await self._client.open(request, self._connect_s, lines, attempt.waited)
         attempt.upstream_headers = stream.headers
         if 200 <= stream.status < 300:

@@ -18,7 +18,7 @@ from tollway.provider import Answer, BaseProvider, Call, ProviderError
 from tollway.provider.predictions import ChunkEncoder, answer_from, collect, stream_of
 
 from .endpoint import Attempt
-from .prediction import END, Prediction, TaskPieces, ThreadPieces, pieces_of
+from .prediction import END, Prediction, TaskPieces, ThreadPieces, is_async, pieces_of
 from .runtime import Runtime
 
 _RETRY_AFTER_S = 1.0
@@ -39,8 +39,7 @@ class PredictRunner:
         self._slots = slots
         self._threads = runtime.threads
         self._sources = _Sources(new_id=runtime.new_id, now_s=runtime.now_s)
-        predict = provider.predict
-        self._is_async = inspect.iscoroutinefunction(predict) or inspect.isasyncgenfunction(predict)
+        self._is_async = is_async(provider.predict)
 
     async def answer(self, call: Call, attempt: Attempt) -> Answer:
         """See `Runner.answer`."""

@@ -42,6 +42,7 @@ class AttemptRecord:
         "cancelled_by",
         "endpoint",
         "info",
+        "raw_context",
         "span",
         "upstream_headers",
     )
@@ -71,6 +72,7 @@ class AttemptRecord:
             Deferred(self._resolve_attributes),
             None if reason is None else record.links(),
         )
+        self.raw_context = getattr(self.span, "raw_context", self.span.get_span_context)
         record.last_attempt = self.span
 
     def waited(self, for_s: float) -> None:

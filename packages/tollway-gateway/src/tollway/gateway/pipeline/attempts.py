@@ -54,19 +54,19 @@ async def answer(plan: Plan, record: Record, deadline: Deadline, reply: Reply) -
 
 async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, relay: Relay | None) -> bytes:
     """Make one attempt, and what is hedged with it; return the body of a whole answer."""
-    endpoint = plan.endpoint
+    endpoint, limit = plan.endpoint, plan.limit()
     permit = plan.begin()
     if endpoint.hedge is not NO_HEDGE and plan.reason is None:
         after_s = endpoint.hedge.after_s(stream=call.stream)
         if after_s is not None:
             from .hedging import hedged  # most requests never come here
 
-            with deadline.expect(plan.limit()):
+            with deadline.expect(limit):
                 opened = await hedged(plan, call, record, deadline, permit, after_s)
             return await _finish(opened, plan, deadline, relay)
     attempt = AttemptRecord(record, endpoint, call, permit, plan.reason)
     try:
-        with deadline.expect(plan.limit()):
+        with deadline.expect(limit):
             if relay is None:
                 whole = await endpoint.runner.answer(call, attempt)
                 attempt.answered(whole)
@@ -78,7 +78,8 @@ async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, r
         attempt.end(error)
         raise
     attempt.end()
-    plan.served(endpoint)
+    if plan.key is not None:
+        plan.served(endpoint)
     return data
 
 
@@ -93,7 +94,8 @@ async def _finish(opened: Opened, plan: Plan, deadline: Deadline, relay: Relay |
         attempt.end(error)
         raise
     attempt.end()
-    plan.served(attempt.endpoint)
+    if plan.key is not None:
+        plan.served(attempt.endpoint)
     return data
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -13,6 +13,7 @@ from tollway.gateway.resilience.retry import RetryPolicy
 from tollway.gateway.resilience.shedding import Gate
 from tollway.gateway.resilience.upstream import Upstream
 from tollway.gateway.telemetry import Labels
+from tollway.gateway.telemetry.propagation import RawContext
 from tollway.provider import Answer, AnswerInfo, Call, Task
 
 from .admit import Limiter
@@ -25,9 +26,12 @@ class Attempt(Protocol):
     upstream_headers: Mapping[str, str] | None
     """Of the HTTP service that answered: they say by what name it knows the request."""
 
+    raw_context: Callable[[], RawContext]
+    """Returns the context of the attempt's span, to which an upstream's are children."""
+
     @property
     def span(self) -> Span:
-        """The span of the attempt, to which an upstream's are children."""
+        """The span of the attempt, which is current in a `predict`."""
 
     def waited(self, for_s: float) -> None:
         """Note seconds that were waited for the model: they are no overhead of ours."""

@@ -107,12 +107,12 @@ class Plan:
         "_candidates",
         "_destination",
         "_following",
-        "_key",
         "_record",
         "attempts",
         "call",
         "endpoint",
         "grant",
+        "key",
         "reason",
     )
 
@@ -127,7 +127,7 @@ class Plan:
         self.reason: str | None = None
         self.attempts = 0
         self._destination = destination
-        self._key = key = destination.key(headers, call.payload) if destination.by_conversation else None
+        self.key = key = destination.key(headers, call.payload) if destination.by_conversation else None
         self._record = record
         self._candidates: Iterator[Endpoint] = destination.candidates(key)
         self._following: Endpoint | None = None
@@ -194,9 +194,8 @@ class Plan:
         return self._following if self.has_following() and self._following is not None else self.endpoint
 
     def served(self, endpoint: Endpoint) -> None:
-        """Note who answered."""
-        if self._key is not None:
-            self._destination.served(self._key, endpoint.name)
+        """Note who answered, where the next request of the conversation is to go there."""
+        self._destination.served(self.key, endpoint.name)
 
     def close(self) -> None:
         """Settle what the call was granted."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -125,6 +126,11 @@ class Prediction:
 
 _abandoned: set[asyncio.Task[Any]] = set()
 """Tasks that nobody waits for: the event loop itself holds them only weakly."""
+
+
+def is_async(predict: object) -> bool:
+    """Say whether a `predict` runs in the event loop."""
+    return inspect.iscoroutinefunction(predict) or inspect.isasyncgenfunction(predict)
 
 
 def pieces_of(prediction: Prediction, value: Any) -> ThreadPieces | TaskPieces | None:

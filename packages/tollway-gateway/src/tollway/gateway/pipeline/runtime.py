@@ -55,8 +55,3 @@ class Runtime:
     def folder(self) -> str | None:
         """The folder of all workers; None for one alone."""
         return None if self.share is None else self.share.folder
-
-    async def close(self) -> None:
-        """Close every connection; threads end when their calls do, and take no more."""
-        self.threads.close()
-        await self.client.close()

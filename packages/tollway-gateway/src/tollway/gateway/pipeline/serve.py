@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from tollway.gateway.config.values import ServerConfig
 from tollway.gateway.guard.memory import Hold, MemoryBudget
@@ -28,7 +28,19 @@ _log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-Lifespan = Callable[[Receive, Send], Awaitable[None]]
+
+
+class Lifetime(Protocol):
+    """What starts before the first request and ends after the last; see `serving.Lifetime`."""
+
+    async def serve(self, receive: Receive, send: Send) -> None:
+        """Speak ASGI's lifespan protocol."""
+
+    def end_within(self, left_s: Callable[[], float]) -> None:
+        """Let a server say how much time is left for the end, in seconds."""
+
+    def left_behind(self) -> str:
+        """Say what has not ended; empty when all has."""
 
 
 class Gateway:
@@ -43,7 +55,7 @@ class Gateway:
         origins: OriginCheck,
         *,
         control: ASGIApp,
-        lifespan: Lifespan,
+        lifetime: Lifetime,
     ) -> None:
         self.metrics = recorder.metrics
         self._routes = routes
@@ -52,7 +64,7 @@ class Gateway:
         self._memory = memory
         self._origins = origins
         self._control = control
-        self._lifespan = lifespan
+        self.lifetime = lifetime
         self._timers: Timers | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,6 +84,7 @@ class Gateway:
         except (RequestRejected, ProviderError) as error:
             await _fail(scope, reply, record, failure_of(error))
         except asyncio.CancelledError:  # the server stops, and has waited as long as it would
+            self._recorder.cut_off += 1
             await _fail(scope, reply, record, STOPPING)
         except Exception:
             _log.exception("a request failed inside the gateway, trace %s", record.trace_id)
@@ -115,7 +128,7 @@ class Gateway:
         """Serve what is not the pipeline's: the control plane, and the application's own lifespan."""
         if scope["type"] == "lifespan":
             observe(scope, self._count_malformed)
-            await self._lifespan(receive, send)
+            await self.lifetime.serve(receive, send)
         else:
             await self._control(scope, receive, send)
 

@@ -2,6 +2,16 @@
 
 from .address import AddressError, Listener, is_loopback, listen
 from .run import StartError, serve
+from .stopping import leave
 from .workers import serve_by_workers
 
-__all__ = ["AddressError", "Listener", "StartError", "is_loopback", "listen", "serve", "serve_by_workers"]
+__all__ = [
+    "AddressError",
+    "Listener",
+    "StartError",
+    "is_loopback",
+    "leave",
+    "listen",
+    "serve",
+    "serve_by_workers",
+]

@@ -10,6 +10,7 @@ import orjson
 
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig
 from tollway.gateway.examples import example_of
+from tollway.gateway.printable import printable, without_passwords
 
 
 def greeting(config: GatewayConfig, url: str, command: str = "tollway") -> str:
@@ -24,7 +25,7 @@ def greeting(config: GatewayConfig, url: str, command: str = "tollway") -> str:
 
 def _endpoint(endpoint: EndpointConfig, width: int) -> str:
     model = endpoint.model
-    return f"{endpoint.name:{width}}  {endpoint.endpoint_type}  {model.provider}: {model.name}"
+    return printable(f"{endpoint.name:{width}}  {endpoint.endpoint_type}  {model.provider}: {model.name}")
 
 
 def _curl(endpoint: EndpointConfig, url: str) -> list[str]:
@@ -39,11 +40,12 @@ def _traces(config: GatewayConfig, command: str) -> str:
     tracing = config.tracing
     places = []
     if tracing.store is not None:
-        folder = os.path.join(tracing.store, "")
-        option = (
-            "" if os.path.normpath(tracing.store) == "traces" else f" --store {shlex.quote(tracing.store)}"
+        store = tracing.store.path
+        folder = os.path.join(store, "")
+        option = "" if os.path.normpath(store) == "traces" else f" --store {printable(shlex.quote(store))}"
+        places.append(
+            f"{printable(folder)}<date>/<trace_id>.json; read them with: {command} traces list{option}"
         )
-        places.append(f"{folder}<date>/<trace_id>.json; read them with: {command} traces list{option}")
     if tracing.otlp is not None:
-        places.append(tracing.otlp.endpoint)
+        places.append(without_passwords(tracing.otlp.endpoint))
     return " and ".join(places) or "nowhere (tracing.store is null, and there is no tracing.otlp)"

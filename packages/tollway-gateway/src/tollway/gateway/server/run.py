@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -16,7 +17,7 @@ import uvloop
 
 from tollway.gateway.app import create_app
 from tollway.gateway.config.values import GatewayConfig
-from tollway.gateway.pipeline import Runtime, Share
+from tollway.gateway.pipeline import Gateway, Runtime, Share
 
 from .access_log import AccessLog, lines_of, missing_line
 from .address import Listener, is_loopback, refused
@@ -24,6 +25,7 @@ from .greeting import greeting
 from .http1 import HTTPProtocol
 from .log_writer import Descriptor, LogWriter
 from .signals import Signals
+from .stopping import StopDeadline, log_left_behind
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +51,11 @@ def serve(
     def greet() -> None:
         say(greeting(config, listener.url, command()))
 
-    with Signals() as signals, prepared(config, listener.socket, greet, access_log=access_log) as server:
+    deadline = StopDeadline(config.server.drain_timeout_s)
+    with (
+        Signals(deadline.asked) as signals,
+        prepared(config, listener.socket, greet, deadline, access_log=access_log) as server,
+    ):
         signals.tell = server.stop
         if not signals.count:  # while models were loaded
             run(server, listener.socket)
@@ -67,23 +73,31 @@ def prepared(
     config: GatewayConfig,
     listening: socket.socket,
     started: Callable[[], None],
+    deadline: StopDeadline,
     *,
     share: Share | None = None,
     access_log: bool,
 ) -> Iterator[Server]:
     """Give a server with everything loaded, which calls `started` once it listens. Raises StartError."""
     with contextlib.ExitStack() as at_end:
-        app: Any = _made(config, share, is_local=is_loopback(listening.getsockname()[0]))
+        gateway = _made(config, share, is_local=is_loopback(listening.getsockname()[0]))
+        gateway.lifetime.end_within(deadline.left_s)
+        deadline.left_behind = gateway.lifetime.left_behind
+        app: Any = gateway
         if access_log:
             writer = LogWriter(Descriptor(sys.stdout.fileno()), lines_of, missing_line)
             app = AccessLog(app, at_end.enter_context(writer).put)
         yield _server(app, config, started)
+        log_left_behind(gateway.lifetime.left_behind())
 
 
 def run(server: Server, listening: socket.socket) -> None:
-    """Serve until the server is told to stop. Raises StartError and AddressError."""
+    """Serve until the server is told to stop. Raises StartError and AddressError.
+
+    The event loop stays open: closing it would wait for tasks and threads that hang. The process is to end.
+    """
     try:
-        uvloop.run(server.serve(sockets=[listening]))
+        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(server.serve(sockets=[listening]))
     except OSError as error:
         host, port = listening.getsockname()[:2]
         raise refused(host, port, error) from error
@@ -110,7 +124,7 @@ def _server(app: Any, config: GatewayConfig, started: Callable[[], None]) -> Ser
     )
 
 
-def _made(config: GatewayConfig, share: Share | None, *, is_local: bool) -> Any:
+def _made(config: GatewayConfig, share: Share | None, *, is_local: bool) -> Gateway:
     try:
         return create_app(config, runtime=Runtime(share=share, is_local=is_local))
     except Exception as error:  # a plugin's constructor may fail in any way it likes

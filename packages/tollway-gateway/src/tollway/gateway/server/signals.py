@@ -16,10 +16,13 @@ _PATIENCE = 2
 class Signals:
     """Counts the signals that ask for the end, and passes each on to what serves, once there is something.
 
+    `asked` is told of each in any case: how many there were.
+
     While models load none interrupts: llama.cpp never comes back from freeing a model that is half loaded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Callable[[int], None] = lambda _: None) -> None:
+        self._asked = asked
         self.count = 0
         self.tell: Callable[[int], None] | None = None
         """Told how many signals there were, at each of them."""
@@ -36,6 +39,7 @@ class Signals:
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.count += 1
+        self._asked(self.count)
         if self.tell is not None:
             self.tell(self.count)
         elif self.count > _PATIENCE:

@@ -15,6 +15,7 @@ from tollway.gateway.pipeline import Share
 
 from .address import AddressError
 from .run import StartError, prepared, run
+from .stopping import StopDeadline
 
 _log = logging.getLogger(__name__)
 
@@ -74,9 +75,17 @@ def work(
         # A terminal and systemd send them to parent and workers both, and two would be one too many.
         signal.signal(number, _leave_to_parent)
     line = Line(end)
+    deadline = StopDeadline(config.server.drain_timeout_s)
+
+    def stop(asked: int) -> None:
+        deadline.asked(asked)
+        server.stop(asked)
+
     try:
-        with prepared(config, listening, line.listens, share=share, access_log=access_log) as server:
-            line.tell = server.stop
+        with prepared(
+            config, listening, line.listens, deadline, share=share, access_log=access_log
+        ) as server:
+            line.tell = stop
             if line.is_quiet():  # while models were loaded
                 run(server, listening)
     except (StartError, AddressError) as error:

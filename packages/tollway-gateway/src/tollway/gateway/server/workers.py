@@ -7,10 +7,10 @@ no model, so that a fork at any later time is as clean as the first. Between it 
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import logging
+import math
 import os
 import select
 import shutil
@@ -30,12 +30,16 @@ from .address import SPREADS, Listener, spread
 from .greeting import greeting
 from .run import StartError, command, set_up_process
 from .signals import Signals
+from .stopping import leave, stop_s
 from .worker import FAILS, LISTENS, STOP, work
 
 _log = logging.getLogger(__name__)
 
 _HURRY = 2
 """Signals after which a worker that still loads its models is no longer waited for."""
+
+_KILL_AFTER_S = 1.0
+"""How long after its time a worker is killed that cannot even end itself: its event loop hangs, say."""
 
 _STEADY_S = 60.0
 """Who lived so long and dies does not die at every start."""
@@ -73,7 +77,8 @@ def serve_by_workers(
             return work(config, sockets[number], end, Share(folder, number), access_log=access_log)
 
         _load_what_all_need()
-        parent = Parent(sockets, become, lambda: say(greeting(config, listener.url, command())))
+        drain_s = config.server.drain_timeout_s
+        parent = Parent(sockets, become, lambda: say(greeting(config, listener.url, command())), drain_s)
         parent.run(signals, wakes)
 
 
@@ -108,7 +113,7 @@ class Parent:
 
     The first starts alone: what is wrong with the configuration is said once, and the first answer is as
     early as with one worker. `become` is what a worker does, given its number and its end of the line; it
-    returns an exit code. `greet` is called when all listen.
+    returns an exit code. `greet` is called when all listen. Workers have `drain_s` seconds to end requests.
     """
 
     def __init__(
@@ -116,12 +121,16 @@ class Parent:
         sockets: list[socket.socket],
         become: Callable[[int, socket.socket], int],
         greet: Callable[[], None],
+        drain_s: float = 30.0,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sockets = sockets
         self._become = become
         self._greet = greet
+        self._drain_s = drain_s
         self._clock_s = clock_s
+        self._asked = 0
+        self._kill_at_s = math.inf
         self._workers: dict[int, _Worker] = {}
         self._due_s = {0: clock_s()}
         """By place: when a worker is to be started there."""
@@ -181,14 +190,10 @@ class Parent:
             for worker in self._workers.values():
                 worker.line.close()  # a line ends with its parent only if nobody else holds its end
             code = self._become(number, line)
-            atexit._run_exitfuncs()  # providers may rely on it
         except BaseException:
             _log.critical("a worker fails", exc_info=True)
         finally:
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(OSError, ValueError):
-                    stream.flush()
-            os._exit(code)
+            leave(code)
 
     def _wait(self, wakes: int) -> None:
         """Wait until a worker says something, a signal comes, or the next worker is to be started."""
@@ -198,8 +203,8 @@ class Parent:
             if not worker.hung_up:
                 poll.register(worker.line, select.POLLIN)
         if self._workers or self._due_s:
-            due_s = min(self._due_s.values(), default=None)
-            poll.poll(None if due_s is None else max(0.0, due_s - self._clock_s()) * 1000)
+            due_s = min((*self._due_s.values(), self._kill_at_s))
+            poll.poll(None if due_s == math.inf else max(0.0, due_s - self._clock_s()) * 1000)
         with contextlib.suppress(BlockingIOError):
             os.read(wakes, 4096)
 
@@ -248,6 +253,10 @@ class Parent:
             self._greet()
 
     def _stop(self, asked: int) -> None:
+        if asked > self._asked:
+            self._asked = asked
+            latest_s = self._clock_s() + stop_s(asked, self._drain_s) + _KILL_AFTER_S
+            self._kill_at_s = min(self._kill_at_s, latest_s)
         self._due_s.clear()
         for listening in self._sockets:
             listening.close()  # a connection must not wait where nobody takes it
@@ -256,7 +265,7 @@ class Parent:
                 if asked > worker.told:
                     worker.line.send(STOP * (asked - worker.told))
             worker.told = max(worker.told, asked)
-            if asked > _HURRY and not worker.said:
+            if (asked > _HURRY and not worker.said) or self._clock_s() >= self._kill_at_s:
                 os.kill(worker.pid, signal.SIGKILL)
 
 

@@ -10,11 +10,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
+from tollway.tracing.propagation import RawContext
 from tollway.tracing.propagation import extract_trace_context as extract
-from tollway.tracing.propagation import raw_context
 from tollway.tracing.propagation import span_context_lines as inject
 
-__all__ = ["SPAN_KEY", "context_of", "extract", "inject", "raw_context"]
+__all__ = ["SPAN_KEY", "RawContext", "context_of", "extract", "inject"]
 
 
 def context_of(span: Span) -> Context:

@@ -3,6 +3,14 @@
 from ._batch import BatchProcessor
 from ._encode import Encoder, encode_span
 from ._export import ExportCounts, OTLPJsonExporter
-from ._http import traces_url
+from ._http import split_credentials, traces_url
 
-__all__ = ["BatchProcessor", "Encoder", "ExportCounts", "OTLPJsonExporter", "encode_span", "traces_url"]
+__all__ = [
+    "BatchProcessor",
+    "Encoder",
+    "ExportCounts",
+    "OTLPJsonExporter",
+    "encode_span",
+    "split_credentials",
+    "traces_url",
+]

@@ -20,8 +20,10 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach,
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from tollway.tracing._redaction import redacted_url
+
 from ._encode import Encoder
-from ._http import Poster, traces_url
+from ._http import Poster, split_credentials, traces_url
 
 _logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class ExportCounts:
 class OTLPJsonExporter(SpanExporter):
     """Sends spans to `endpoint` + `/v1/traces` (or to `traces_endpoint` as it is) as OTLP JSON.
 
+    User and password in the URL become an `Authorization` header; neither they nor a query are ever logged.
     timeout_s bounds one `export`, retries included. Not for use by several threads at once, as the
     specification says of exporters.
     """
@@ -69,7 +72,7 @@ class OTLPJsonExporter(SpanExporter):
     ) -> None:
         if compression not in (None, "none", "gzip"):
             raise ValueError(f"compression is gzip or none, not {compression!r}")
-        self.url = traces_endpoint or traces_url(endpoint)
+        self.url, credentials = split_credentials(traces_endpoint or traces_url(endpoint))
         self.counts = ExportCounts()
         self._gzip = compression == "gzip"
         self._timeout_s = timeout_s
@@ -82,7 +85,7 @@ class OTLPJsonExporter(SpanExporter):
         own = {"Content-Type": "application/json", "User-Agent": "tollway-tracing"}
         if self._gzip:
             own["Content-Encoding"] = "gzip"
-        self._poster = Poster(self.url, {**own, **(headers or {})}, timeout_s)
+        self._poster = Poster(self.url, {**own, **credentials, **(headers or {})}, timeout_s)
         self._failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -107,7 +110,7 @@ class OTLPJsonExporter(SpanExporter):
         self.counts.failed_spans += spans
         if not self._failing:  # one line for an outage, not one for each batch
             self._failing = True
-            _logger.warning("cannot export spans to %s: %s", self.url, problem)
+            _logger.warning("cannot export spans to %s: %s", redacted_url(self.url), problem)
         return SpanExportResult.FAILURE
 
     def _send(self, body: bytes) -> str | None:
@@ -146,7 +149,8 @@ class OTLPJsonExporter(SpanExporter):
         if rejected > 0:
             self.counts.rejected_spans += rejected
             self.counts.exported_spans -= rejected
-            _logger.warning("%s rejected %d spans: %s", self.url, rejected, partial.get("errorMessage", ""))
+            why = partial.get("errorMessage", "")
+            _logger.warning("%s rejected %d spans: %s", redacted_url(self.url), rejected, why)
 
     def _retry_after_s(self, value: str) -> float:
         """Return the seconds of a `Retry-After` (RFC 9110 section 10.2.3); 0 where there is none."""
@@ -154,7 +158,7 @@ class OTLPJsonExporter(SpanExporter):
             return float(value)
         try:
             when = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
         when = when if when.tzinfo else when.replace(tzinfo=UTC)
         return max(0.0, (when - datetime.fromtimestamp(self._now_s(), UTC)).total_seconds())

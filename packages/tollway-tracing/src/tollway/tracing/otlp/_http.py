@@ -2,8 +2,11 @@
 
 import http.client
 import ssl
+from base64 import b64encode
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from tollway.tracing._redaction import redacted_url
 
 MAX_ANSWER_BYTES = 65_536
 """An OTLP answer is a few bytes; whoever sends more is no OTLP receiver."""
@@ -20,16 +23,38 @@ def traces_url(base: str) -> str:
     return base if base.endswith(TRACES_PATH) else base + TRACES_PATH
 
 
+def split_credentials(url: str) -> tuple[str, dict[str, str]]:
+    """Return a URL without the user and password in it, and the header that carries them.
+
+    https://www.rfc-editor.org/rfc/rfc7617#section-2. A URL that cannot be read is returned as it is.
+    """
+    try:
+        parts = urlsplit(url)
+        user, password, _ = parts.username, parts.password, parts.port
+    except ValueError:
+        return url, {}
+    if user is None:
+        return url, {}
+    pair = f"{unquote(user)}:{unquote(password or '')}".encode()
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return bare, {"Authorization": f"Basic {b64encode(pair).decode()}"}
+
+
 class Poster:
     """Posts to one URL over one connection, opened when needed and again when the peer closed it."""
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"an OTLP endpoint is an http:// or https:// URL, not {url!r}")
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:  # a port, or an IPv6 address, that is none; its text would show what is there
+            host = port = None
+        if host is None or parts.scheme not in ("http", "https"):
+            shown = redacted_url(url)
+            raise ValueError(f"an OTLP endpoint is an http:// or https:// URL, not {shown!r}")
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._headers = dict(headers)
-        self._connection = self._new_connection(parts.scheme, parts.hostname, parts.port, timeout_s)
+        self._connection = self._new_connection(parts.scheme, host, port, timeout_s)
 
     @staticmethod
     def _new_connection(

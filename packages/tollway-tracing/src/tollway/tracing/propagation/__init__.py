@@ -1,6 +1,7 @@
 """Trace context between services: W3C Trace Context level 2, strict."""
 
 from ._headers import (
+    RawContext,
     extract,
     extract_trace_context,
     inject,
@@ -21,6 +22,7 @@ from ._tracestate import (
 
 __all__ = [
     "BaggagePropagator",
+    "RawContext",
     "TraceContextPropagator",
     "W3CTraceState",
     "extract",

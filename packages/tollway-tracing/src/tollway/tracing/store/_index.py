@@ -55,7 +55,8 @@ def row_of(line: bytes, day: str) -> Row | None:
     """Return the row of a line; None for a line that is torn."""
     try:
         _, written, *fields = orjson.loads(line)
-        return Row(Summary(*fields), int(written, 16), day)
+        row = Row(Summary(*fields), int(written, 16), day)
+        return row if row.summary.is_sound else None
     except (ValueError, TypeError):
         return None
 

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from tollway.tracing.otlp._encode import REMOTE, Encoder, encoded
 
-from ._summary import Summary, summarise
+from ._summary import MAX_NS, Summary, summarise
 from ._views import KINDS, STATUSES, EventView, SpanView, time_of
 
 MAX_LINE_BYTES = 1_000_000
@@ -65,7 +65,7 @@ def summary_of(line: bytes) -> Summary:
     try:
         item = orjson.loads(head + b"}")
         return Summary.from_object(item["traceId"], item["summary"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         raise ValueError("not a line of this store") from error
 
 
@@ -78,7 +78,7 @@ def spans_of_object(item: Mapping[str, Any]) -> list[SpanView]:
     """Return the spans of OTLP `TracesData` as JSON reads it. Raises ValueError for anything else."""
     try:
         return list(_spans(item))
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError("not OTLP TracesData") from error
 
 
@@ -86,7 +86,7 @@ def _spans(item: Mapping[str, Any]) -> Iterator[SpanView]:
     for block in item["resourceSpans"]:
         resource = attributes_of(block.get("resource", {}))
         for scoped in block.get("scopeSpans", ()):
-            scope = scoped.get("scope", {}).get("name", "")
+            scope = _text(scoped.get("scope", {}).get("name", ""))
             for span in scoped.get("spans", ()):
                 yield _span(span, resource, scope)
 
@@ -94,18 +94,18 @@ def _spans(item: Mapping[str, Any]) -> Iterator[SpanView]:
 def _span(item: Mapping[str, Any], resource: Mapping[str, Any], scope: str) -> SpanView:
     status = item.get("status", {})
     return SpanView(
-        trace_id=item["traceId"],
-        span_id=item["spanId"],
-        parent_id=item.get("parentSpanId") or None,
-        name=item.get("name", ""),
+        trace_id=_text(item["traceId"]),
+        span_id=_text(item["spanId"]),
+        parent_id=_text(item.get("parentSpanId", "")) or None,
+        name=_text(item.get("name", "")),
         kind=KINDS[item.get("kind", 0)],
-        start_ns=int(item["startTimeUnixNano"]),
-        end_ns=int(item["endTimeUnixNano"]),
+        start_ns=_moment(item["startTimeUnixNano"]),
+        end_ns=_moment(item["endTimeUnixNano"]),
         status=STATUSES[status.get("code", 0)],
-        status_message=status.get("message", ""),
+        status_message=_text(status.get("message", "")),
         attributes=attributes_of(item),
         events=tuple(_event(event) for event in item.get("events", ())),
-        links=tuple((link["traceId"], link["spanId"]) for link in item.get("links", ())),
+        links=tuple((_text(link["traceId"]), _text(link["spanId"])) for link in item.get("links", ())),
         resource=resource,
         scope=scope,
         parent_is_remote=bool(item.get("flags", 0) & REMOTE),
@@ -113,14 +113,25 @@ def _span(item: Mapping[str, Any], resource: Mapping[str, Any], scope: str) -> S
 
 
 def _event(item: Mapping[str, Any]) -> EventView:
-    time_ns = int(item["timeUnixNano"])
-    return EventView(item.get("name", ""), time_of(time_ns), attributes_of(item), time_ns)
+    time_ns = _moment(item["timeUnixNano"])
+    return EventView(_text(item.get("name", "")), time_of(time_ns), attributes_of(item), time_ns)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise TypeError("not text")
+
+
+def _moment(value: Any) -> int:
+    """Return nanoseconds, which OTLP writes as text, within what a calendar can hold."""
+    return max(0, min(int(value), MAX_NS))
 
 
 def attributes_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the attributes of a resource, span or event as Python values."""
     pairs = item.get("attributes", ())
-    return MappingProxyType({pair["key"]: value_of(pair.get("value", {})) for pair in pairs})
+    return MappingProxyType({_text(pair["key"]): value_of(pair.get("value", {})) for pair in pairs})
 
 
 def value_of(item: Mapping[str, Any]) -> Any:

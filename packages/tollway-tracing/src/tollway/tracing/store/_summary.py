@@ -15,6 +15,11 @@ from tollway.tracing.otlp._encode import to_json
 NS_PER_S = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
 
+MAX_NS = 2**63 - 1
+"""The latest moment, in the year 2262, and the longest time: what OTLP's numbers and a calendar can hold."""
+
+_STATUSES = frozenset({"OK", "ERROR", "UNSET"})
+
 _FAR = 2
 
 
@@ -54,8 +59,11 @@ class Summary(NamedTuple):
 
     @classmethod
     def from_object(cls, trace_id: str, item: Mapping[str, Any]) -> "Summary":
-        """Return the summary that `to_json` wrote. Raises KeyError, TypeError or ValueError otherwise."""
-        return cls(
+        """Return the summary that `to_json` wrote.
+
+        Raises KeyError, TypeError, ValueError or OverflowError otherwise.
+        """
+        summary = cls(
             trace_id=trace_id,
             start_ns=ns_of(item["start"]),
             duration_ns=round(item["duration_ms"] * 1e6),
@@ -65,6 +73,22 @@ class Summary(NamedTuple):
             span_count=item["span_count"],
             service=item["service"],
             has_root=item["has_root"],
+        )
+        if not summary.is_sound:
+            raise ValueError("not a summary")
+        return summary
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it can be one: what lies in a file or an index may be anybody's."""
+        trace_id, start_ns, duration_ns, status, *texts, span_count, service, _ = self
+        return (
+            type(trace_id) is str
+            and type(start_ns) is type(duration_ns) is type(span_count) is int
+            and 0 <= start_ns <= MAX_NS
+            and 0 <= duration_ns <= MAX_NS
+            and status in _STATUSES
+            and all(text is None or type(text) is str for text in (*texts, service))
         )
 
 
