@@ -123,3 +123,35 @@ def wait_until(condition) -> None:
             return
         waiting.wait(0.01)
     pytest.fail("it did not come to be")
+
+
+def deep(depth: int) -> str:
+    return '{"a":' + "[" * depth + "]" * depth + "}"
+
+
+@pytest.fixture
+def claude(gateway, upstream):
+    """Starts a gateway whose endpoint `chat` speaks Anthropic's dialect to an upstream with this script."""
+
+    def start(script):
+        settings = {"anthropic_api_key": "k", "anthropic_api_base": f"{upstream(script).url}/v1"}
+        model = {"provider": "anthropic", "name": "claude", "config": settings}
+        return gateway({"endpoints": [{"name": "chat", "endpoint_type": "llm/v1/chat", "model": model}]})
+
+    return start
+
+
+def test_json_that_becomes_too_deep_in_another_dialect_is_the_callers_fault(claude):
+    """The arguments of a tool call are text in one dialect and JSON in the other."""
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": deep(300)}}
+    history = [{"role": "user", "content": "hi"}, {"role": "assistant", "tool_calls": [call]}]
+    answer = ask(claude(lambda exchange: exchange.answer({})), chat(messages=history))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "json_too_deep")
+
+
+def test_an_answer_that_is_nested_too_deep_is_the_upstreams_fault(claude):
+    """It cannot be written in the caller's dialect."""
+    block = '{"type":"tool_use","id":"a","name":"f","input":' + deep(300) + "}"
+    message = f'{{"type":"message","role":"assistant","content":[{block}],"stop_reason":"tool_use"}}'
+    answer = ask(claude(lambda exchange: exchange.answer(message.encode())), chat())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_invalid_response")
