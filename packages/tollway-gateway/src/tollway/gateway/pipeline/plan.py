@@ -133,7 +133,7 @@ class Plan:
         self._following: Endpoint | None = None
         self._asked: list[Upstream] = []
         self.grant: Grant | None = None
-        """What the call was granted by the endpoint that is asked."""
+        """What the endpoint that is asked granted the call; to be settled at the end."""
         self.endpoint = endpoint = next(self._candidates)
         record.labels = endpoint.labels
 
@@ -182,7 +182,8 @@ class Plan:
             if grant is None:
                 continue
             self._record.passed_on(self.endpoint, endpoint, error)
-            self.close()
+            if self.grant is not None:
+                self.grant.settle(self._record.usage)
             self.grant = grant
             self.endpoint, self.attempts = endpoint, 0
             self.reason = "continue" if begun else "fallback"
@@ -196,12 +197,6 @@ class Plan:
     def served(self, endpoint: Endpoint) -> None:
         """Note who answered, where the next request of the conversation is to go there."""
         self._destination.served(self.key, endpoint.name)
-
-    def close(self) -> None:
-        """Settle what the call was granted."""
-        if self.grant is not None:
-            self.grant.settle(self._record.usage)
-            self.grant = None
 
     async def _retry(self, error: ProviderError, deadline: Deadline) -> bool:
         """Wait for the time of a retry, if there is to be one."""

@@ -120,8 +120,8 @@ class Gateway:
             await answer(plan, record, deadline, reply)
             record.status = record.sent_status = 200
         finally:
-            if plan is not None:
-                plan.close()
+            if plan is not None and plan.grant is not None:
+                plan.grant.settle(record.usage)
             hold.release()
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
