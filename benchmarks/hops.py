@@ -109,7 +109,7 @@ def config(folder: str, port: int, keep: bool) -> GatewayConfig:
         "config": {"openai_api_key": "k", "openai_api_base": f"http://127.0.0.1:{port}/v1"},
     }
     limit = {"calls": 1_000_000, "renewal_period_s": 1, "burst": 1_000_000}
-    tracing = {"store": folder, "sampling_rate": 1.0 if keep else 0.0, "slow_threshold_ms": 100_000}
+    tracing = {"store": {"path": folder}, "sampling_rate": 1.0 if keep else 0.0, "slow_threshold_ms": 100_000}
     endpoint = {"name": "chat", "endpoint_type": "llm/v1/chat", "model": model, "limit": limit}
     return GatewayConfig(endpoints=[endpoint], tracing=tracing)  # type: ignore[list-item,arg-type]
 

@@ -32,11 +32,12 @@ def usage_of(usage: Any) -> Usage | None:
     """Read OpenAI's `usage` object; None when there is none."""
     if not isinstance(usage, dict):
         return None
+    read, written = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     return Usage(
         _count(usage.get("prompt_tokens")),
         _count(usage.get("completion_tokens")),
-        _detail(usage.get("prompt_tokens_details"), "cached_tokens"),
-        _detail(usage.get("completion_tokens_details"), "reasoning_tokens"),
+        None if read is None else _detail(read, "cached_tokens"),
+        None if written is None else _detail(written, "reasoning_tokens"),
     )
 
 
