@@ -67,3 +67,12 @@ def test_an_unknown_name_is_refused_with_those_there_are(tollway, config: str):
     assert 2 == result.exit_code
     assert "'nope'" in result.stderr
     assert "primary, backup, balanced" in result.stderr
+
+
+def test_the_name_of_a_model_steers_no_terminal(tollway, config: str):
+    """It is any text: what has no shape is shown as an escape."""
+    evil = CONFIG.replace("name: gpt-4", r'name: "gpt\e[2J\u202e4"')
+    Path(config).write_text(evil)
+    said = tollway("gateway", "explain", "--config-path", config, "--endpoint", "primary").stdout
+    assert said.replace("\n", "").isprintable()
+    assert r"gpt\x1b[2J\u202e4" in said

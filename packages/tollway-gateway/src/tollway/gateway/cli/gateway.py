@@ -90,7 +90,7 @@ def explain(
             BAD_INPUT,
         )
     for line in lines:
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 def _loaded(path: Path) -> GatewayConfig:
