@@ -16,9 +16,10 @@ from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from . import propagation
-from ._ending import is_bounded, processors_of, shut_down
+from ._ending import is_bounded, shut_down
 from ._environment import Environment, SettingError, read_environment
 from ._instruments import observe
+from ._private.sdk import processors_of
 from ._worker import SHUTDOWN_S
 from .engine import TracerProvider
 from .otlp import BatchProcessor, OTLPJsonExporter, split_credentials, traces_url

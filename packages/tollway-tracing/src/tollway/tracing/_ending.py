@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor
 
 from ._worker import Clock
 
@@ -28,12 +28,6 @@ class Bounded(Protocol):
 def is_bounded(processor: SpanProcessor) -> bool:
     """Return whether a processor is one of ours."""
     return isinstance(processor, Bounded)
-
-
-def processors_of(provider: TracerProvider) -> tuple[SpanProcessor, ...]:
-    """Return the processors of a provider, of the SDK's too."""
-    active = provider._active_span_processor
-    return getattr(active, "_span_processors", (active,))
 
 
 def shut_down(

@@ -10,9 +10,9 @@ from contextvars import Token
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
-from opentelemetry.trace import Span, Status, StatusCode
-from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
+from opentelemetry.trace import INVALID_SPAN, Span, Status, StatusCode, set_span_in_context
+
+from ._private.api import context_variable
 
 __all__ = ["INPUTS", "OUTPUTS", "SPAN_KEY", "attach", "detach", "get_current", "status_of", "with_current"]
 
@@ -22,17 +22,18 @@ INPUTS = "tollway.inputs"
 OUTPUTS = "tollway.outputs"
 """The attribute that holds what came out of a span, as JSON."""
 
-_RUNTIME = otel_context._RUNTIME_CONTEXT
+(SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
+"""Where a context holds its span."""
 
 get_current: Callable[[], Context]
 attach: Callable[[Context], Token[Context]]
 detach: Callable[[Token[Context]], None]
 
 # The usual runtime context is one ContextVar: read and set directly, else through the API.
-if type(_RUNTIME) is ContextVarsRuntimeContext:
-    get_current = _RUNTIME._current_context.get
-    attach = _RUNTIME._current_context.set
-    _reset = _RUNTIME._current_context.reset
+if (_variable := context_variable()) is not None:
+    get_current = _variable.get
+    attach = _variable.set
+    _reset = _variable.reset
 
     def detach(token: Token[Context]) -> None:
         """Make the context current that was so before; where that cannot be, the API says why."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from opentelemetry import trace as otel
 from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 
-from ._ending import processors_of
+from ._private.sdk import processors_of
 from .engine import TracerProvider
 from .otlp import BatchProcessor, OTLPJsonExporter
 from .store import FileStoreProcessor

@@ -5,6 +5,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 
 from ._context import TAGS_KEY
+from ._private.sdk import processors_of
 from ._runtime import get_current
 
 
@@ -21,7 +22,7 @@ class Tagger(SpanProcessor):
 
 def watch(provider: otel.TracerProvider) -> None:
     """Add a `Tagger` to a provider of the SDK, or ours, that has none."""
-    if isinstance(provider, TracerProvider):
-        known = provider._active_span_processor._span_processors
-        if not any(isinstance(processor, Tagger) for processor in known):
-            provider.add_span_processor(Tagger())
+    if isinstance(provider, TracerProvider) and not any(
+        isinstance(processor, Tagger) for processor in processors_of(provider)
+    ):
+        provider.add_span_processor(Tagger())

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from opentelemetry import trace as otel
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 
+from ._private.api import global_provider, replace_global_provider
+from ._private.sdk import set_processors
 from .engine import Clock, TracerProvider
 from .sampling import RatioSlowSampler
 
@@ -122,7 +123,7 @@ def capture(
     sampler: keep everything, if not given. provider: more arguments of `TracerProvider`, such as
     `id_generator` and `clock`. The timer is off: call `captured.provider.tick()` where a test lets time pass.
     """
-    before = otel._TRACER_PROVIDER
+    before = global_provider()
     recorder = Recorder()
     made = _provider(
         sampler or RatioSlowSampler(),
@@ -131,14 +132,14 @@ def capture(
         is_shared=set_global and before is None,
     )
     if set_global:
-        otel._TRACER_PROVIDER = made
+        replace_global_provider(made)
     try:
         yield Captured(made, recorder)
     finally:
         if set_global:
-            otel._TRACER_PROVIDER = before
+            replace_global_provider(before)
         made.shutdown()
-        made._active_span_processor._span_processors = ()
+        set_processors(made, ())
 
 
 _shared: list[TracerProvider] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
 import math
@@ -13,6 +12,8 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import NoReturn
+
+from tollway.gateway._private import run_exit_functions
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def log_left_behind(what: str) -> None:
 def leave(code: int = 0) -> NoReturn:
     """End the process as the interpreter would, but wait for no thread: one that hangs keeps it alive."""
     try:
-        atexit._run_exitfuncs()  # providers may rely on it
+        run_exit_functions()  # providers may rely on it
     finally:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):

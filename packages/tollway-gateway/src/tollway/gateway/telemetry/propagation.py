@@ -7,14 +7,15 @@ else: `SPAN_KEY` is its key.
 """
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span
-from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
+from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 from tollway.tracing.propagation import RawContext
 from tollway.tracing.propagation import extract_trace_context as extract
 from tollway.tracing.propagation import span_context_lines as inject
 
 __all__ = ["SPAN_KEY", "RawContext", "context_of", "extract", "inject"]
+
+(SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
 
 
 def context_of(span: Span) -> Context:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span as SDKSpan
-from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.sdk.trace._tracer_metrics import TracerMetricsT
 from opentelemetry.sdk.trace.sampling import Decision
+
+from tollway.tracing._private.sdk import EndingProcessor, TracerMetricsT
 
 if TYPE_CHECKING:
     from ._span import Span
 
 
-class Meter(SpanProcessor):
+class Meter(EndingProcessor):
     """Counts starts and endings; a span of an undecided trace counts as recorded only."""
 
     def __init__(self, metrics: TracerMetricsT) -> None:
@@ -31,6 +31,7 @@ class Meter(SpanProcessor):
         decision = Decision.RECORD_AND_SAMPLE if sampled else Decision.RECORD_ONLY
         self._running[cast("Span", span)] = self._metrics.start_span(span.parent, decision)
 
-    def _on_ending(self, span: SDKSpan) -> None:
+    def on_ending(self, span: SDKSpan) -> None:
+        """Count an ending."""
         if (count_end := self._running.pop(cast("Span", span), None)) is not None:
             count_end()

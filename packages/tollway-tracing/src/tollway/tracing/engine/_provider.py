@@ -8,21 +8,19 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from opentelemetry.metrics import get_meter_provider
-from opentelemetry.sdk.environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED
-from opentelemetry.sdk.environment_variables._internal import parse_boolean_environment_variable
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace import Tracer as SDKTracer
 from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
-from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics, create_tracer_metrics
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
-from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace import Tracer as APITracer
 from opentelemetry.util.types import Attributes
 
-from tollway.tracing._ending import processors_of, shut_down
+from tollway.tracing._ending import shut_down
+from tollway.tracing._private import sdk
 from tollway.tracing._worker import SHUTDOWN_S
 from tollway.tracing.sampling import RatioSlowSampler
 
@@ -61,23 +59,26 @@ class TracerProvider(SDKTracerProvider):
         super().__init__(
             sampler,
             resource,
-            shutdown_on_exit,
+            False,  # the end of the program is heard of below
             active_span_processor,
             id_generator or RandomIds(),
             span_limits,
             **rest,
         )
         own = self.sampler if isinstance(self.sampler, RatioSlowSampler) else None
+        metrics = None if own is None else sdk.metrics_of(self)
         self.engine = Engine(
-            self._active_span_processor,
+            sdk.active_processor(self),
             own,
             clock or Clock(),
             with_timer=timer,
-            meter=None if own is None else self._meter(),
+            meter=None if metrics is None else Meter(metrics),
         )
         self._adopted: list[SpanProcessor] = []
         self._shutdown_timeout_s = shutdown_timeout_s
         self._ends_at_exit = shutdown_on_exit
+        self._is_registered = False
+        self._end_at_exit()
         reference = weakref.ref(self)
 
         def after_in_child() -> None:
@@ -94,43 +95,16 @@ class TracerProvider(SDKTracerProvider):
         attributes: Attributes = None,
     ) -> APITracer:
         """Return the tracer of an instrumentation scope, the same one for the same scope."""
-        if self._disabled:
+        if sdk.is_disabled(self):
             return NoOpTracer()
         name, version = instrumenting_module_name or "", instrumenting_library_version or ""
         scope = InstrumentationScope(name, version, schema_url, attributes)
-        with self._tracers_lock:
-            known = self._tracers.get(scope)
-            if known is None:
-                known = self._tracers[scope] = self._tracer(scope)
-        return known
+        return sdk.tracer_of(self, scope, lambda: self._tracer(scope))
 
     def _tracer(self, scope: InstrumentationScope) -> Tracer:
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # exporters still read the old name
-            info = InstrumentationInfo(scope.name, scope.version, scope.schema_url)
-        tracer = Tracer(
-            self.sampler,
-            self.resource,
-            self._active_span_processor,
-            self.id_generator,
-            info,
-            self._span_limits,
-            scope,
-            meter_provider=self._meter_provider,
-            _tracer_config=self._apply_tracer_configurator(scope),
-        )
+        tracer = sdk.new_tracer(Tracer, self, scope)
         tracer.bind(self.engine)
         return tracer
-
-    def _meter(self) -> Meter | None:
-        """Return what counts for the SDK's own metrics, where the environment asks for them."""
-        metrics = create_tracer_metrics(
-            self._meter_provider or get_meter_provider(),
-            parse_boolean_environment_variable(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED),
-        )
-        return None if isinstance(metrics, NoOpTracerMetrics) else Meter(metrics)
 
     @property
     def counts(self) -> Counts:
@@ -160,10 +134,15 @@ class TracerProvider(SDKTracerProvider):
         they leave behind are counted and logged.
         """
         self.engine.shutdown()
-        shut_down(processors_of(self), self._shutdown_timeout_s if timeout_s is None else timeout_s)
-        if self._atexit_handler is not None:
-            atexit.unregister(self._atexit_handler)
-            self._atexit_handler = None
+        shut_down(sdk.processors_of(self), self._shutdown_timeout_s if timeout_s is None else timeout_s)
+        if self._is_registered:
+            atexit.unregister(self.shutdown)
+            self._is_registered = False
+
+    def _end_at_exit(self) -> None:
+        if self._ends_at_exit and not self._is_registered:
+            atexit.register(self.shutdown)
+            self._is_registered = True
 
     def adopt_processors(self, processors: Sequence[SpanProcessor]) -> None:
         """Add processors that a later `adopt` replaces; those that others add stay."""
@@ -184,33 +163,18 @@ class TracerProvider(SDKTracerProvider):
         """
         fresh = type(self)(sampler, resource, **{**rest, "shutdown_on_exit": False})
         adopted = self._adopted
-        others = [p for p in self._active_span_processor._span_processors if p not in adopted]
+        others = [processor for processor in sdk.processors_of(self) if processor not in adopted]
         fresh.adopt_processors(processors)
         for processor in others:
             fresh.add_span_processor(processor)
         old = self.engine
-        with self._tracers_lock:
-            for name in (
-                "sampler",
-                "_resource",
-                "_active_span_processor",
-                "id_generator",
-                "_span_limits",
-                "engine",
-                "_meter_provider",
-                "_disabled",
-                "_shutdown_timeout_s",
-            ):
-                setattr(self, name, getattr(fresh, name))
-            self._adopted = fresh._adopted
-            for tracer in self._tracers.values():
-                assert isinstance(tracer, Tracer)
-                tracer.sampler, tracer.resource = self.sampler, self._resource
-                tracer.span_processor, tracer.id_generator = self._active_span_processor, self.id_generator
-                tracer._span_limits = self._span_limits
-                tracer.bind(self.engine)
+
+        def bind(tracer: SDKTracer) -> None:
+            assert isinstance(tracer, Tracer)
+            tracer.bind(self.engine)
+
+        sdk.take_over(self, fresh, ("engine", "_adopted", "_shutdown_timeout_s"), bind)
         old.shutdown()
         old.hand_over(self.engine)
         shut_down(adopted, self._shutdown_timeout_s)
-        if self._ends_at_exit and self._atexit_handler is None:  # it was shut down before, and lives again
-            self._atexit_handler = atexit.register(self.shutdown)
+        self._end_at_exit()  # it may have been shut down before, and lives again

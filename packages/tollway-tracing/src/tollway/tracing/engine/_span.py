@@ -8,19 +8,20 @@ from types import MappingProxyType, TracebackType
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import Event
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from opentelemetry.trace import Span as APISpan
 
 from tollway.tracing._json import to_json_text
+from tollway.tracing._private.sdk import ReadNames
 from tollway.tracing._runtime import INPUTS, OUTPUTS
 
 from ._values import cleaned, frozen_items, frozen_links, text_of
 from .span_core import SpanCore, warn_ended
 
 
-class Span(SpanCore, APISpan, ReadableSpan):  # type: ignore[misc]  # the SDK's start may be None
+class Span(SpanCore, APISpan, ReadNames):  # type: ignore[misc]  # the SDK's start may be None
     """A recording span, and after its end the same object as what exporters read.
 
     https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-processor
@@ -114,11 +115,8 @@ class Span(SpanCore, APISpan, ReadableSpan):  # type: ignore[misc]  # the SDK's 
         """Attributes, clean and within the limits."""
         return MappingProxyType(self._clean_attributes()[0])
 
-    def _read_attributes(self) -> Mapping[str, Any]:
-        return self.attributes
-
-    def _set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Replace them: processors that redact what has ended do so by the SDK's private name."""
+    def replace_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Take other attributes, also after the end: for processors that redact."""
         self._deferred = None
         self._own_attributes = frozen_items(attributes)
 
@@ -179,20 +177,6 @@ class Span(SpanCore, APISpan, ReadableSpan):  # type: ignore[misc]  # the SDK's 
     def instrumentation_info(self) -> Any:
         """The scope under its old name."""
         return self._tracer.instrumentation_info
-
-    # The SDK's own code (`to_json`) and some exporters read a span's private names.
-    _context = context
-    _parent = parent
-    _attributes = property(_read_attributes, _set_attributes)
-    _events = events
-    _links = links
-    _resource = resource
-    _instrumentation_scope = instrumentation_scope
-    _instrumentation_info = instrumentation_info
-
-    def _readable_span(self) -> ReadableSpan:
-        """Return itself: under the SDK's name for it."""
-        return self
 
 
 class _ReadEvent(Event):

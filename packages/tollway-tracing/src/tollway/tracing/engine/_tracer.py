@@ -7,22 +7,19 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import Tracer as SDKTracer
 from opentelemetry.trace import Link, SpanKind
 from opentelemetry.trace import Span as APISpan
 
+from tollway.tracing._private.sdk import SDKTracer, parts_of
 from tollway.tracing._runtime import SPAN_KEY, attach, detach, get_current
 
 from ._ids import RandomIds
 from ._span import Span
 from .engine_core import Engine
 from .tracer_core import TracerCore
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import _TracerConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,10 +31,8 @@ class Tracer(TracerCore, SDKTracer):
         """Tie it to its provider's engine; called by the provider, again for each new setup."""
         self.engine = engine
         self.span_type = Span
-        self.scope = self._instrumentation_scope
-        self.metrics = self._tracer_metrics
-        self.is_enabled = self._tracer_config.is_enabled
-        self.limits = limits = self._span_limits
+        self.scope, self.metrics, self.is_enabled, limits = parts_of(self)
+        self.limits = limits
         self.max_attributes = _or_endless(limits.max_span_attributes)
         self.max_events = _or_endless(limits.max_events)
         self.max_links = _or_endless(limits.max_links)
@@ -48,9 +43,9 @@ class Tracer(TracerCore, SDKTracer):
         if type(ids) is RandomIds:
             self.span_bits, self.trace_bits = ids.span_bits, ids.trace_bits
 
-    def _set_tracer_config(self, tracer_config: _TracerConfig) -> None:
-        super()._set_tracer_config(tracer_config)
-        self.is_enabled = tracer_config.is_enabled
+    def configured(self, is_enabled: bool) -> None:
+        """Take note of whether it is to make spans that record."""
+        self.is_enabled = is_enabled
 
     def start_as_current_span(  # type: ignore[override]  # noqa: PLR0913, PLR0917 - the API's signature, without its generator
         self,

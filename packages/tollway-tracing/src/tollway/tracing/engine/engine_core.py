@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.sdk.trace import SpanProcessor, SynchronousMultiSpanProcessor
 from opentelemetry.trace import TraceState
 
+from tollway.tracing._private.sdk import One, Several, ending_hooks, listens, processors_in
 from tollway.tracing.compiled import accept_proxies
 from tollway.tracing.engine._clock import Clock
 from tollway.tracing.engine._constants import NO_STATE
@@ -21,7 +22,7 @@ from tollway.tracing.sampling import ALL, RatioSlowSampler
 from .counts import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.context import Context
 
@@ -38,13 +39,6 @@ _MAX_RECENT = 4_096
 
 _IDLE_TICKS = 50
 """Ticks without an open trace after which the timer thread ends; the next held trace starts another."""
-
-
-class _Alone:
-    """One processor, as the SDK holds several."""
-
-    def __init__(self, processor: SpanProcessor) -> None:
-        self._span_processors = (processor,)
 
 
 class Engine:
@@ -74,12 +68,10 @@ class Engine:
         self.generation = 0
         self._with_timer = with_timer
         # The SDK's sequence of processors is read anew each time: others add to it, some by its private name.
-        self._several: SynchronousMultiSpanProcessor | _Alone = (
-            multi if type(multi) is SynchronousMultiSpanProcessor else _Alone(multi)
-        )
+        self._several: Several = multi if type(multi) is SynchronousMultiSpanProcessor else One(multi)
         self._processors: Sequence[SpanProcessor] | None = None
         self.starting: tuple[SpanProcessor, ...] = ()
-        self.ending: tuple[SpanProcessor, ...] = ()
+        self.ending: tuple[Callable[[SpanCore], None], ...] = ()
         self.ending_at: dict[SpanCore, int] = {}
         self._fresh()
 
@@ -102,14 +94,14 @@ class Engine:
 
     def look_at_processors(self) -> None:
         """Sort out who wants to hear of starts and of endings: most processors do not."""
-        known = self._several._span_processors
+        known = processors_in(self._several)
         if known is not self._processors:
             self._processors = known
             self._sort_out((*self._meter, *known))
 
     def _sort_out(self, told: tuple[SpanProcessor, ...]) -> None:
-        self.starting = tuple(p for p in told if _listens(p, "on_start"))
-        self.ending = tuple(p for p in told if _listens(p, "_on_ending"))
+        self.starting = tuple(p for p in told if listens(p, "on_start"))
+        self.ending = ending_hooks(told)
 
     def hand_over(self, other: Engine) -> None:
         """Pass what still ends here to the processors of another engine."""
@@ -120,7 +112,7 @@ class Engine:
         """Pass an ended span to every processor; one that raises costs itself this span only."""
         self.counts.kept_spans += 1
         span.work_out()
-        for processor in self._several._span_processors:
+        for processor in processors_in(self._several):
             try:
                 processor.on_end(span)  # type: ignore[arg-type]  # what a tracer makes is one
             except Exception:
@@ -140,11 +132,11 @@ class Engine:
             return False
         self.ending_at[span] = end_time
         try:
-            for processor in self.ending:
+            for hear in self.ending:
                 try:
-                    processor._on_ending(span)  # type: ignore[arg-type]  # it has all but private parts
+                    hear(span)
                 except Exception:
-                    _logger.exception("the span processor %s raised", type(processor).__name__)
+                    _logger.exception("the span processor's %s raised", getattr(hear, "__qualname__", hear))
         finally:
             del self.ending_at[span]
         return True
@@ -250,11 +242,6 @@ class Engine:
                 local.keep("ratio" if local.picked else "error", local.failed)
             else:
                 local.drop("shutdown")
-
-
-def _listens(processor: SpanProcessor, method: str) -> bool:
-    own = getattr(processor, method, None)  # of the object, not its class: stand-ins of tests have it there
-    return own is not None and getattr(own, "__func__", own) is not getattr(SpanProcessor, method)
 
 
 accept_proxies(Engine)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.sampling import Decision, SamplingResult
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace import Span as APISpan
 
 from tollway.tracing._deferred import Deferred
+from tollway.tracing._private.sdk import NoOpTracerMetrics
 from tollway.tracing._runtime import SPAN_KEY, get_current
 from tollway.tracing.compiled import accept_proxies, unproxied
 from tollway.tracing.engine._constants import HELD_FLAGS, KEPT_FLAGS, NO_STATE, UNSET
@@ -26,11 +26,11 @@ from .span_core import SpanCore
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanLimits
-    from opentelemetry.sdk.trace._tracer_metrics import TracerMetricsT
     from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
 
+    from tollway.tracing._private.sdk import TracerMetricsT
     from tollway.tracing.engine._span import Span
 
 INTERNAL = SpanKind.INTERNAL

@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import orjson
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
+from opentelemetry.context import attach, detach, set_value
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from tollway.tracing._private.api import SUPPRESS_INSTRUMENTATION_KEY
 from tollway.tracing._redaction import redacted_url
 
 from ._encode import Encoder
@@ -94,7 +95,7 @@ class OTLPJsonExporter(SpanExporter):
             self.counts.failed_spans += len(spans)
             return SpanExportResult.FAILURE
         body = self._encoder.traces_data(spans)
-        token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # else our own request makes spans
+        token = attach(set_value(SUPPRESS_INSTRUMENTATION_KEY, True))  # else our own request makes spans
         try:
             problem = self._send(gzip.compress(body, 1) if self._gzip else body)
         finally:

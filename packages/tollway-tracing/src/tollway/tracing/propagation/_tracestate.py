@@ -13,6 +13,8 @@ from functools import lru_cache
 
 from opentelemetry.trace import TraceState
 
+from tollway.tracing._private.api import HeldTraceState
+
 RANDOM_BITS = 56
 """Bits of a threshold and of a random value."""
 
@@ -48,7 +50,7 @@ _OURS = "tollway"
 _DEFERRED = "d"
 
 
-class W3CTraceState(TraceState):
+class W3CTraceState(HeldTraceState):
     """OTel's `TraceState` by the rules of level 2; OTel's own drops what only level 2 allows.
 
     Unlike it, a full list makes room for a new member by giving up its last.
@@ -59,7 +61,7 @@ class W3CTraceState(TraceState):
         for key, value in entries or ():
             if key not in members and _is_pair(key, value):
                 members[key] = value
-        self._dict = members if len(members) <= MAX_MEMBERS else {}
+        self.hold(members if len(members) <= MAX_MEMBERS else {})
         self._header: str | None = None
         self._deferred: TraceState | None = None
 
@@ -67,7 +69,7 @@ class W3CTraceState(TraceState):
     def of(cls, members: dict[str, str]) -> W3CTraceState:
         """Return a state of members that are known to be valid; the dictionary is now its own."""
         state = cls()
-        state._dict = members
+        state.hold(members)
         return state
 
     @classmethod
@@ -95,7 +97,7 @@ class W3CTraceState(TraceState):
 
     def add(self, key: str, value: str) -> TraceState:
         """Return a state with a new first member; this one where the key is taken or the pair invalid."""
-        return self if key in self._dict else self.update(key, value)
+        return self if key in self else self.update(key, value)
 
     def update(self, key: str, value: str) -> TraceState:
         """Return a state that has this member first, new or changed; this one where the pair is invalid."""
