@@ -9,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollway.gateway.pipeline.errors import RequestRejected
-from tollway.gateway.server.head import MAX_FIELDS, RequestHead
+from tollway.gateway.server import head as head_module
+from tollway.gateway.server.head import MAX_FIELDS, MAX_KNOWN, RequestHead
 
 LINE = b"POST /a HTTP/1.1\r\n"
 HOST = b"Host: x\r\n"
 
 
 def parsed(data: bytes) -> RequestHead:
-    head = RequestHead()
-    head.parse(data)
+    for _ in range(2):  # what is known is read in the same way
+        head = RequestHead()
+        head.parse(data)
     return head
 
 
@@ -244,6 +246,15 @@ def test_what_was_understood_before_a_rejection_is_kept():
     with pytest.raises(RequestRejected):
         head.parse(b"HEAD /endpoints/a?b HTTP/1.1\r\n\r\n")
     assert ("HEAD", b"/endpoints/a?b") == (head.method, head.target)
+
+
+def test_many_different_requests_are_not_all_remembered():
+    """Callers choose targets and hosts: what is remembered of them is bounded."""
+    for number in range(3 * MAX_KNOWN):
+        parsed(b"GET /%d HTTP/1.1\r\nHost: host-%d\r\n\r\n" % (number, number))
+    assert max(len(known) for known in (head_module._lines, head_module._hosts)) <= MAX_KNOWN
+    parsed(b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert not [line for line in head_module._lines if len(line) > 1000]
 
 
 @given(st.binary(max_size=200))

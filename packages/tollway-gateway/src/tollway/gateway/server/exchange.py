@@ -22,7 +22,8 @@ class Exchange(ExchangeCore):
 
     async def respond(self, status: int, fields: bytes, body: bytes) -> None:
         """Answer whole. The lines of `fields` are the caller's care: nothing in them is looked at."""
-        await self._drained()
+        if self.connection.write_paused:
+            await self._drained()
         self.answer(status, fields, body)
 
     async def run_asgi(self, app: Any) -> None:
@@ -41,14 +42,14 @@ class Exchange(ExchangeCore):
             self._fail(INTERNAL)
         finally:
             connection.outbox.requests -= 1
-            connection.tasks.discard(self.task)
+            connection.state.tasks.discard(self.task)
             self.task = None
             # The scope holds this, and this the scope: no cycle is left for Python's collector.
             del self.scope["extensions"][EXTENSION]
 
     def _fail(self, failure: Failure) -> None:
         if self.response_started:
-            self.connection.abandon()
+            self.connection.end()
             return
         self.hang_up_after()
         body = shape_of(self.scope["path"])(failure)
@@ -80,7 +81,8 @@ class Exchange(ExchangeCore):
 
     async def send(self, message: Any) -> None:
         """Take one of ASGI's `http.response.*` messages."""
-        await self._drained()
+        if self.connection.write_paused:
+            await self._drained()
         self.take_message(message)
 
     async def _drained(self) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tollway.gateway.pipeline.errors import Failure, RequestRejected
 
-if TYPE_CHECKING:
-    from .head import RequestHead
-    from .http1 import HTTPProtocol
-
+from .connection import Connection
+from .head import RequestHead
 
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -39,7 +37,7 @@ _UNKNOWN = -1
 class ExchangeCore:
     """What an exchange knows, and what it does without waiting."""
 
-    def __init__(self, connection: HTTPProtocol, scope: Any, head: RequestHead, received_s: float) -> None:
+    def __init__(self, connection: Connection, scope: Any, head: RequestHead, received_s: float) -> None:
         self.connection = connection
         self.scope = scope
         self.received_s = received_s

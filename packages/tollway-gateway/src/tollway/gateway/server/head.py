@@ -8,6 +8,7 @@ a head in a different way than the proxy in front of it can be made to take a bo
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -31,6 +32,17 @@ _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _WHITE_SPACE = b" \t"
 
+_BLANKS = (b" ", b"\t")
+
+MAX_KNOWN = 1024
+_MAX_KNOWN_BYTES = 256
+
+_lines: dict[bytes, tuple[str, bytes, str, str, bytes, bytes]] = {}
+"""What request lines say: callers send the same few again and again."""
+
+_hosts: dict[bytes, bool] = {}
+"""Hosts that are good."""
+
 
 class RequestHead:
     """What a head says. Empty until it is parsed; after a refusal it holds what was understood before."""
@@ -49,6 +61,7 @@ class RequestHead:
         self.keep_alive = True
         self.expects_continue = False
         self._complete = False
+        self._line = b""
         self._asks_to_close = False
         self._host_at = -1
         self._codings: list[bytes] = []
@@ -69,28 +82,31 @@ class RequestHead:
         if not self._complete:
             raise malformed("the request's head ends too early")
         self._check_framing()
-        self._read_target()
-        if self.method == "CONNECT":
-            raise RequestRejected(501, "unsupported_method", "CONNECT is not supported: this is not a proxy")
+        self._check_target()
 
     def read_request_line(self, data: bytes) -> None:
         """Read the first line of these bytes. Raises RequestRejected (400, 505)."""
-        parts = data[: data.find(b"\r\n")].split(b" ")
+        self._line = line = data[: data.find(b"\r\n")]
+        known = _lines.get(line)
+        if known is not None:
+            self.method, self.target, self.http_version, self.path, self.raw_path, self.query = known
+        else:
+            self._parse_request_line(line)
+        self.keep_alive = self.http_version != "1.0"
+
+    def _parse_request_line(self, line: bytes) -> None:
+        parts = line.split(b" ")
         if len(parts) != 3:
             raise malformed(
                 "the first line must be a method, a path and 'HTTP/1.1', with one space in between"
             )
         self.method = parts[0].decode("latin-1")
         self.target = parts[1]
-        if parts[2] == b"HTTP/1.1":
-            self.http_version = "1.1"
-        elif parts[2] == b"HTTP/1.0":
-            self.http_version = "1.0"
-            self.keep_alive = False
-        elif _VERSION.fullmatch(parts[2]):
-            raise RequestRejected(505, "unsupported_http_version", "only HTTP/1.1 and HTTP/1.0 are supported")
-        else:
+        if parts[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
+            if _VERSION.fullmatch(parts[2]):
+                raise RequestRejected(505, "unsupported_http_version", "use HTTP/1.1 or HTTP/1.0")
             raise malformed("the first line must end with 'HTTP/1.1'")
+        self.http_version = parts[2][5:].decode("ascii")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header line from the parser."""
@@ -99,7 +115,8 @@ class RequestHead:
                 431, "head_too_large", f"the request has more than {MAX_FIELDS} header lines"
             )
         name = name.lower()
-        value = value.rstrip(_WHITE_SPACE)
+        if value.endswith(_BLANKS):
+            value = value.rstrip(_WHITE_SPACE)
         if name == b"content-length":
             self._read_length(value)
         elif name == b"host":
@@ -125,7 +142,9 @@ class RequestHead:
     def _read_host(self, value: bytes) -> None:
         if self._host_at >= 0:
             raise RequestRejected(400, "invalid_host", "there must be one Host header, not more")
-        check_host(value)
+        if value not in _hosts:
+            check_host(value)
+            _remember(_hosts, value, True)
         self._host_at = len(self.headers)
 
     def _read_connection(self, value: bytes) -> None:
@@ -149,18 +168,33 @@ class RequestHead:
         if self.http_version == "1.0" or not (self.chunked or self.content_length > 0):
             self.expects_continue = False
 
-    def _read_target(self) -> None:
+    def _check_target(self) -> None:
         if self._host_at < 0 and self.http_version != "1.0":
             raise RequestRejected(400, "invalid_host", "an HTTP/1.1 request needs a Host header")
+        if not self.path:
+            self._read_target()
+
+    def _read_target(self) -> None:
         target = self.target
-        if not target.startswith((b"/", b"*")) and self.method != "CONNECT":
+        if self.method == "CONNECT":
+            raise RequestRejected(501, "unsupported_method", "CONNECT is not supported: this is not a proxy")
+        is_absolute = not target.startswith((b"/", b"*"))
+        if is_absolute:
             authority, target = split_absolute(self.method, target)
             if self._host_at >= 0:  # the target's host is the one that counts: RFC 9112, 3.2.2
                 self.headers[self._host_at] = (b"host", authority)
             else:
                 self.headers.append((b"host", authority))
-        if self.method != "CONNECT":
-            self.path, self.raw_path, self.query = parts_of(self.method, target)
+        self.path, self.raw_path, self.query = parts = parts_of(self.method, target)
+        if not is_absolute:
+            _remember(_lines, self._line, (self.method, target, self.http_version, *parts))
+
+
+def _remember(known: dict[bytes, Any], key: bytes, value: Any) -> None:
+    if len(key) <= _MAX_KNOWN_BYTES:
+        if len(known) >= MAX_KNOWN:
+            known.clear()
+        known[key] = value
 
 
 def check_codings(values: list[bytes]) -> None:

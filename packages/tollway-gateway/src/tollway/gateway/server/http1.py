@@ -24,10 +24,10 @@ from tollway.gateway.pipeline.exchange import EXTENSION
 from tollway.gateway.pipeline.malformed import MalformedRequest
 
 from .body import Body, ChunkedBody, LengthBody
+from .connection import NEVER, Connection
 from .exchange import Exchange
 from .exchange_core import CLOSE, STATUS_LINE, ExchangeCore
 from .head import MAX_HEAD_BYTES, RequestHead, malformed
-from .output import NEVER, Output
 from .service import service_of
 
 _END_OF_HEAD = b"\r\n\r\n"
@@ -48,7 +48,7 @@ _REFUSAL = b"%b%bcontent-type: application/json\r\ncontent-length: %d\r\n%b\r\n%
 _SLOW = "the request did not come to its end in time"
 
 
-class HTTPProtocol(Output):
+class HTTPProtocol(Connection):
     """One connection from a caller."""
 
     def __init__(
@@ -60,9 +60,8 @@ class HTTPProtocol(Output):
     ) -> None:
         loop = _loop or asyncio.get_running_loop()
         self.service = service_of(config, server_state, app_state, loop)
-        Output.__init__(self, loop, self.service.outbox, server_state)
+        Connection.__init__(self, loop, self.service.outbox, server_state)
         self.limits = self.service.limits
-        self.tasks = server_state.tasks
         self.server: tuple[str, int | None] | None = None
         self.client: tuple[str, int | None] | None = None
         self.scheme = "http"
@@ -271,7 +270,7 @@ class HTTPProtocol(Output):
             if len(behind) > _MAX_WAITING_BYTES:
                 self._pause_reading()
         exchange.task = task = self.loop.create_task(exchange.run_asgi(self.service.app))
-        self.tasks.add(task)
+        self.state.tasks.add(task)
 
     def _scope_of(self, head: RequestHead) -> dict[str, Any]:
         return {
@@ -364,7 +363,7 @@ class HTTPProtocol(Output):
             self.exchange.body_failed(error)
 
     def can_skip_body(self) -> bool:
-        """Say whether the rest of the body can be read and thrown away, to get at the next request."""
+        """See `Connection.can_skip_body`."""
         return self._body is not None and self._body.left() <= _MAX_SKIPPED_BYTES
 
     def _skip(self, size: int) -> None:
@@ -387,7 +386,7 @@ class HTTPProtocol(Output):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on, if there is room for what comes."""
+        """See `Connection.resume_reading`."""
         if self._is_reading or self.transport.is_closing():
             return
         if (self._is_broken and not self._lingers) or len(self._waiting) > _MAX_WAITING_BYTES:
@@ -400,7 +399,7 @@ class HTTPProtocol(Output):
     # After an answer
 
     def on_answered(self, exchange: ExchangeCore) -> None:
-        """Go on to the next request, or end."""
+        """See `Connection.on_answered`."""
         self.state.total_requests += 1
         self.exchange = None
         if self.is_ending or self.transport.is_closing():
@@ -424,10 +423,6 @@ class HTTPProtocol(Output):
             self._read_waiting()
         self.resume_reading()
 
-    def abandon(self) -> None:
-        """End the connection in the middle of an answer."""
-        self._end()
-
     def _end(self, *, lingers: bool = False) -> None:
         """End the connection after what was written.
 
@@ -439,10 +434,10 @@ class HTTPProtocol(Output):
         self._lingers = lingers
         self._waiting.clear()
         self._body = None
-        self.end_output()
+        self.end()
 
     def hang_up(self) -> None:
-        """See `Output.hang_up`."""
+        """See `Connection.hang_up`."""
         transport = self.transport
         if self._lingers and transport.can_write_eof() and not transport.is_closing():
             self.deadline_s = self.loop.time() + self.limits.linger_s

@@ -1,7 +1,4 @@
-"""Request targets and hosts: what RFC 9112 section 3.2 and RFC 3986 allow, and the path and query in them.
-
-Callers ask for the same few targets and hosts again and again, so both are looked up before they are parsed.
-"""
+"""Request targets and hosts: what RFC 9112 section 3.2 and RFC 3986 allow, and the path and query in them."""
 
 from __future__ import annotations
 
@@ -14,24 +11,15 @@ from tollway.gateway.pipeline.errors import RequestRejected
 Parts = tuple[str, bytes, bytes]
 """The decoded path, the raw path and the query of a target."""
 
-_MAX_KNOWN = 1024
-_MAX_KNOWN_BYTES = 256
-
 _ABSOLUTE = re.compile(rb"(?:http|https)://([^/?#]*)([^#]*)", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _HOST = re.compile(rb"(?:\[([^\]]*)\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::([0-9]{0,5}))?")
 _FUTURE_ADDRESS = re.compile(rb"[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+")
 _MAX_PORT = 65_535
 
-_targets: dict[bytes, Parts] = {}
-_hosts: dict[bytes, bool] = {}
-
 
 def parts_of(method: str, target: bytes) -> Parts:
     """Return the parts of a target in origin-form, or of `OPTIONS *`. Raises RequestRejected (400)."""
-    known = _targets.get(target)
-    if known is not None:
-        return known
     if target == b"*" and method == "OPTIONS":
         return "*", b"*", b""
     if not target.startswith(b"/") or b"#" in target:
@@ -39,12 +27,7 @@ def parts_of(method: str, target: bytes) -> Parts:
             400, "invalid_target", "the request target must be a path, as in 'GET /health HTTP/1.1'"
         )
     raw_path, _, query = target.partition(b"?")
-    parts = _decoded(raw_path), raw_path, query
-    if len(target) <= _MAX_KNOWN_BYTES:
-        if len(_targets) >= _MAX_KNOWN:
-            _targets.clear()
-        _targets[target] = parts
-    return parts
+    return _decoded(raw_path), raw_path, query
 
 
 def split_absolute(method: str, target: bytes) -> tuple[bytes, bytes]:
@@ -66,14 +49,7 @@ def split_absolute(method: str, target: bytes) -> tuple[bytes, bytes]:
 
 def check_host(value: bytes) -> None:
     """Refuse what is not `uri-host [ ":" port ]` (RFC 9110 section 7.2). Raises RequestRejected (400)."""
-    good = _hosts.get(value)
-    if good is None:
-        good = _is_host(value)
-        if len(value) <= _MAX_KNOWN_BYTES:
-            if len(_hosts) >= _MAX_KNOWN:
-                _hosts.clear()
-            _hosts[value] = good
-    if not good:
+    if not _is_host(value):
         raise RequestRejected(
             400, "invalid_host", "the Host header must be a host name or address, with or without a port"
         )

@@ -1,20 +1,23 @@
-"""What a connection writes: gathered in a round of the event loop, held back while nobody reads."""
+"""A connection as its exchanges use it: what they write is gathered in a round of the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.server import ServerState
 
 from tollway.gateway.outbox import Outbox
 
+if TYPE_CHECKING:
+    from .exchange_core import ExchangeCore
+
 NEVER = float("inf")
 
 
-class Output:
-    """The writing half of a connection; see `outbox.Sender`."""
+class Connection:
+    """The writing half of a connection, and what the reading half does for an exchange."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, outbox: Outbox, state: ServerState) -> None:
         self.loop = loop
@@ -51,8 +54,8 @@ class Output:
             if self.is_ending:
                 self.hang_up()
 
-    def end_output(self) -> None:
-        """Hang up when what was gathered is written."""
+    def end(self) -> None:
+        """End the connection when what was gathered is written."""
         self.is_ending = True
         if not self._unwritten:
             self.hang_up()
@@ -73,6 +76,18 @@ class Output:
         waiter, self._writable = self._writable, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+    def can_skip_body(self) -> bool:
+        """Say whether the rest of a request can be read and thrown away, to get at the next one."""
+        raise NotImplementedError
+
+    def resume_reading(self) -> None:
+        """Read on, if there is room for what comes."""
+        raise NotImplementedError
+
+    def on_answered(self, exchange: ExchangeCore) -> None:
+        """Go on to the next request, or end."""
+        raise NotImplementedError
 
     def default_lines(self) -> bytes:
         """Return the server's own headers (its date) as lines."""

@@ -1,0 +1,22 @@
+cdef class Connection:
+    cdef public object loop
+    cdef public object outbox
+    cdef public object state
+    cdef public object transport
+    cdef public bint write_paused
+    cdef public bint is_ending
+    cdef object _writable
+    cdef list _unwritten
+    cdef object _default_headers
+    cdef bytes _default_lines
+
+    cpdef write(self, bytes data)
+    cpdef when_written(self, call)
+    cpdef leave(self)
+    cpdef end(self)
+    cpdef hang_up(self)
+    cpdef resume(self)
+    cpdef bint can_skip_body(self) except -1
+    cpdef resume_reading(self)
+    cpdef on_answered(self, exchange)
+    cpdef bytes default_lines(self)

@@ -1,0 +1,48 @@
+cimport cython
+
+from .body cimport Body
+from .connection cimport Connection
+from .exchange_core cimport ExchangeCore
+from .head cimport RequestHead
+
+
+cdef class HTTPProtocol(Connection):
+    cdef public object service
+    cdef public object limits
+    cdef public object server
+    cdef public object client
+    cdef public str scheme
+    cdef public ExchangeCore exchange
+    cdef public double deadline_s
+    cdef bint _is_new
+    cdef double _received_s
+    cdef public object _waiting
+    cdef Py_ssize_t _searched
+    cdef Body _body
+    cdef bint _is_broken
+    cdef bint _lingers
+    cdef Py_ssize_t _skip_left
+    cdef public bint _is_reading
+    cdef Py_ssize_t _unsent
+
+    @cython.locals(end=Py_ssize_t)
+    cdef _read_request(self, bytes data)
+    @cython.locals(end=Py_ssize_t)
+    cdef _read_waiting(self)
+    cdef _await_head(self)
+    cdef _refuse_large(self)
+    cdef RequestHead _head_so_far(self)
+    @cython.locals(head=RequestHead, exchange=ExchangeCore, length=Py_ssize_t)
+    cdef _begin(self, bytes data, bytes behind)
+    cdef dict _scope_of(self, RequestHead head)
+    cdef _refuse(self, RequestHead head, error)
+    cdef _await_body(self, Body body)
+    @cython.locals(body=Body, exchange=ExchangeCore)
+    cdef bytes _read_body(self, bytes data)
+    @cython.locals(left=Py_ssize_t)
+    cdef _read_waiting_body(self)
+    cdef _break(self, error)
+    cdef _skip(self, Py_ssize_t size)
+    cdef _pause_reading(self)
+    cdef _go_on(self)
+    cdef _end(self, bint lingers=*)
