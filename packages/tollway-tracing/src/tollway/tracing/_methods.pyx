@@ -142,3 +142,7 @@ def check_self(type owner not None, str accessor not None):
 
 def _itself(this):
     return this
+
+
+for _class in (Member, Property, Method):
+    check_self(_class, "_this")

@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, auto_pickle=False
 """The usual trace, compiled: from the spans of our own engine to their file's bytes, and the file itself.
 
 What is written here is byte by byte what `otlp/_own.py`, `store/_lines.py` and `store/_index.py` write. They

@@ -128,9 +128,10 @@ class Engine:
 
     def on_ending(self, span: SpanCore, end_time: int) -> bool:
         """Let processors change a span that is about to end; False where it is about to end already."""
-        if span in self.ending_at:
+        ending_at = self.ending_at
+        if span in ending_at:
             return False
-        self.ending_at[span] = end_time
+        ending_at[span] = end_time
         try:
             for hear in self.ending:
                 try:
@@ -138,7 +139,7 @@ class Engine:
                 except Exception:
                     _logger.exception("the span processor's %s raised", getattr(hear, "__qualname__", hear))
         finally:
-            del self.ending_at[span]
+            del ending_at[span]
         return True
 
     # --- decisions ---
@@ -161,11 +162,13 @@ class Engine:
 
     def kept_elsewhere(self, local: LocalTrace) -> bool:
         """Return whether another local root of the same trace was kept just now."""
-        return bool(self._recent) and local.trace_id in self._recent
+        recent = self._recent
+        return bool(recent) and local.trace_id in recent
 
     def watch(self, local: LocalTrace) -> None:
         """Remember a trace that is not decided yet, for the timer and for shutdown."""
-        self.open[local] = None
+        undecided = self.open
+        undecided[local] = None
         if self._timer is None and self._with_timer:
             self._start_timer()
 
@@ -235,8 +238,9 @@ class Engine:
         """
         self._stop.set()
         self.tick()
-        for local in list(self.open):
-            if self.open.pop(local, local) is not None:
+        undecided = self.open
+        for local in list(undecided):
+            if undecided.pop(local, local) is not None:
                 continue
             if local.picked or local.failed:
                 local.keep("ratio" if local.picked else "error", local.failed)

@@ -98,7 +98,8 @@ class LocalTrace:
         """Count a large value against what undecided traces may hold."""
         if self.held is not None:
             self.heavy_bytes += heavy_bytes
-            self.engine.weigh(heavy_bytes)
+            engine = self.engine
+            engine.weigh(heavy_bytes)
 
     def ended(self, span: SpanCore) -> None:
         """Take an ended span: hold it, pass it on, or count it as dropped."""
@@ -129,7 +130,8 @@ class LocalTrace:
             if self.reason == "ratio" and (self.failed or self._is_slow(span)):
                 self._certain()
             self._let_root_go(span)
-        self.engine.emit(span)
+        engine = self.engine
+        engine.emit(span)
 
     def _is_slow(self, span: SpanCore) -> bool:
         slow_ns = self.engine.slow_ns
@@ -149,7 +151,7 @@ class LocalTrace:
     def decide(self) -> None:
         """Decide by what is known when the local root has ended."""
         engine = self.engine
-        if engine.open.pop(self, self) is not None:
+        if not self._take():
             return  # another thread was first
         root = self.root
         assert root is not None
@@ -164,8 +166,13 @@ class LocalTrace:
 
     def promote(self, why: str) -> None:
         """Keep the trace from now on, while it still runs: it proved slow, or somebody asked for it."""
-        if self.engine.open.pop(self, self) is None:
+        if self._take():
             self.keep("ratio" if self.picked and why == "slow" else why, True)
+
+    def _take(self) -> bool:
+        """Take it from those that are not decided; False where another thread did."""
+        undecided = self.engine.open
+        return undecided.pop(self, self) is None
 
     def keep(self, why: str, certain: bool) -> None:
         """Let everything held go out, and what still comes; `certain` when no ratio had a say."""
@@ -175,14 +182,16 @@ class LocalTrace:
             self._certain()
         elif self.trace_state is self.engine.held_state:
             self.trace_state = self.engine.picked_state
-        self.engine.noted_kept(self)
+        engine = self.engine
+        engine.noted_kept(self)
         held, self.held = self.held, None
         if held is not None:
             self._release(held)
 
     def _certain(self) -> None:
         """Note in the tracestate that the trace stands for itself alone: it would be kept at any ratio."""
-        self.trace_state = self.engine.certain_state(self.trace_state)
+        engine = self.engine
+        self.trace_state = engine.certain_state(self.trace_state)
 
     def drop(self, why: str) -> None:
         """Forget everything held, and what still comes, unless it failed."""
@@ -217,11 +226,12 @@ class LocalTrace:
                 spans.append(held.pop())
         except IndexError:  # another thread took the last
             pass
-        self.engine.held -= len(spans)
+        engine = self.engine
+        engine.held -= len(spans)
         for span in reversed(spans):
             if span is self.root:
                 self._let_root_go(span)
-            self.engine.emit(span)
+            engine.emit(span)
 
     def _let_root_go(self, root: SpanCore) -> None:
         """Say on it why the trace is kept, and forget it, which holds this: else only Python's collector
@@ -229,14 +239,15 @@ class LocalTrace:
         """
         self.root = None
         if self.reason is not None:
-            root._own_attributes[KEPT_BECAUSE] = self.reason
+            attributes = root._own_attributes
+            attributes[KEPT_BECAUSE] = self.reason
             if self.evicted:
-                root._own_attributes[EVICTED_SPANS] = self.evicted
+                attributes[EVICTED_SPANS] = self.evicted
 
     def evict(self) -> None:
         """Give up what is held to make room: a picked trace goes out now, another loses its spans so far."""
         if self.picked:
-            if self.engine.open.pop(self, self) is None:
+            if self._take():
                 self.keep("ratio", False)
             return
         held = self.held

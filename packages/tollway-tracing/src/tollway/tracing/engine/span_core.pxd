@@ -28,6 +28,8 @@ cdef class SpanCore:
     cpdef get_span_context(self)
     @cython.locals(local=LocalTrace)
     cpdef raw_context(self)
+    @cython.locals(local=LocalTrace)
+    cdef _weigh(self, Py_ssize_t heavy_bytes)
     cdef _demote_parent(self)
     @cython.locals(items=dict)
     cpdef work_out(self)

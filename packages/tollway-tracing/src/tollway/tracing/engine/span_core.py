@@ -83,10 +83,10 @@ class SpanCore:
         kind = type(value)
         if kind is str:
             if len(value) > HEAVY_CHARACTERS:
-                self._local.weigh(len(value))
+                self._weigh(len(value))
         elif kind not in PLAIN:
             value = frozen(value)
-            self._local.weigh(weight(value))
+            self._weigh(weight(value))
         attributes = self._own_attributes
         if len(attributes) < self._tracer.max_attributes or key in attributes:
             attributes[key] = value
@@ -106,7 +106,11 @@ class SpanCore:
         items = frozen_items(attributes)
         own.update(items)
         if heavy_bytes := heavy(items):
-            self._local.weigh(heavy_bytes)
+            self._weigh(heavy_bytes)
+
+    def _weigh(self, heavy_bytes: int) -> None:
+        local = self._local
+        local.weigh(heavy_bytes)
 
     def _defer(self, attributes: Deferred) -> None:
         if self._end_time is not None:
@@ -123,7 +127,8 @@ class SpanCore:
         items = self.all_attributes()
         surplus = len(items) - self._tracer.max_attributes
         if surplus > 0:  # what was set by name stays
-            items = self._own_attributes | items
+            own = self._own_attributes
+            items = own | items
             for key in list(items)[-int(surplus) :]:
                 del items[key]
             self.count_dropped(int(surplus))
@@ -132,13 +137,13 @@ class SpanCore:
 
     def all_attributes(self) -> dict[str, Any]:
         """Return what is deferred, worked out, and what was set by name."""
-        deferred = self._deferred
+        deferred, own = self._deferred, self._own_attributes
         if deferred is None:
-            return self._own_attributes
+            return own
         items = frozen_items(deferred[0].made())
         for attributes in deferred[1:]:
             items.update(frozen_items(attributes.made()))
-        items.update(self._own_attributes)
+        items.update(own)
         return items
 
     def add_event(

@@ -36,7 +36,7 @@ cdef class TracerCore:
     @cython.locals(own=dict, own_links=list, local=LocalTrace)
     cdef _give(self, SpanCore span, attributes, links)
 
-    @cython.locals(local=LocalTrace, span=SpanCore)
+    @cython.locals(engine=Engine, local=LocalTrace, span=SpanCore)
     cdef _start_apart(self, parent, name, context, tuple rest, threshold, bint force)
 
     cdef LocalTrace _root_of(self, parent, parent_context, threshold, bint force)

@@ -106,8 +106,9 @@ class TracerCore:
         if isinstance(parent, SpanCore) and self._is_ours(parent):
             if not self.is_enabled:
                 return NonRecordingSpan(parent.get_span_context())
+            local, engine = parent._local, self.engine
             span = self._make(
-                parent._local,
+                local,
                 parent,
                 name,
                 kind,
@@ -117,10 +118,10 @@ class TracerCore:
                 record_exception,
                 set_status_on_exception,
             )
-            if force and span._local.held is not None:
-                span._local.promote("forced")
-            if self.engine.starting:
-                self.engine.tell_start(span, context)
+            if force and local.held is not None:
+                local.promote("forced")
+            if engine.starting:
+                engine.tell_start(span, context)
             return span
         rest = (kind, attributes, links, start_time, record_exception, set_status_on_exception)
         threshold = None if sampling_ratio is None else threshold_for(sampling_ratio)
@@ -192,7 +193,8 @@ class TracerCore:
         force: bool,
     ) -> APISpan:
         """Start a span whose parent is not a span of ours, or whose fate a sampler of the SDK decides."""
-        self.engine.look_at_processors()
+        engine = self.engine
+        engine.look_at_processors()
         parent_context: SpanContext | None = None
         if parent is not None and isinstance(parent, APISpan):
             parent_context = parent.get_span_context()
@@ -200,12 +202,12 @@ class TracerCore:
                 parent_context = None
         if not self.is_enabled:
             return NonRecordingSpan(parent_context)  # type: ignore[arg-type]
-        if self.engine.sampler is None:
+        if engine.sampler is None:
             return self._start_by_sampler(parent, parent_context, name, context, rest)
         local = self._root_of(parent, parent_context, threshold, force)
         if local is None:
             assert parent_context is not None
-            self.engine.counts.dropped["parent"] += 1
+            engine.counts.dropped["parent"] += 1
             self.metrics.start_span(parent_context, Decision.DROP)
             trace_id, _, _, flags, state, _ = parent_context
             # A span id of its own, as the specification wants of spans that record nothing too.
@@ -214,10 +216,11 @@ class TracerCore:
         span = local.root = self._make(
             local, parent_context, name, kind, attributes, links, start_time, records, sets_status
         )
+        engine = local.engine  # not the tracer's: a new setup may have come in between
         if local.held is not None:
-            local.engine.watch(local)  # not the tracer's: a new setup may have come in between
-        if self.engine.starting:
-            self.engine.tell_start(span, context)
+            engine.watch(local)
+        if engine.starting:
+            engine.tell_start(span, context)
         return span
 
     def _root_of(
@@ -329,7 +332,7 @@ class TracerCore:
             local, own_parent, name, kind, result.attributes, links, start_time, records, sets_status
         )
         if engine.starting:
-            self.engine.tell_start(span, context)
+            engine.tell_start(span, context)
         return span
 
 

@@ -1,0 +1,50 @@
+"""Both builds of Tollway in one process: the compiled modules, and the Python that they are made from."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from tollway.tracing.engine import IS_COMPILED
+
+_FINDER = Path(__file__).parents[2] / "interpreted" / "sitecustomize.py"
+
+COMPILED, INTERPRETED = "compiled", "interpreted"
+
+BUILDS = [INTERPRETED] if os.environ.get("TOLLWAY_NO_EXTENSIONS") else [COMPILED, INTERPRETED]
+"""The builds that a run of the tests is about. The compiled one also where there is none: see `using`."""
+
+_interpreted: dict[str, ModuleType] = {}
+
+
+@contextmanager
+def using(build: str) -> Iterator[None]:
+    """Have `tollway` be one build for everything that is imported inside.
+
+    Every test module imported the build that runs; a test that takes its build as an argument imports what it
+    needs inside, with `import_module`.
+    """
+    if build == (COMPILED if IS_COMPILED else INTERPRETED):
+        yield
+        return
+    here = _take_modules()
+    finders = sys.meta_path[:]
+    sys.modules.update(_interpreted)
+    runpy.run_path(str(_FINDER))
+    try:
+        yield
+    finally:
+        sys.meta_path[:] = finders
+        _interpreted.update(_take_modules())
+        sys.modules.update(here)
+
+
+def _take_modules() -> dict[str, ModuleType]:
+    """Take Tollway's modules from those that Python knows."""
+    names = [name for name in sys.modules if name == "tollway" or name.startswith("tollway.")]
+    return {name: sys.modules.pop(name) for name in names}
