@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from tollway.tracing.engine import IS_COMPILED
 
 _FINDER = Path(__file__).parents[2] / "interpreted" / "sitecustomize.py"
@@ -17,7 +19,7 @@ _FINDER = Path(__file__).parents[2] / "interpreted" / "sitecustomize.py"
 COMPILED, INTERPRETED = "compiled", "interpreted"
 
 BUILDS = [INTERPRETED] if os.environ.get("TOLLWAY_NO_EXTENSIONS") else [COMPILED, INTERPRETED]
-"""The builds that a run of the tests is about. The compiled one also where there is none: see `using`."""
+"""The builds that a run of the tests is about; where nothing is compiled, tests of that build are skipped."""
 
 _interpreted: dict[str, ModuleType] = {}
 
@@ -29,7 +31,9 @@ def using(build: str) -> Iterator[None]:
     Every test module imported the build that runs; a test that takes its build as an argument imports what it
     needs inside, with `import_module`.
     """
-    if build == (COMPILED if IS_COMPILED else INTERPRETED):
+    if build == COMPILED and not IS_COMPILED:
+        pytest.skip("nothing is compiled: it takes a C compiler and Python.h")
+    if (build == COMPILED) == IS_COMPILED:
         yield
         return
     here = _take_modules()

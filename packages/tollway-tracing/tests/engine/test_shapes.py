@@ -1,12 +1,14 @@
-"""Random programs of many traces at once, against the rules in plain Python."""
+"""Random programs of many traces at once, in both builds, against the rules in plain Python."""
 
 from dataclasses import dataclass, field
+from importlib import import_module
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
 
-from tollway.tracing import RatioSlowSampler, testing
+from support import builds
 from tollway.tracing.propagation import threshold_of
 from tollway.tracing.sampling import is_picked
 
@@ -128,13 +130,21 @@ def remote_context(caller, trace_id):
     return set_span_in_context(NonRecordingSpan(SpanContext(trace_id, 5, True, flags, state)))
 
 
+@pytest.fixture(scope="module", params=builds.BUILDS)
+def own(request):
+    """The modules of one build."""
+    with builds.using(request.param):
+        yield import_module("tollway.tracing"), import_module("tollway.tracing.testing")
+
+
 @settings(max_examples=300, deadline=None)  # a pause of the machine is no failure
 @given(STEPS)
-def test_any_program_keeps_what_the_rules_keep(steps):
+def test_any_program_keeps_what_the_rules_keep(own, steps):
     """Roots, children of spans that run or have ended, callers of each kind, several local roots of one
     trace, late ends, errors, waits and ticks.
     """
-    clock, sampler = testing.SteppingClock(), RatioSlowSampler(RATE, SLOW_MS)
+    tracing, testing = own
+    clock, sampler = testing.SteppingClock(), tracing.RatioSlowSampler(RATE, SLOW_MS)
     model = Model(sampler.threshold)
     ids = testing.CountingIds(spread=True)
     with testing.capture(sampler, set_global=False, id_generator=ids, clock=clock.clock()) as captured:
