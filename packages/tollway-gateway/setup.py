@@ -11,7 +11,6 @@ the same.
 """
 
 import os
-import shutil
 from pathlib import Path
 from zlib import crc32
 
@@ -20,22 +19,11 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 SOURCE = Path("src")
-COPIES = Path("build/compiled")
-
-
-def copied(core: Path) -> list[Extension]:
-    """Copy a core to where the compiled one belongs, and name its modules accordingly."""
-    package = core.relative_to(SOURCE).with_name("_compiled")
-    shutil.copytree(core, COPIES / package, dirs_exist_ok=True)
-    return [
-        Extension(".".join((*package.parts, path.stem)), [str(COPIES / package / path.name)])
-        for path in sorted(core.glob("_[a-z]*.py"))
-    ]
 
 
 def in_place() -> list[Extension]:
     """Return the modules that have types beside them, and those that are written in Cython."""
-    typed = [path.with_suffix(".py") for path in SOURCE.rglob("*.pxd") if path.parent.name != "_core"]
+    typed = [path.with_suffix(".py") for path in SOURCE.rglob("*.pxd")]
     sources = [*filter(Path.exists, typed), *SOURCE.rglob("*.pyx")]
     return [
         Extension(".".join(path.relative_to(SOURCE).with_suffix("").parts), [str(path)])
@@ -47,10 +35,9 @@ def extensions() -> list[Extension]:
     """Return what is to be compiled."""
     if os.environ.get("TOLLWAY_NO_EXTENSIONS"):
         return []
-    cores = [extension for core in sorted(SOURCE.rglob("_core")) for extension in copied(core)]
     found: list[Extension] = cythonize(
-        cores + in_place(),
-        include_path=[str(COPIES), str(SOURCE)],
+        in_place(),
+        include_path=[str(SOURCE)],
         build_dir=f"build/{crc32(Path(__file__).read_bytes()):08x}",  # other settings, other C
         language_level=3,
         compiler_directives={

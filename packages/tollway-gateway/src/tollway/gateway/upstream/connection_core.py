@@ -18,6 +18,7 @@ import httptools
 from tollway.gateway.outbox import outbox_of
 from tollway.gateway.upstream._limits import MAX_ERROR_BYTES, too_large
 from tollway.provider import ResponseError, UpstreamConnectionError
+from tollway.tracing.compiled import accept_proxies
 
 _HIGH_WATER_BYTES = 64 * 1024
 """What is held of a stream that nobody reads; the socket waits from there on, and so does the upstream."""
@@ -336,3 +337,6 @@ class ConnectionCore:
         if self.head_complete:
             self.complete = True
             self._wake()
+
+
+accept_proxies(ConnectionCore)
