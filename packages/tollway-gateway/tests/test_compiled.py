@@ -11,10 +11,16 @@ from typing import Any
 
 import pytest
 
+from tollway.gateway.server.body import ChunkedBody, LengthBody
+from tollway.gateway.server.connection import Connection as ServerConnection
+from tollway.gateway.server.exchange_core import ExchangeCore
+from tollway.gateway.server.head import RequestHead
+from tollway.gateway.server.http1 import HTTPProtocol
 from tollway.gateway.upstream._connection import Connection
 from tollway.gateway.upstream.connection_core import ConnectionCore
 
-CORES = (ConnectionCore,)
+SERVER = (LengthBody, ChunkedBody, ServerConnection, ExchangeCore, RequestHead, HTTPProtocol)
+CORES = (ConnectionCore, *SERVER)
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
@@ -38,8 +44,12 @@ def test_loops_and_servers_find_the_types_they_look_for(ours: type, base: type):
     "use",
     [
         lambda: ConnectionCore.__new__(ConnectionCore).data_received(b"x"),
+        lambda: ExchangeCore.__new__(ExchangeCore).when_sent(print),
+        lambda: HTTPProtocol.__new__(HTTPProtocol).data_received(b"x"),
+        lambda: RequestHead.__new__(RequestHead).on_header(b"name", b"value"),
+        lambda: ChunkedBody.__new__(ChunkedBody).feed(b"1"),
     ],
-    ids=["connection"],
+    ids=["connection", "exchange", "protocol", "head", "body"],
 )
 def test_what_was_never_begun_raises(use: Callable[[], Any]):
     """And does not end the process, as C does with what is missing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from tollway.gateway.pipeline.errors import RequestRejected
+from tollway.tracing.compiled import accept_proxies
 
 from .head import MAX_FIELDS, MAX_HEAD_BYTES
 
@@ -164,3 +165,6 @@ def _bad_chunk(message: str) -> RequestRejected:
 
 def _large_trailers(message: str) -> RequestRejected:
     return RequestRejected(431, "trailers_too_large", message)
+
+
+accept_proxies(Body, LengthBody, ChunkedBody)

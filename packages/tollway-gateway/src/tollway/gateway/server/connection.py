@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.server import ServerState
 
 from tollway.gateway.outbox import Outbox
+from tollway.tracing.compiled import accept_proxies
 
 if TYPE_CHECKING:
     from .exchange_core import ExchangeCore
@@ -96,3 +97,6 @@ class Connection:
             self._default_headers = headers
             self._default_lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
         return self._default_lines
+
+
+accept_proxies(Connection)

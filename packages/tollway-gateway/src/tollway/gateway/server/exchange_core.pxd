@@ -29,11 +29,11 @@ cdef class ExchangeCore:
     cdef Py_ssize_t _length_left
     cdef object _gone
 
-    cpdef Py_ssize_t arrived(self, bytes piece) except -1
-    cpdef arrived_whole(self)
-    cpdef body_failed(self, error)
+    cdef Py_ssize_t arrived(self, bytes piece) except -1
+    cdef arrived_whole(self)
+    cdef body_failed(self, error)
     cpdef take_body(self)
-    cpdef news(self)
+    cdef news(self)
     cpdef hung_up(self)
     cdef _start(self, status)
     cdef bytes _connection_line(self)

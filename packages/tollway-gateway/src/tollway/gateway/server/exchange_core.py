@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from tollway.gateway.pipeline.errors import Failure, RequestRejected
+from tollway.tracing.compiled import accept_proxies
 
 from .connection import Connection
 from .head import RequestHead
@@ -241,3 +242,6 @@ class ExchangeCore:
         self.response_complete = True
         self.news()
         self.connection.on_answered(self)
+
+
+accept_proxies(ExchangeCore)

@@ -13,6 +13,7 @@ from typing import Any
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from tollway.gateway.pipeline.errors import RequestRejected
+from tollway.tracing.compiled import accept_proxies
 
 from .target import check_host, parts_of, split_absolute
 
@@ -233,3 +234,6 @@ def _why(data: bytes, error: HttpParserError) -> RequestRejected:
     except RequestRejected as refusal:
         return refusal
     return malformed(f"the request is not valid HTTP: {error}")
+
+
+accept_proxies(RequestHead)

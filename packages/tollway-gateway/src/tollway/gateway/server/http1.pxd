@@ -41,6 +41,7 @@ cdef class HTTPProtocol(Connection):
     cdef bytes _read_body(self, bytes data)
     @cython.locals(left=Py_ssize_t)
     cdef _read_waiting_body(self)
+    @cython.locals(exchange=ExchangeCore)
     cdef _break(self, error)
     cdef _skip(self, Py_ssize_t size)
     cdef _pause_reading(self)

@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 from tollway.gateway.pipeline.errors import RequestRejected, shape_of
 from tollway.gateway.pipeline.exchange import EXTENSION
 from tollway.gateway.pipeline.malformed import MalformedRequest
+from tollway.tracing.compiled import accept_proxies
 
 from .body import Body, ChunkedBody, LengthBody
 from .connection import NEVER, Connection
@@ -147,8 +148,9 @@ class HTTPProtocol(Connection):
 
     def shutdown(self) -> None:
         """Hang up once there is nothing more to answer."""
-        if self.exchange is not None:
-            self.exchange.hang_up_after()
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.hang_up_after()
         elif not self.is_ending:
             self._end()
         elif self._lingers:
@@ -356,11 +358,12 @@ class HTTPProtocol(Connection):
         """Give up a body: its exchange is told why."""
         self._body = None
         self._is_broken = True
-        if self.exchange is None:
+        exchange = self.exchange
+        if exchange is None:
             self._end(lingers=True)
         else:
             self._pause_reading()
-            self.exchange.body_failed(error)
+            exchange.body_failed(error)
 
     def can_skip_body(self) -> bool:
         """See `Connection.can_skip_body`."""
@@ -462,3 +465,6 @@ def _address(info: Any) -> tuple[str, int | None] | None:
     if isinstance(info, str) and info:
         return info, None
     return (str(info[0]), int(info[1])) if isinstance(info, tuple | list) else None
+
+
+accept_proxies(HTTPProtocol)
