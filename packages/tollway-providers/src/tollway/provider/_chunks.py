@@ -7,7 +7,15 @@ from typing import Any
 
 from . import sse
 from ._answers import ID_PREFIX, dump, raise_for_error
-from ._openai_info import carries_token, choice_index, choices_of, finish_reason, usage_of, wants_usage
+from ._openai_info import (
+    carries_token,
+    choice_index,
+    choices_of,
+    finish_reason,
+    reasons_of,
+    usage_of,
+    wants_usage,
+)
 from ._values import AnswerInfo, Call, Target, Task
 from .errors import PredictionError
 
@@ -87,7 +95,7 @@ class ChunkEncoder:
         reason = finish_reason(given)
         self._finishes[index] = reason or self._finishes.get(index)
         if reason:
-            self.info.finish_reasons = tuple(filter(None, self._finishes.values()))
+            self.info.finish_reasons = reasons_of(self._finishes)
         outer = {key: given[key] for key in _OF_THE_CHOICE if key in given}
         head = {"index": index, "finish_reason": None, **outer}
         if not self._chat:

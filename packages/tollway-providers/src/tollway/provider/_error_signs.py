@@ -50,7 +50,7 @@ def broken_choice(choice: Any) -> bool:
 
 
 def _looks_failed(body: dict[str, Any]) -> bool:
-    kind, base = body.get("type"), body.get("base_resp")
+    kind, base, status = body.get("type"), body.get("base_resp"), body.get("status")
     if "code" in body and body["code"] is not None and _is_ok(body["code"]):
         return False
     return (
@@ -58,7 +58,7 @@ def _looks_failed(body: dict[str, Any]) -> bool:
         or (isinstance(kind, str) and kind.lower().endswith(_ERROR_TYPES))
         or body.get("success") is False
         or body.get("ok") is False
-        or str(body.get("status")).lower() in _FAILED
+        or (isinstance(status, str) and status.lower() in _FAILED)
         or (isinstance(base, dict) and not _is_ok(base.get("status_code")))
         or any(body.get(key) for key in ("detail", "errors", "fault", "Error", "error_code", "errorCode"))
         or "__type" in body

@@ -10,6 +10,9 @@ import orjson
 MAX_MESSAGE_CHARS = 1000
 
 _MAX_PAGE_BYTES = 64 * 1024
+_MAX_ESCAPED_CHARS = 4 * MAX_MESSAGE_CHARS
+"""Characters of a page in which entities are read: `html` raises for numbers of more than 4300 digits."""
+
 _MAX_ITEMS = 8
 _MAX_DEPTH = 6
 
@@ -70,7 +73,10 @@ def words_of(body: Any, depth: int = _MAX_DEPTH) -> str:
 def text_of(body: bytes) -> str:
     """Return what plain text or an HTML page says: of a page with a title, the title."""
     text = body[:_MAX_PAGE_BYTES].decode("utf-8", "replace")
-    return shorten(html.unescape(_title(text) or _without_tags(text)) if "<" in text else text)
+    if "<" not in text:
+        return shorten(text)
+    escaped = " ".join((_title(text) or _without_tags(text)).split())
+    return shorten(html.unescape(escaped[:_MAX_ESCAPED_CHARS]))
 
 
 def shorten(text: str) -> str:
@@ -81,9 +87,9 @@ def shorten(text: str) -> str:
 
 def _located(said: str, location: Any) -> str:
     """Put the place before what is wrong there, as FastAPI's validation errors have it."""
-    if isinstance(location, list) and location:
-        return shorten(f"{'.'.join(map(str, location[:_MAX_ITEMS]))}: {said}")
-    return said
+    steps = location[:_MAX_ITEMS] if isinstance(location, list) else []
+    place = ".".join(str(step) for step in steps if isinstance(step, str | int))
+    return shorten(f"{place}: {said}") if place else said
 
 
 def _with_cause(said: str, metadata: Any, depth: int) -> str:

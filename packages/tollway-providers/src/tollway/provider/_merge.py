@@ -34,7 +34,7 @@ def collect(
     # The encoder is the one that understands pieces: what it makes of them is merged.
     encoder = ChunkEncoder(call, target, new_id=new_id, now_s=now_s)
     whole: dict[str, Any] = {}
-    choices: dict[int, dict[str, Any]] = {}
+    choices: dict[int, ChoiceParts] = {}
     usage = None
     for piece in pieces:
         if isinstance(piece, dict):
@@ -44,8 +44,8 @@ def collect(
             chunk = orjson.loads(event.data or b"{}")
             whole = {key: value for key, value in chunk.items() if key not in ("choices", "object")}
             for choice in choices_of(chunk):
-                merge_choice(choices.setdefault(choice_index(choice), {}), choice)
-    whole["choices"] = [choices[index] for index in sorted(choices)] or [""]
+                choices.setdefault(choice_index(choice), ChoiceParts()).add(choice)
+    whole["choices"] = [choices[index].whole() for index in sorted(choices)] or [""]
     return answer_from({**whole, "usage": usage}, call, target, new_id=new_id, now_s=now_s)
 
 
@@ -64,52 +64,107 @@ def stream_of(answer: Answer, call: Call) -> bytes:
     return b"".join(events) + encoder.end()
 
 
-def merge_choice(into: dict[str, Any], choice: dict[str, Any]) -> None:
-    """Join a part of a choice to what came of it before."""
-    for key, value in choice.items():
-        if key == "delta":
-            _merge_delta(into.setdefault("message", {}), value)
-        elif key == "text":
-            into["text"] = into.get("text", "") + value
-        elif key == "logprobs" and isinstance(value, dict) and isinstance(into.get("logprobs"), dict):
-            _merge_lists(into["logprobs"], value)
-        elif value is not None:
-            into[key] = value
+class ChoiceParts:
+    """One choice, put together of the parts that a stream has of it: linear in their sizes.
 
+    Texts and lists follow on, of everything else the last value stands. A part of a tool call belongs to the
+    call of its `index`.
+    """
 
-def _merge_delta(message: dict[str, Any], delta: dict[str, Any]) -> None:
-    for key, value in delta.items():
-        if key == "tool_calls" and isinstance(value, list):
-            _merge_tool_calls(message.setdefault("tool_calls", []), value)
-        elif isinstance(value, list) and isinstance(message.get(key), list):
-            message[key] = message[key] + value
-        elif key != "role" and isinstance(value, str) and isinstance(message.get(key), str):
-            message[key] += value
-        elif value is not None:
-            message[key] = value
+    def __init__(self) -> None:
+        self._choice = _Joined()
+        self._message = _Joined()
+        self._logprobs = _Joined()
+        self._calls: dict[int, tuple[_Joined, _Joined]] = {}
 
+    def add(self, choice: dict[str, Any]) -> None:
+        """Take the next part. Raises PredictionError when it is none."""
+        for key, value in choice.items():
+            if key == "delta":
+                self._add_delta(value)
+            elif key == "logprobs" and isinstance(value, dict):
+                self._logprobs.update(value)
+            else:
+                self._choice.add(key, value, follows_on=key == "text")
 
-def _merge_tool_calls(calls: list[dict[str, Any]], deltas: list[Any]) -> None:
-    """Join the parts of tool calls: a part belongs to the call of its `index`, its arguments follow on."""
-    for position, delta in enumerate(deltas):
+    def whole(self) -> dict[str, Any]:
+        """Return the choice as far as it has come."""
+        choice = self._choice.whole()
+        if message := self._message.whole() | self._whole_calls():
+            choice["message"] = message
+        if logprobs := self._logprobs.whole():
+            choice["logprobs"] = logprobs
+        return choice
+
+    def _add_delta(self, delta: Any) -> None:
         if not isinstance(delta, dict):
-            raise PredictionError(f"predict yielded a tool call of type {type(delta).__name__}")
-        index = delta.get("index", position)
-        if not isinstance(index, int) or not 0 <= index < len(calls) + _MAX_CALLS_AHEAD:
+            raise PredictionError(f"a choice has a delta of type {type(delta).__name__}")
+        for key, value in delta.items():
+            if key == "tool_calls" and isinstance(value, list):
+                for position, part in enumerate(value):
+                    self._add_call(position, part)
+            else:
+                self._message.add(key, value, follows_on=key != "role")
+
+    def _add_call(self, position: int, part: Any) -> None:
+        if not isinstance(part, dict):
+            raise PredictionError(f"a tool call is of type {type(part).__name__}")
+        index = part.get("index", position)
+        if not isinstance(index, int) or not 0 <= index < len(self._calls) + _MAX_CALLS_AHEAD:
             raise PredictionError(f"a tool call has the index {index!r}")
-        while len(calls) <= index:
-            calls.append({"type": "function", "function": {"name": "", "arguments": ""}})
-        call = calls[index]
-        for key, value in (delta.get("function") or {}).items():
-            call["function"][key] = call["function"].get(key, "") + (value or "")
-        call.update({k: v for k, v in delta.items() if k not in ("index", "function") and v is not None})
+        call, function = self._calls.setdefault(index, (_Joined(), _Joined()))
+        function.update(part.get("function") or {})
+        for key, value in part.items():
+            if key not in ("index", "function"):
+                call.add(key, value, follows_on=False)
 
-
-def _merge_lists(into: dict[str, Any], more: dict[str, Any]) -> None:
-    for key, value in more.items():
-        into[key] = (
-            into[key] + value if isinstance(into.get(key), list) and isinstance(value, list) else value
+    def _whole_calls(self) -> dict[str, Any]:
+        calls = [self._calls[index] for index in sorted(self._calls)]
+        empty = {"name": "", "arguments": ""}
+        return (
+            {
+                "tool_calls": [
+                    {"type": "function", **call.whole(), "function": empty | function.whole()}
+                    for call, function in calls
+                ]
+            }
+            if calls
+            else {}
         )
+
+
+class _Joined:
+    """An object whose texts and lists come in parts."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+        self._texts: dict[str, list[str]] = {}
+
+    def update(self, more: dict[str, Any]) -> None:
+        """Take parts of several values."""
+        for key, value in more.items():
+            self.add(key, value, follows_on=True)
+
+    def add(self, key: str, value: Any, *, follows_on: bool) -> None:
+        """Take a part of a value; None is no part."""
+        if value is None:
+            return
+        if isinstance(value, str) and follows_on:
+            if key not in self._texts:
+                self._values[key] = None  # its place
+                self._texts[key] = []
+            self._texts[key].append(value)
+            return
+        self._texts.pop(key, None)
+        before = self._values.get(key)
+        if isinstance(value, list) and isinstance(before, list) and follows_on:
+            before += value
+        else:
+            self._values[key] = [*value] if isinstance(value, list) else value
+
+    def whole(self) -> dict[str, Any]:
+        """Return the object."""
+        return self._values | {key: "".join(parts) for key, parts in self._texts.items()}
 
 
 def _as_chunk(choice: dict[str, Any], task: Task) -> dict[str, Any]:

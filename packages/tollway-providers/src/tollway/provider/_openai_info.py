@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from ._values import AnswerInfo, Usage
+
+MAX_REASONS = 128
+"""Finish reasons of one answer that telemetry is told."""
+
+
+def reasons_of(finishes: dict[int, str | None]) -> tuple[str, ...]:
+    """Return why the choices of a stream ended, those that did; of a very large answer the first ones."""
+    first = islice(finishes.values(), MAX_REASONS)
+    return tuple(reason for reason in first if reason is not None)
 
 
 def info_of(body: dict[str, Any]) -> AnswerInfo:
@@ -24,7 +34,7 @@ def info_of(body: dict[str, Any]) -> AnswerInfo:
         answer_id if isinstance(answer_id, str) and answer_id else None,
         model if isinstance(model, str) and model else None,
         usage_of(body.get("usage")),
-        tuple(reasons),
+        tuple(reasons[:MAX_REASONS]),
     )
 
 

@@ -16,6 +16,7 @@ from ._openai_info import (
     choices_of,
     finish_reason,
     info_of,
+    reasons_of,
     usage_of,
     wants_usage,
 )
@@ -29,6 +30,9 @@ _DONE = b"[DONE]"
 
 _SHORT = 16 * 1024
 """Bytes of an event under way that are looked at again with what comes; a longer one stays in the parser."""
+
+_MORE_CHOICES = 128
+"""Choices beyond those that were asked for: each is remembered, however long the stream."""
 
 _NO_OBJECT = "the model's stream carried something that is not a JSON object"
 _REPORTED = "the model's service reported an error in mid-answer"
@@ -79,23 +83,36 @@ class OpenAIStream:
             return b""
         if not self._begun:
             data = self._begin(data)
-        if 0 < self._parser.held <= _SHORT:
-            data = self._parser.take_back() + data
-        passed = []
-        at = 0
+        held = self._parser.held
+        if not held:
+            return self._read(data)
+        # Each byte is taken back once at most: with the end of its event.
+        if held <= _SHORT and self._parser.ends_with(data):
+            return self._read(self._parser.take_back() + data)
+        return self._parse(data)
+
+    def _parse(self, data: bytes) -> bytes:
+        """Read bytes by the parser alone."""
         try:
-            while at < len(data) and not self.complete and self.error is None:
-                if (known := self._refrain.follow(data, at)) > at:
-                    passed.append(data[at:known])
-                    at = known
-                    continue
-                # One event at a time, so that those which follow can be known by it.
-                end = data.find(b"\n\n", at) + 2
-                piece = data[at:end] if end > 1 else data[at:]
-                passed.append(self._pass_on(self._parser.feed(piece)))
-                at += len(piece)
+            return self._pass_on(self._parser.feed(data))
         except sse.EventTooLargeError as error:
             self.error = StreamError(f"the model's stream carried {error}")
+            return b""
+
+    def _read(self, data: bytes) -> bytes:
+        """Read bytes that begin with an event."""
+        passed = []
+        at = 0
+        while at < len(data) and not self.complete and self.error is None:
+            if (known := self._refrain.follow(data, at)) > at:
+                passed.append(data[at:known])
+                at = known
+                continue
+            # One event at a time, so that those which follow can be known by it.
+            end = data.find(b"\n\n", at) + 2
+            piece = data[at:end] if end > 1 else data[at:]
+            passed.append(self._parse(piece))
+            at += len(piece)
         return b"".join(passed)
 
     def end(self) -> bytes:
@@ -209,10 +226,13 @@ class OpenAIStream:
             reason = finish_reason(choice)
             index = choice_index(choice)
             self._finishes[index] = reason or self._finishes.get(index)
+            if len(self._finishes) > self._wanted + _MORE_CHOICES:
+                self.error = StreamError("the model's stream has more choices than were asked for")
+                return
             if not info.token_seen:
                 info.token_seen = carries_token(choice)
             if reason:
-                info.finish_reasons = tuple(filter(None, self._finishes.values()))
+                info.finish_reasons = reasons_of(self._finishes)
                 if broken_choice(choice):
                     self.error = error_in_answer(chunk, self._redact, StreamError, _REPORTED)
 

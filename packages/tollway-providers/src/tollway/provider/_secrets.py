@@ -12,7 +12,8 @@ REDACTED = "[redacted]"
 
 _SECRET_WORDS = re.compile(r"key|secret|token|password|credential", re.IGNORECASE)
 # OpenAI repeats a refused key with its middle starred out: its two ends are still nobody's business.
-_STARRED = re.compile(r"[\w-]*\*{3,}[\w-]*")
+# Each word is looked at once, from its beginning: linear in the length of the text.
+_STARRED = re.compile(r"(?<![\w-])[\w-]*+\*{3,}[\w-]*")
 _SHORT = 8
 """A secret of fewer characters is only taken for one where it stands as a word of its own."""
 
@@ -36,11 +37,11 @@ class Redactor:
         patterns = [
             re.escape(s) if len(s) >= _SHORT else rf"(?<!\w){re.escape(s)}(?!\w)" for s in longest_first
         ]
-        self._pattern = re.compile("|".join([*patterns, _STARRED.pattern]))
+        self._pattern = re.compile("|".join(patterns) or r"(?!)")
 
     def __call__(self, text: str) -> str:
         """Return `text` without the secrets."""
-        return self._pattern.sub(REDACTED, text)
+        return _STARRED.sub(REDACTED, self._pattern.sub(REDACTED, text))
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ import orjson
 
 from . import sse
 from ._decoder import StreamDecoder
-from ._merge import merge_choice, stream_of
+from ._merge import ChoiceParts, stream_of
 from ._openai_info import choice_index, choices_of, info_of
 from ._values import Answer, Call, Task
 from .errors import PredictionError, ResponseError
@@ -55,15 +55,16 @@ def stream_of_answer(answer: Answer, call: Call) -> bytes:
 
 def _merged(events: bytes, task: Task) -> dict[str, Any]:
     whole: dict[str, Any] = {}
-    choices: dict[int, dict[str, Any]] = {}
+    parts: dict[int, ChoiceParts] = {}
     for event in sse.Parser().feed(events):
         if event.data is None or event.data == b"[DONE]":
             continue
         chunk = orjson.loads(event.data)
         whole.update({key: value for key, value in chunk.items() if value is not None})
         for choice in choices_of(chunk):
-            merge_choice(choices.setdefault(choice_index(choice), {}), choice)
-    for choice in choices.values():
+            parts.setdefault(choice_index(choice), ChoiceParts()).add(choice)
+    choices = [parts[index].whole() for index in sorted(parts)]
+    for choice in choices:
         if task is Task.CHAT:
             choice["message"] = {"role": "assistant", "content": None, **choice.get("message", {})}
-    return {**whole, "object": _OBJECTS[task], "choices": [choices[index] for index in sorted(choices)]}
+    return {**whole, "object": _OBJECTS[task], "choices": choices}

@@ -17,9 +17,15 @@ _TAIL = 3  # bytes of a CRLF CRLF that may already lie in the buffer, waiting fo
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """The largest event that is held while its end is awaited, so that a bad upstream cannot fill the memory."""
 
+_MAX_LINES = 100_000
+"""The most lines of an event: a short line takes many times its size in memory."""
+
+_MANY_BYTES = 2 * _MAX_LINES
+"""An event that is smaller is not looked at for its lines."""
+
 
 class EventTooLargeError(ValueError):
-    """A stream went on for `MAX_EVENT_BYTES` without ending an event."""
+    """A stream went on for `MAX_EVENT_BYTES` without ending an event, or one has too many lines."""
 
 
 class Event(NamedTuple):
@@ -60,6 +66,10 @@ class Parser:
         """Bytes of the event under way."""
         return len(self._buffer)
 
+    def ends_with(self, data: bytes) -> bool:
+        """Say whether `data` ends the event under way by a blank line of LF LF, the usual one."""
+        return b"\n\n" in data or (data.startswith(b"\n") and self._buffer.endswith(b"\n"))
+
     def take_back(self) -> bytes:
         """Return the bytes of the event under way, as if they had never come."""
         taken = bytes(self._buffer)
@@ -71,7 +81,7 @@ class Parser:
         """Return the events that are now whole.
 
         Raises:
-            EventTooLargeError: the event under way is larger than `MAX_EVENT_BYTES`.
+            EventTooLargeError: an event is larger than `MAX_EVENT_BYTES`, or has too many lines.
         """
         # The usual case: whole events in one piece, and nothing to hold back.
         if self._started and not self._buffer and _is_whole(data):
@@ -115,6 +125,8 @@ def _is_whole(data: bytes) -> bool:
 
 
 def _event_of(raw: bytes) -> Event:
+    if len(raw) > _MANY_BYTES and raw.count(b"\n") + raw.count(b"\r") > _MAX_LINES:
+        raise EventTooLargeError(f"an event of more than {_MAX_LINES} lines")
     lines = raw.splitlines()
     if len(lines) == 2 and lines[0].startswith(b"data:"):
         return Event(raw, lines[0][5:].removeprefix(b" "))

@@ -19,6 +19,13 @@ _FINISHES = {
 }
 
 
+_COUNTS = (
+    *("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
+    *("output_tokens", "output_tokens_details"),
+)
+"""The counts of a `usage` that are read."""
+
+
 def answer_of(message: Any, now_s: int) -> Answer:
     """Read a whole message; `now_s` is the Unix time in seconds, which a message does not tell.
 
@@ -70,9 +77,9 @@ def text_of(holder: dict[str, Any], key: str) -> str:
 
 def counts_of(usage: Any) -> dict[str, Any]:
     """Return the counts of a `usage` that are told; those of a stream add to the ones before."""
-    return (
-        {key: value for key, value in usage.items() if value is not None} if isinstance(usage, dict) else {}
-    )
+    if not isinstance(usage, dict):
+        return {}
+    return {key: usage[key] for key in _COUNTS if usage.get(key) is not None}
 
 
 def usage_of(counts: dict[str, Any]) -> Usage | None:

@@ -6,6 +6,7 @@ https://platform.claude.com/docs/en/build-with-claude/streaming
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -29,6 +30,34 @@ _NO_EVENT = "the model's stream carried something that is no event"
 _REPORTED = "the model's service reported an error in mid-answer"
 
 
+_MAX_OPEN_BLOCKS = 128
+"""Blocks that have begun and not ended: each is remembered."""
+
+_MAX_NAME_CHARS = 256
+"""Of an id or a model's name: both go out with every chunk."""
+
+_TEXT_CHARS = 64
+"""What a kept text takes in memory beside its characters."""
+
+_GROWING = {"thinking_delta": "thinking", "signature_delta": "signature"}
+"""Deltas whose texts are kept until their block ends, by the key of the block that they make up."""
+
+
+@dataclass(slots=True)
+class _Block:
+    """A content block under way: what it began with, and the texts that came since."""
+
+    began: dict[str, Any]
+    call: int | None = None
+    written: bool = False
+    texts: dict[str, list[str]] = field(default_factory=dict)
+
+    def whole(self) -> dict[str, Any]:
+        """Return the block with all that came."""
+        added = {key: text_of(self.began, key) + "".join(texts) for key, texts in self.texts.items()}
+        return self.began | added
+
+
 class AnthropicStream:
     """A decoder of one stream; see `StreamDecoder`.
 
@@ -50,7 +79,8 @@ class AnthropicStream:
         self._wants_usage = isinstance(options, dict) and options.get("include_usage") is True
         self._head: dict[str, Any] = {"id": None, "object": "chat.completion.chunk", "created": now_s}
         self._counts: dict[str, Any] = {}
-        self._blocks: dict[int, dict[str, Any]] = {}
+        self._blocks: dict[int, _Block] = {}
+        self._kept_chars = 0
         self._calls = 0
         self._thoughts = 0
 
@@ -123,48 +153,67 @@ class AnthropicStream:
 
     def _message_start(self, event: dict[str, Any]) -> Iterator[bytes]:
         message = _part(event, "message")
-        self.info.id, self.info.model = text_of(message, "id") or None, text_of(message, "model") or None
+        self.info.id = text_of(message, "id")[:_MAX_NAME_CHARS] or None
+        self.info.model = text_of(message, "model")[:_MAX_NAME_CHARS] or None
         self._head.update(id=self.info.id, model=self.info.model)
         self._count(message)
         yield self._chunk({"role": "assistant", "content": ""})
 
     def _block_start(self, event: dict[str, Any]) -> Iterator[bytes]:
-        block = dict(_part(event, "content_block"))
+        block = _Block(_part(event, "content_block"))
         self._blocks[_index(event)] = block
-        kind = text_of(block, "type")
-        if kind == "text" and text_of(block, "text"):
-            yield self._chunk({"content": block["text"]})
-        elif kind == "thinking" and text_of(block, "thinking"):
-            yield self._chunk({"reasoning_content": block["thinking"]})
+        if len(self._blocks) > _MAX_OPEN_BLOCKS:
+            self.error = StreamError("the model's stream has too many content blocks at the same time")
+            return
+        kind = text_of(block.began, "type")
+        if kind == "text" and text_of(block.began, "text"):
+            yield self._chunk({"content": block.began["text"]})
+        elif kind == "thinking" and text_of(block.began, "thinking"):
+            yield self._chunk({"reasoning_content": block.began["thinking"]})
         elif kind == "tool_use":
-            block["call"], block["written"] = self._calls, False
+            block.call = self._calls
             self._calls += 1
-            function = {"name": text_of(block, "name"), "arguments": ""}
-            yield self._call(block, id=text_of(block, "id"), type="function", function=function)
+            function = {"name": text_of(block.began, "name"), "arguments": ""}
+            yield self._call(block, id=text_of(block.began, "id"), type="function", function=function)
 
     def _block_delta(self, event: dict[str, Any]) -> Iterator[bytes]:
-        delta, block = _part(event, "delta"), self._blocks.get(_index(event), {})
+        delta, block = _part(event, "delta"), self._blocks.get(_index(event))
         kind = text_of(delta, "type")
+        if block is not None and kind in _GROWING:
+            self._keep(block, _GROWING[kind], text_of(delta, _GROWING[kind]))
         if kind == "text_delta":
             yield self._chunk({"content": text_of(delta, "text")})
         elif kind == "thinking_delta":
-            block["thinking"] = text_of(block, "thinking") + text_of(delta, "thinking")
             yield self._chunk({"reasoning_content": text_of(delta, "thinking")})
-        elif kind == "signature_delta":
-            block["signature"] = text_of(block, "signature") + text_of(delta, "signature")
-        elif kind == "input_json_delta" and "call" in block and text_of(delta, "partial_json"):
-            block["written"] = True
-            yield self._call(block, function={"arguments": delta["partial_json"]})
+        elif kind == "input_json_delta" and block is not None:
+            yield from self._arguments(block, text_of(delta, "partial_json"))
+
+    def _arguments(self, block: _Block, text: str) -> Iterator[bytes]:
+        if block.call is not None and text:
+            block.written = True
+            yield self._call(block, function={"arguments": text})
+
+    def _keep(self, block: _Block, key: str, text: str) -> None:
+        """Keep a text until its block ends, all of them together no longer than an event may be."""
+        block.texts.setdefault(key, []).append(text)
+        self._kept_chars += len(text) + _TEXT_CHARS
+        if self._kept_chars > sse.MAX_EVENT_BYTES:
+            self.error = StreamError(f"the model's thinking has more than {sse.MAX_EVENT_BYTES} bytes")
 
     def _block_stop(self, event: dict[str, Any]) -> Iterator[bytes]:
-        block = self._blocks.pop(_index(event), {})
-        kind = text_of(block, "type")
-        if kind in ("thinking", "redacted_thinking"):
+        block = self._blocks.pop(_index(event), None)
+        if block is None:
+            return
+        if text_of(block.began, "type") in ("thinking", "redacted_thinking"):
+            self._kept_chars -= sum(
+                len(text) + _TEXT_CHARS for texts in block.texts.values() for text in texts
+            )
             # Whole, for the API takes back no part of it; the index is what OpenAI's client joins lists by.
-            yield self._chunk({"thinking_blocks": [{"index": self._thoughts, **block}]})
+            yield self._chunk({"thinking_blocks": [{"index": self._thoughts, **block.whole()}]})
             self._thoughts += 1
-        elif "call" in block and not block["written"]:  # the input came whole, or is empty
-            yield self._call(block, function={"arguments": orjson.dumps(block.get("input") or {}).decode()})
+        elif block.call is not None and not block.written:  # the input came whole, or is empty
+            arguments = orjson.dumps(block.began.get("input") or {}).decode()
+            yield self._call(block, function={"arguments": arguments})
 
     def _message_delta(self, event: dict[str, Any]) -> Iterator[bytes]:
         delta = _part(event, "delta")
@@ -201,8 +250,8 @@ class AnthropicStream:
         self._counts.update(counts_of(holder.get("usage")))
         self.info.usage = usage_of(self._counts)
 
-    def _call(self, block: dict[str, Any], **said: Any) -> bytes:
-        return self._chunk({"tool_calls": [{"index": block["call"], **said}]})
+    def _call(self, block: _Block, **said: Any) -> bytes:
+        return self._chunk({"tool_calls": [{"index": block.call, **said}]})
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}

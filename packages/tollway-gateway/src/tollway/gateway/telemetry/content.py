@@ -143,7 +143,7 @@ def _output_message(choice: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _streamed_choices(events: bytes) -> list[dict[str, Any]]:
-    choices: dict[int, dict[str, Any]] = {}
+    choices: dict[int, _Streamed] = {}
     for line in events.splitlines():
         if not line.startswith(b"data:") or b"[DONE]" in line:
             continue
@@ -153,32 +153,57 @@ def _streamed_choices(events: bytes) -> list[dict[str, Any]]:
             continue
         for piece in pieces:
             index = piece.get("index")
-            choice = choices.setdefault(index if isinstance(index, int) else 0, {"message": {}})
-            _merge(choice, piece)
-    return list(choices.values())
+            choices.setdefault(index if isinstance(index, int) else 0, _Streamed()).add(piece)
+    return [choice.whole() for choice in choices.values()]
 
 
-def _merge(choice: dict[str, Any], piece: Mapping[str, Any]) -> None:
-    delta, message = piece.get("delta"), choice["message"]
-    delta = delta if isinstance(delta, dict) else {"content": piece.get("text")}
-    for key in ("content", "refusal"):
-        if isinstance(delta.get(key), str):
-            message[key] = message.get(key, "") + delta[key]
-    tool_calls = delta.get("tool_calls")
-    for tool_call in tool_calls if isinstance(tool_calls, list) else ():
-        if isinstance(tool_call, dict):
-            _merge_tool_call(message.setdefault("tool_calls", []), tool_call)
-    if piece.get("finish_reason"):
-        choice["finish_reason"] = piece["finish_reason"]
+class _Streamed:
+    """A choice whose parts are put together, in time linear in their sizes."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {}
+        self._calls: dict[int | None, _StreamedCall] = {}
+        self._finish_reason: Any = None
+
+    def add(self, piece: Mapping[str, Any]) -> None:
+        """Take the next part."""
+        delta = piece.get("delta")
+        delta = delta if isinstance(delta, dict) else {"content": piece.get("text")}
+        for key in ("content", "refusal"):
+            if isinstance(delta.get(key), str):
+                self._texts.setdefault(key, []).append(delta[key])
+        tool_calls = delta.get("tool_calls")
+        for part in tool_calls if isinstance(tool_calls, list) else ():
+            if isinstance(part, dict):
+                index = part.get("index")
+                number = index if isinstance(index, int) else None
+                self._calls.setdefault(number, _StreamedCall(part.get("id"))).add(part)
+        self._finish_reason = piece.get("finish_reason") or self._finish_reason
+
+    def whole(self) -> dict[str, Any]:
+        """Return the choice as a whole answer has it."""
+        message: dict[str, Any] = {key: "".join(texts) for key, texts in self._texts.items()}
+        if self._calls:
+            message["tool_calls"] = [call.whole() for call in self._calls.values()]
+        return {"message": message, "finish_reason": self._finish_reason}
 
 
-def _merge_tool_call(tool_calls: list[dict[str, Any]], piece: Mapping[str, Any]) -> None:
-    index = piece.get("index")
-    known = next((t for t in tool_calls if t["index"] == index), None)
-    if known is None:
-        known = {"index": index, "id": piece.get("id"), "function": {"name": None, "arguments": ""}}
-        tool_calls.append(known)
-    function = piece.get("function")
-    if isinstance(function, dict):
-        known["function"]["name"] = function.get("name") or known["function"]["name"]
-        known["function"]["arguments"] += str(function.get("arguments") or "")
+class _StreamedCall:
+    """A tool call whose arguments come in parts."""
+
+    def __init__(self, call_id: Any) -> None:
+        self._id = call_id
+        self._name: Any = None
+        self._arguments: list[str] = []
+
+    def add(self, part: Mapping[str, Any]) -> None:
+        """Take the next part."""
+        function = part.get("function")
+        if isinstance(function, dict):
+            self._name = function.get("name") or self._name
+            if isinstance(arguments := function.get("arguments"), str):
+                self._arguments.append(arguments)
+
+    def whole(self) -> dict[str, Any]:
+        """Return the call as a whole answer has it."""
+        return {"id": self._id, "function": {"name": self._name, "arguments": "".join(self._arguments)}}
