@@ -54,8 +54,10 @@ KNOWN_CODES = frozenset(
         "upstream_invalid_response",
         "upstream_payment_required",
         "upstream_rate_limit",
+        "upstream_response_too_large",
         "upstream_timeout",
         "upstream_unavailable",
+        "upstream_unknown_encoding",
         "upstream_unreachable",
     ]
 )
