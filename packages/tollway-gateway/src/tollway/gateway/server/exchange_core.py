@@ -95,13 +95,14 @@ class ExchangeCore:
 
     def take_body(self) -> bytes:
         """Take what is here of the request's body."""
+        connection = self.connection
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._pieces = []
         self._has_news = False
         if self.untaken:
             self.untaken = 0
-            self.connection.resume_reading()
+            connection.resume_reading()
         return body
 
     # Whoever waits
@@ -127,7 +128,8 @@ class ExchangeCore:
 
     def when_sent(self, call: Callable[[], None]) -> None:
         """Have this called when what was answered so far is written."""
-        self.connection.when_written(call)
+        connection = self.connection
+        connection.when_written(call)
 
     # The answer
 
@@ -137,6 +139,7 @@ class ExchangeCore:
 
     def answer(self, status: int, fields: bytes, body: bytes) -> None:
         """Answer whole, if somebody is left to read it; see `pipeline.exchange.Exchange.respond`."""
+        connection = self.connection
         if self.disconnected:
             return
         self._start(status)
@@ -146,13 +149,13 @@ class ExchangeCore:
         self.body_bytes = len(body)
         data = b"%b%b%b%b%b\r\n%b" % (
             STATUS_LINE[status],
-            self.connection.default_lines(),
+            connection.default_lines(),
             fields,
             length,
             self._connection_line(),
             body,
         )
-        self.connection.write(data)
+        connection.write(data)
         self._complete()
 
     def take_message(self, message: Any) -> None:
@@ -169,11 +172,12 @@ class ExchangeCore:
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
 
     def _start(self, status: int) -> None:
+        connection = self.connection
         if self.response_started:
             raise RuntimeError("the answer has begun already")
         self.response_started = True
         self.status = status
-        if not self.body_complete and (self.expects_continue or not self.connection.can_skip_body()):
+        if not self.body_complete and (self.expects_continue or not connection.can_skip_body()):
             self.keep_alive = False
 
     def _connection_line(self) -> bytes:
@@ -182,6 +186,7 @@ class ExchangeCore:
         return _KEEP_ALIVE if self.is_http10 else b""
 
     def _head_of(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        connection = self.connection
         lines = []
         for name, value in headers:
             if name in _FRAMING:
@@ -192,7 +197,7 @@ class ExchangeCore:
         if fields.count(b"\n") != len(lines) or fields.count(b"\r") != len(lines) or b"\0" in fields:
             raise RuntimeError("a header of the answer has a line break in it")
         framing = self._framing_line(status)
-        default_lines = self.connection.default_lines()
+        default_lines = connection.default_lines()
         return b"".join(
             (STATUS_LINE[status], default_lines, fields, framing, self._connection_line(), b"\r\n")
         )
@@ -217,12 +222,13 @@ class ExchangeCore:
         return b"" if length < 0 or status in _NO_LENGTH else b"content-length: %d\r\n" % length
 
     def _send_body(self, body: bytes, more: bool) -> None:
+        connection = self.connection
         data, self._head = self._head, b""
         if self._has_body:
             self.body_bytes += len(body)
             data += self._framed(body, more)
         if data:
-            self.connection.write(data)
+            connection.write(data)
         if not more:
             self._complete()
 
@@ -239,9 +245,10 @@ class ExchangeCore:
         return body
 
     def _complete(self) -> None:
+        connection = self.connection
         self.response_complete = True
         self.news()
-        self.connection.on_answered(self)
+        connection.on_answered(self)
 
 
 accept_proxies(ExchangeCore)

@@ -183,7 +183,8 @@ class RequestHead:
         if is_absolute:
             authority, target = split_absolute(self.method, target)
             if self._host_at >= 0:  # the target's host is the one that counts: RFC 9112, 3.2.2
-                self.headers[self._host_at] = (b"host", authority)
+                headers = self.headers
+                headers[self._host_at] = (b"host", authority)
             else:
                 self.headers.append((b"host", authority))
         self.path, self.raw_path, self.query = parts = parts_of(self.method, target)

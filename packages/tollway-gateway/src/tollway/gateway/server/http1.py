@@ -293,7 +293,8 @@ class HTTPProtocol(Connection):
     def _refuse(self, head: RequestHead, error: RequestRejected) -> None:
         """Answer what never becomes an exchange, and tell of it; nothing that follows can be understood."""
         failure = error.failure
-        path = head.target.partition(b"?")[0].decode("latin-1")
+        target = head.target
+        path = target.partition(b"?")[0].decode("latin-1")
         body = b"" if head.method == "HEAD" else shape_of(path)(failure)
         self.service.malformed(
             MalformedRequest(
@@ -348,7 +349,8 @@ class HTTPProtocol(Connection):
         """Read what waits of a body."""
         waiting = self._waiting
         while waiting and self._body is not None:
-            left = self._body.left()
+            body = self._body
+            left = body.left()
             size = _MAX_WAITING_BYTES if left < 0 else min(left, _MAX_WAITING_BYTES)
             data = bytes(waiting[:size])
             del waiting[:size]
@@ -367,7 +369,8 @@ class HTTPProtocol(Connection):
 
     def can_skip_body(self) -> bool:
         """See `Connection.can_skip_body`."""
-        return self._body is not None and self._body.left() <= _MAX_SKIPPED_BYTES
+        body = self._body
+        return body is not None and body.left() <= _MAX_SKIPPED_BYTES
 
     def _skip(self, size: int) -> None:
         """Throw bytes away, up to a limit."""
