@@ -183,7 +183,7 @@ EXPECTED_USAGE = {
 def test_the_caches_tokens_are_among_those_of_the_input() -> None:
     """OpenAI counts them so; a stream tells them only to those who ask, and to telemetry."""
     answer = whole(TEXT)
-    expected = Usage(125, 7, 100, 3)
+    expected = Usage(125, 7, 100, 3, 20)
 
     assert EXPECTED_USAGE == json.loads(answer.body)["usage"]
     assert expected == answer.info.usage

@@ -13,11 +13,11 @@ from ._openai_info import (
     choices_of,
     finish_reason,
     reasons_of,
-    usage_of,
     wants_usage,
 )
 from ._values import AnswerInfo, Call, Target, Task
 from .errors import PredictionError
+from .usages import openai_usage
 
 _OBJECT = {Task.CHAT: "chat.completion.chunk", Task.COMPLETIONS: "text_completion"}
 _OF_THE_CHOICE = ("index", "finish_reason", "logprobs")
@@ -80,7 +80,7 @@ class ChunkEncoder:
         usage = piece.get("usage")
         if isinstance(usage, dict):
             self._usage = usage
-            self.info.usage = usage_of(usage)
+            self.info.usage = openai_usage(usage)
 
     def _event(self, choices: list[dict[str, Any]]) -> bytes:
         if not self.info.token_seen:

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from ._values import AnswerInfo, Usage
+from .usages import openai_usage
 
 MAX_REASONS = 128
 """Finish reasons of one answer that telemetry is told."""
@@ -33,22 +34,20 @@ def info_of(body: dict[str, Any]) -> AnswerInfo:
     return AnswerInfo(
         answer_id if isinstance(answer_id, str) and answer_id else None,
         model if isinstance(model, str) and model else None,
-        usage_of(body.get("usage")),
+        usage_in(body),
         tuple(reasons[:MAX_REASONS]),
     )
 
 
-def usage_of(usage: Any) -> Usage | None:
-    """Read OpenAI's `usage` object; None when there is none."""
-    if not isinstance(usage, dict):
+def usage_in(body: dict[str, Any]) -> Usage | None:
+    """Return what an answer or a chunk says of its usage; None when it says nothing."""
+    usage = body.get("usage")
+    if not usage or (found := openai_usage(usage)) is None:
         return None
-    read, written = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    return Usage(
-        _count(usage.get("prompt_tokens")),
-        _count(usage.get("completion_tokens")),
-        None if read is None else _detail(read, "cached_tokens"),
-        None if written is None else _detail(written, "reasoning_tokens"),
-    )
+    tier = body.get("service_tier")
+    if tier is not None and isinstance(tier, str):
+        found.service_tier = tier
+    return found
 
 
 def choices_of(body: dict[str, Any]) -> list[Any]:
@@ -80,14 +79,6 @@ def choice_index(choice: Any) -> int:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _detail(details: Any, key: str) -> int | None:
-    return _count(details.get(key)) if isinstance(details, dict) else None
 
 
 def wants_usage(payload: dict[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from ._openai_info import (
     finish_reason,
     info_of,
     reasons_of,
-    usage_of,
+    usage_in,
     wants_usage,
 )
 from ._openai_refrain import Refrain
@@ -221,7 +221,7 @@ class OpenAIStream:
             first = info_of(chunk)
             info.id, info.model = info.id or first.id, info.model or first.model
         if chunk.get("usage"):
-            info.usage = usage_of(chunk["usage"]) or info.usage
+            info.usage = usage_in(chunk) or info.usage
         for choice in choices_of(chunk):
             reason = finish_reason(choice)
             index = choice_index(choice)

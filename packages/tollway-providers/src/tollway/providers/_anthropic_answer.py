@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from tollway.provider import Answer, AnswerInfo, ResponseError, Usage
+from tollway.provider.usages import anthropic_usage
 
 _FINISHES = {
     "end_turn": "stop",
@@ -20,8 +21,8 @@ _FINISHES = {
 
 
 _COUNTS = (
-    *("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
-    *("output_tokens", "output_tokens_details"),
+    *("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation"),
+    *("output_tokens", "output_tokens_details", "server_tool_use", "service_tier"),
 )
 """The counts of a `usage` that are read."""
 
@@ -42,7 +43,7 @@ def answer_of(message: Any, now_s: int) -> Answer:
     info = AnswerInfo(
         text_of(message, "id") or None,
         text_of(message, "model") or None,
-        usage_of(counts),
+        anthropic_usage(counts),
         (finish,),
     )
     said = {"role": "assistant", **_said(content), "refusal": refusal_of(message)}
@@ -82,22 +83,11 @@ def counts_of(usage: Any) -> dict[str, Any]:
     return {key: usage[key] for key in _COUNTS if usage.get(key) is not None}
 
 
-def usage_of(counts: dict[str, Any]) -> Usage | None:
-    """Read the counts for telemetry."""
-    if not counts:
-        return None
-    return Usage(
-        input_tokens=_input_tokens(counts),
-        output_tokens=_count(counts, "output_tokens"),
-        cache_read_input_tokens=_count(counts, "cache_read_input_tokens"),
-        reasoning_output_tokens=_count(counts.get("output_tokens_details"), "thinking_tokens"),
-    )
-
-
 def openai_usage(counts: dict[str, Any]) -> dict[str, Any]:
-    """Say the counts as OpenAI does."""
-    read, written = (_count(counts, f"cache_{way}_input_tokens") for way in ("read", "creation"))
-    prompt, completion = _input_tokens(counts) or 0, _count(counts, "output_tokens") or 0
+    """Say the counts as OpenAI does: those of the cache are among those of the prompt."""
+    known = anthropic_usage(counts) or Usage()
+    read, written = known.cache_read_input_tokens, known.cache_write_input_tokens
+    prompt, completion = known.input_tokens or 0, known.output_tokens or 0
     usage: dict[str, Any] = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -105,22 +95,9 @@ def openai_usage(counts: dict[str, Any]) -> dict[str, Any]:
     }
     if read is not None or written is not None:
         usage["prompt_tokens_details"] = {"cached_tokens": read or 0, "cache_write_tokens": written or 0}
-    thought = _count(counts.get("output_tokens_details"), "thinking_tokens")
-    if thought is not None:
-        usage["completion_tokens_details"] = {"reasoning_tokens": thought}
+    if known.reasoning_output_tokens is not None:
+        usage["completion_tokens_details"] = {"reasoning_tokens": known.reasoning_output_tokens}
     return usage
-
-
-def _input_tokens(counts: dict[str, Any]) -> int | None:
-    """Return all tokens of the input: the API counts those of the cache apart, OpenAI among them."""
-    keys = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    told = [count for count in (_count(counts, key) for key in keys) if count is not None]
-    return sum(told) if told else None
-
-
-def _count(holder: Any, key: str) -> int | None:
-    value = holder.get(key) if isinstance(holder, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _said(content: list[Any]) -> dict[str, Any]:

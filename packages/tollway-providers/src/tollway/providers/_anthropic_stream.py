@@ -23,8 +23,9 @@ from tollway.provider.upstream_answers import (
     stream_of_answer,
 )
 from tollway.provider.upstream_answers import text_of as read_text
+from tollway.provider.usages import anthropic_usage
 
-from ._anthropic_answer import answer_of, counts_of, finish_of, openai_usage, refusal_of, text_of, usage_of
+from ._anthropic_answer import answer_of, counts_of, finish_of, openai_usage, refusal_of, text_of
 
 _NO_EVENT = "the model's stream carried something that is no event"
 _REPORTED = "the model's service reported an error in mid-answer"
@@ -248,7 +249,7 @@ class AnthropicStream:
     def _count(self, holder: dict[str, Any]) -> None:
         """Learn the counts, which are those of the whole answer so far."""
         self._counts.update(counts_of(holder.get("usage")))
-        self.info.usage = usage_of(self._counts)
+        self.info.usage = anthropic_usage(self._counts)
 
     def _call(self, block: _Block, **said: Any) -> bytes:
         return self._chunk({"tool_calls": [{"index": block.call, **said}]})
