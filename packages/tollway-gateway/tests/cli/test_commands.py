@@ -7,7 +7,10 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import click
 import pytest
+
+from tollway.gateway.cli.main import GROUPS, app
 
 GOOD = """\
 endpoints:
@@ -90,7 +93,30 @@ def test_providers_are_listed_with_their_packages(tollway, as_json):
     assert {"name", "distribution", "version"} == listed[0].keys()
 
 
-HEAVY = {"fastapi", "uvicorn", "pydantic", "yaml", "rich", "prometheus_client", "opentelemetry", "asyncio"}
+def test_the_help_of_the_groups_is_their_own():
+    """The list of commands is printed without importing them."""
+    context = click.Context(app)
+    assert GROUPS == {name: app.get_command(context, name).help for name in GROUPS}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_for_a_shell_is_printed(tollway, shell: str):
+    result = tollway("--show-completion", shell)
+    assert 0 == result.exit_code
+    assert f"_TOLLWAY_COMPLETE={shell}_complete" in result.stdout
+
+
+HEAVY = {
+    "fastapi",
+    "uvicorn",
+    "pydantic",
+    "typer",
+    "yaml",
+    "rich",
+    "prometheus_client",
+    "opentelemetry",
+    "asyncio",
+}
 
 
 def test_the_command_line_imports_nothing_heavy():

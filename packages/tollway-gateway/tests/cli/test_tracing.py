@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from tollway.gateway.cli.main import app
 from tollway.tracing.collector import collector_config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-import typer
+import click
 
 from tollway.gateway.printable import printable
 
@@ -17,5 +17,5 @@ BAD_INPUT = 2
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """Say what is wrong on standard error, and end."""
-    typer.echo("\n".join(map(printable, message.split("\n"))), err=True)
-    raise typer.Exit(code)
+    click.echo("\n".join(map(printable, message.split("\n"))), err=True)
+    raise SystemExit(code)

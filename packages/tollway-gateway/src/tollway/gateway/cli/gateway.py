@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from tollway.gateway.printable import printable
 
@@ -14,30 +15,46 @@ from .failing import BAD_INPUT, fail
 if TYPE_CHECKING:
     from tollway.gateway.config import GatewayConfig
 
-app = typer.Typer(help="Serve a configuration, or check one.", no_args_is_help=True)
 
-ConfigPath = Annotated[Path, typer.Option("--config-path", help="The YAML file.", show_default=False)]
+@click.group(no_args_is_help=True)
+def app() -> None:
+    """Serve a configuration, or check one."""
+
+
+_GC_ALLOCATIONS = 50_000
+"""Objects after which Python looks for cycles during the start: what is imported stays, few cycles end."""
+
+config_path_option = click.option(
+    "--config-path", type=click.Path(path_type=Path), required=True, help="The YAML file."
+)
 
 
 @app.command()
+@config_path_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="The port to listen on; 0 chooses a free one.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    default=1,
+    show_default=True,
+    help="Processes that serve: one uses one core.",
+)
+@click.option(
+    "--insecure-no-auth", is_flag=True, help="Listen beyond this machine, though nobody has to sign in."
+)
+@click.option("--access-log", is_flag=True, help="Write a line of JSON for every request.")
 def start(
-    config_path: ConfigPath,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port to listen on; 0 chooses a free one.")
-    ] = 8000,
-    workers: Annotated[
-        int, typer.Option(min=1, max=1024, help="Processes that serve: one uses one core.")
-    ] = 1,
-    insecure_no_auth: Annotated[
-        bool,
-        typer.Option("--insecure-no-auth", help="Listen beyond this machine, though nobody has to sign in."),
-    ] = False,
-    access_log: Annotated[
-        bool, typer.Option("--access-log", help="Write a line of JSON for every request.")
-    ] = False,
+    config_path: Path, host: str, port: int, workers: int, insecure_no_auth: bool, access_log: bool
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; requests under way are answered before it ends."""
+    gc.set_threshold(_GC_ALLOCATIONS)
     config = _loaded(config_path)
     from tollway.gateway import server
 
@@ -50,32 +67,30 @@ def start(
     try:
         listener = server.listen(host, port)
         if workers == 1:
-            server.serve(config, listener, typer.echo, access_log=access_log)
+            server.serve(config, listener, click.echo, access_log=access_log)
             server.leave()
         else:
-            server.serve_by_workers(config, listener, typer.echo, workers=workers, access_log=access_log)
+            server.serve_by_workers(config, listener, click.echo, workers=workers, access_log=access_log)
     except (server.AddressError, server.StartError) as error:
         fail(str(error))
 
 
 @app.command()
-def check(config_path: ConfigPath) -> None:
+@config_path_option
+def check(config_path: Path) -> None:
     """Say what is wrong with a configuration: every problem with its line and its mend; 2 if there is one."""
     config = _loaded(config_path)
     counts = [(len(config.endpoints), "endpoint")]
     if config.routes:
         counts.append((len(config.routes), "route"))
     told = " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
-    typer.echo(f"{printable(str(config_path))} is good: {told}.")
+    click.echo(f"{printable(str(config_path))} is good: {told}.")
 
 
 @app.command()
-def explain(
-    config_path: ConfigPath,
-    endpoint: Annotated[
-        str, typer.Option("--endpoint", help="The name of an endpoint or a route.", show_default=False)
-    ],
-) -> None:
+@config_path_option
+@click.option("--endpoint", required=True, help="The name of an endpoint or a route.")
+def explain(config_path: Path, endpoint: str) -> None:
     """Print the candidates, limits, time-outs and policies that a request to an endpoint or a route meets."""
     from .explain import explain as lines_about
 
@@ -90,7 +105,7 @@ def explain(
             BAD_INPUT,
         )
     for line in lines:
-        typer.echo(printable(line))
+        click.echo(printable(line))
 
 
 def _loaded(path: Path) -> GatewayConfig:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-app = typer.Typer(help="The providers that a configuration may name.", no_args_is_help=True)
+import click
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `list` a command of its own while it is the only one."""
+@click.group(no_args_is_help=True)
+def app() -> None:
+    """The providers that a configuration may name."""
 
 
 @app.command("list")
-def list_providers(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_providers(as_json: bool) -> None:
     """List the installed providers, and the package that each came from. Imports none of them."""
     from tollway.provider import discovery
 

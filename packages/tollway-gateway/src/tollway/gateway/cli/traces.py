@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from . import arguments
 from .failing import BAD_INPUT, FAILED, fail
@@ -17,95 +16,85 @@ if TYPE_CHECKING:
     from tollway.tracing.analysis import ErrorGroup, Stats
     from tollway.tracing.store import Trace
 
-app = typer.Typer(help="Read stored traces, and keep their store in order.", no_args_is_help=True)
+
+@click.group(no_args_is_help=True)
+def app() -> None:
+    """Read stored traces, and keep their store in order."""
 
 
-class Status(StrEnum):
-    """What `--status` takes, in any case."""
-
-    OK = "OK"
-    ERROR = "ERROR"
-    UNSET = "UNSET"
-
-
-class Order(StrEnum):
-    """What `--order-by` takes."""
-
-    NEWEST = "newest"
-    OLDEST = "oldest"
-    SLOWEST = "slowest"
-    FASTEST = "fastest"
+store_option = click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    default=Path("traces"),
+    show_default=True,
+    help="The folder of the traces.",
+)
+jaeger_option = click.option(
+    "--jaeger", metavar="URL", help="Read from a Jaeger 2, by the URL of its page, instead."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-StorePath = Annotated[Path, typer.Option("--store", help="The folder of the traces.")]
-JaegerURL = Annotated[
-    str | None,
-    typer.Option("--jaeger", metavar="URL", help="Read from a Jaeger 2, by the URL of its page, instead."),
-]
-AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-StatusFilter = Annotated[Status | None, typer.Option("--status", case_sensitive=False, show_default=False)]
-MinDuration = Annotated[
-    float | None,
-    typer.Option(parser=arguments.duration_ms, metavar="TIME", help="At least so long: 300ms, 2s."),
-]
-MaxDuration = Annotated[
-    float | None,
-    typer.Option(parser=arguments.duration_ms, metavar="TIME", help="At most so long."),
-]
-Since = Annotated[
-    datetime | None,
-    typer.Option(parser=arguments.moment, metavar="WHEN", help="Started then or later: 1h ago, or a date."),
-]
-Until = Annotated[
-    datetime | None,
-    typer.Option(parser=arguments.moment, metavar="WHEN", help="Started then or earlier."),
-]
-Name = Annotated[str | None, typer.Option(help="The root span's name; * and ? are wildcards.")]
-Attribute = Annotated[
-    list[str] | None,
-    typer.Option(metavar="KEY=VALUE", help="One span has this attribute; may be repeated."),
-]
-Session = Annotated[str | None, typer.Option(help="The session, or conversation, it belongs to.")]
-User = Annotated[str | None, typer.Option(help="The user it was for.")]
-TextFilter = Annotated[
-    str | None, typer.Option("--text", help="Part of a name, attribute, event or message.")
-]
+def selecting(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that choose traces."""
+    options = (
+        click.option("--status", type=click.Choice(["OK", "ERROR", "UNSET"], case_sensitive=False)),
+        click.option(
+            "--since", type=arguments.moment, metavar="WHEN", help="Started then or later: 1h ago, or a date."
+        ),
+        click.option("--until", type=arguments.moment, metavar="WHEN", help="Started then or earlier."),
+        click.option("--name", help="The root span's name; * and ? are wildcards."),
+        click.option(
+            "--attribute",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="One span has this attribute; may be repeated.",
+        ),
+        click.option("--session", help="The session, or conversation, it belongs to."),
+        click.option("--user", help="The user it was for."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @app.command("list")
-def list_traces(  # noqa: PLR0913, PLR0917 - an option each
-    store: StorePath = Path("traces"),
-    jaeger: JaegerURL = None,
-    status: StatusFilter = None,
-    min_duration: MinDuration = None,
-    max_duration: MaxDuration = None,
-    since: Since = None,
-    until: Until = None,
-    name: Name = None,
-    attribute: Attribute = None,
-    session: Session = None,
-    user: User = None,
-    text: TextFilter = None,
-    order_by: Annotated[Order, typer.Option("--order-by")] = Order.NEWEST,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
-    as_json: AsJSON = False,
+@store_option
+@jaeger_option
+@selecting
+@click.option(
+    "--min-duration", type=arguments.duration_ms, metavar="TIME", help="At least so long: 300ms, 2s."
+)
+@click.option("--max-duration", type=arguments.duration_ms, metavar="TIME", help="At most so long.")
+@click.option("--text", help="Part of a name, attribute, event or message.")
+@click.option(
+    "--order-by",
+    type=click.Choice(["newest", "oldest", "slowest", "fastest"]),
+    default="newest",
+    show_default=True,
+)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
+@json_option
+def list_traces(
+    store: Path,
+    jaeger: str | None,
+    min_duration: float | None,
+    max_duration: float | None,
+    attribute: tuple[str, ...],
+    limit: int,
+    *,
+    as_json: bool,
+    **filters: Any,
 ) -> None:
     """List traces, the newest first."""
     traces = _search(
         store,
         jaeger,
-        status=status,
         min_duration_ms=min_duration,
         max_duration_ms=max_duration,
-        since=since,
-        until=until,
-        name=name,
         attribute=_pairs(attribute),
-        session=session,
-        user=user,
-        text=text,
-        order_by=order_by.value,
         limit=limit,
+        **filters,
     )
     from . import objects, output
 
@@ -122,16 +111,13 @@ def list_traces(  # noqa: PLR0913, PLR0917 - an option each
 
 
 @app.command()
-def show(
-    trace_id: Annotated[str, typer.Argument(help="The trace's id, or the beginning of it.")],
-    store: StorePath = Path("traces"),
-    jaeger: JaegerURL = None,
-    attributes: Annotated[
-        bool, typer.Option("--attributes", "-a", help="Print inputs, outputs and attributes too.")
-    ] = False,
-    as_json: AsJSON = False,
-) -> None:
-    """Print one trace as a tree of its spans."""
+@click.argument("trace_id")
+@store_option
+@jaeger_option
+@click.option("--attributes", "-a", is_flag=True, help="Print inputs, outputs and attributes too.")
+@json_option
+def show(trace_id: str, store: Path, jaeger: str | None, attributes: bool, as_json: bool) -> None:
+    """Print one trace, named by its id or the beginning of it, as a tree of its spans."""
     trace = found(reader_of(store, jaeger), trace_id)
     from . import objects, output
 
@@ -144,36 +130,29 @@ def show(
 
 
 @app.command()
-def stats(  # noqa: PLR0913, PLR0917 - an option each
-    store: StorePath = Path("traces"),
-    jaeger: JaegerURL = None,
-    status: StatusFilter = None,
-    since: Since = None,
-    until: Until = None,
-    name: Name = None,
-    attribute: Attribute = None,
-    session: Session = None,
-    user: User = None,
-    limit: Annotated[int, typer.Option(min=1, help="Of at most so many traces, the newest.")] = 1000,
-    as_json: AsJSON = False,
+@store_option
+@jaeger_option
+@selecting
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Of at most so many traces, the newest.",
+)
+@json_option
+def stats(
+    store: Path, jaeger: str | None, attribute: tuple[str, ...], limit: int, as_json: bool, **filters: Any
 ) -> None:
     """Sum up traces: throughput, durations by span name, errors by their kind."""
     from tollway.tracing import analysis
 
-    traces = _search(
-        store,
-        jaeger,
-        status=status,
-        since=since,
-        until=until,
-        name=name,
-        attribute=_pairs(attribute),
-        session=session,
-        user=user,
-        limit=limit,
-    )
+    traces = _search(store, jaeger, attribute=_pairs(attribute), limit=limit, **filters)
     _read_spans(traces)
-    summed, errors = analysis.stats(traces, since=since, until=until), analysis.errors(traces)
+    summed, errors = (
+        analysis.stats(traces, since=filters["since"], until=filters["until"]),
+        analysis.errors(traces),
+    )
     if as_json:
         _print_stats_json(summed, errors)
     elif not traces:
@@ -183,7 +162,8 @@ def stats(  # noqa: PLR0913, PLR0917 - an option each
 
 
 @app.command()
-def reindex(store: StorePath = Path("traces")) -> None:
+@store_option
+def reindex(store: Path) -> None:
     """Rebuild the indexes from the trace files. Stop the writers first."""
     from tollway.tracing import store as stores
 
@@ -191,11 +171,13 @@ def reindex(store: StorePath = Path("traces")) -> None:
 
     with bar("days") as progress:
         total = stores.reindex(store_of(store), progress=progress)
-    typer.echo(f"{total} traces indexed.")
+    click.echo(f"{total} traces indexed.")
 
 
 @app.command()
-def verify(store: StorePath = Path("traces"), as_json: AsJSON = False) -> None:
+@store_option
+@json_option
+def verify(store: Path, as_json: bool) -> None:
     """Compare trace files and indexes; 1 if they do not agree. Changes nothing."""
     from dataclasses import asdict
 
@@ -208,43 +190,36 @@ def verify(store: StorePath = Path("traces"), as_json: AsJSON = False) -> None:
     if as_json:
         print_json({**asdict(result), "ok": result.ok})
     else:
-        typer.echo(f"{result.traces} traces, {result.torn_lines} torn lines.")
+        click.echo(f"{result.traces} traces, {result.torn_lines} torn lines.")
         if result.unindexed:
-            typer.echo(f"{len(result.unindexed)} are not in the indexes: run tollway traces reindex.")
+            click.echo(f"{len(result.unindexed)} are not in the indexes: run tollway traces reindex.")
         if result.missing:
-            typer.echo(f"{len(result.missing)} are in the indexes only: run tollway traces reindex.")
+            click.echo(f"{len(result.missing)} are in the indexes only: run tollway traces reindex.")
     if not result.ok:
-        raise typer.Exit(FAILED)
+        raise SystemExit(FAILED)
 
 
 @app.command()
-def prune(
-    store: StorePath = Path("traces"),
-    older_than: Annotated[
-        float | None,
-        typer.Option(parser=arguments.age_s, metavar="AGE", help="Days that ended longer ago: 7d, 4w."),
-    ] = None,
-    max_size: Annotated[
-        int | None,
-        typer.Option(
-            parser=arguments.size_bytes, metavar="SIZE", help="The oldest days beyond this size: 2GB."
-        ),
-    ] = None,
-) -> None:
+@store_option
+@click.option("--older-than", type=arguments.age_s, metavar="AGE", help="Days that ended longer ago: 7d, 4w.")
+@click.option(
+    "--max-size", type=arguments.size_bytes, metavar="SIZE", help="The oldest days beyond this size: 2GB."
+)
+def prune(store: Path, older_than: float | None, max_size: int | None) -> None:
     """Remove old traces, whole days at a time; today's stay."""
     if older_than is None and max_size is None:
         fail("say what to remove: --older-than 7d, --max-size 2GB, or both", BAD_INPUT)
     from tollway.tracing import store as stores
 
     removed = stores.prune(store_of(store), max_age_s=older_than, max_bytes=max_size)
-    typer.echo(f"{removed.traces} traces removed, {removed.bytes} bytes.")
+    click.echo(f"{removed.traces} traces removed, {removed.bytes} bytes.")
 
 
 def _say_none(store: Path, jaeger: str | None) -> None:
     from tollway.gateway.printable import printable, without_passwords
 
     place = str(store) if jaeger is None else without_passwords(jaeger)
-    typer.echo(f"No traces in {printable(place)} match.", err=True)
+    click.echo(f"No traces in {printable(place)} match.", err=True)
 
 
 def _search(store: Path, jaeger: str | None, **filters: Any) -> list[Trace]:
@@ -265,8 +240,8 @@ def _read_spans(traces: list[Trace]) -> None:
             progress(done, len(traces))
 
 
-def _pairs(attribute: list[str] | None) -> dict[str, str]:
-    return dict(map(arguments.pair, attribute or ()))
+def _pairs(attribute: tuple[str, ...]) -> dict[str, str]:
+    return dict(map(arguments.pair, attribute))
 
 
 _ID_BEGINNING = 12
@@ -302,7 +277,7 @@ def _print_stats(summed: Stats, errors: tuple[ErrorGroup, ...], *, limited: bool
     newest = " (the newest; --limit takes more)" if limited else ""
     rate = f"; {summed.traces_per_s:.3g} a second over {duration(summed.window_s * 1000)}"
     traces = "1 trace" if summed.traces == 1 else f"{summed.traces} traces"
-    typer.echo(f"{traces}{newest}, {summed.errors} with errors{rate if summed.window_s else ''}\n")
+    click.echo(f"{traces}{newest}, {summed.errors} with errors{rate if summed.window_s else ''}\n")
     columns = ("span", "count", "errors", "p50", "p95", "p99", "max")
     rows = [
         (
@@ -314,7 +289,7 @@ def _print_stats(summed: Stats, errors: tuple[ErrorGroup, ...], *, limited: bool
     ]
     print_table(columns, rows, right=columns[1:], folds=("span",))
     if errors:
-        typer.echo("")
+        click.echo("")
         error_rows = [
             (group.type, group.span_name, str(group.count), group.message, group.trace_ids[0])
             for group in errors

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 
 from .failing import BAD_INPUT, fail
 
-app = typer.Typer(name="tracing", help="Write what goes with tracing.", no_args_is_help=True)
 
-
-@app.callback()
-def _group() -> None:
-    """Keep the commands below a group, also while there is only one."""
+@click.group(no_args_is_help=True)
+def app() -> None:
+    """Write what goes with tracing."""
 
 
 @app.command("collector-config")
-def collector_config(
-    sampling_rate: Annotated[
-        float, typer.Option(help="The ratio of traces that the collector keeps, 0 to 1.")
-    ] = 0.2,
-    slow_threshold_ms: Annotated[
-        float, typer.Option(help="Keep every trace slower than this; 0 keeps none for being slow.")
-    ] = 1000,
-    decision_wait_s: Annotated[
-        int, typer.Option(help="How long a trace is waited for, from its first span.")
-    ] = 10,
-) -> None:
+@click.option(
+    "--sampling-rate",
+    type=float,
+    default=0.2,
+    show_default=True,
+    help="The ratio of traces that the collector keeps, 0 to 1.",
+)
+@click.option(
+    "--slow-threshold-ms",
+    type=float,
+    default=1000,
+    show_default=True,
+    help="Keep every trace slower than this; 0 keeps none for being slow.",
+)
+@click.option(
+    "--decision-wait-s",
+    type=int,
+    default=10,
+    show_default=True,
+    help="How long a trace is waited for, from its first span.",
+)
+def collector_config(sampling_rate: float, slow_threshold_ms: float, decision_wait_s: int) -> None:
     """Print an OpenTelemetry Collector's configuration that samples as this policy does."""
     from tollway.tracing.collector import collector_config
 
@@ -39,4 +46,4 @@ def collector_config(
         )
     except ValueError as error:
         fail(str(error), BAD_INPUT)
-    typer.echo(text, nl=False)
+    click.echo(text, nl=False)

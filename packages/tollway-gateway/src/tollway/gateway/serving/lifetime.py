@@ -117,7 +117,6 @@ class Lifetime:
             )
             self._recorder.tracer = trace.get_tracer(TRACER_NAME)
         # What was made so far stays: the collector need not look at it again, nor stop requests for it.
-        gc.collect()
         gc.freeze()
         gc.set_threshold(_GC_ALLOCATIONS)
         sys.setswitchinterval(_SWITCH_S)
