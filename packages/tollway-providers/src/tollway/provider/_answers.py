@@ -12,6 +12,7 @@ import orjson
 
 from ._base import Prediction
 from ._openai_info import choices_of, info_of
+from ._prediction_errors import raise_for_error
 from ._values import Answer, Call, Target, Task
 from .errors import PredictionError
 
@@ -34,12 +35,13 @@ def answer_from(
     `new_id` gives the random part of an id, `now_s` the Unix time in seconds.
 
     Raises:
-        PredictionError: it cannot be read as an answer.
+        PredictionError: it cannot be read as an answer, or reports an error without a status.
+        UpstreamError: it reports an error with a status.
     """
     if call.task is Task.EMBEDDINGS:
         body = _embeddings(prediction, call, target)
     else:
-        said = _as_object(prediction, call.task)
+        said = _as_object(prediction, call.task, target)
         body = {
             "id": ID_PREFIX[call.task] + new_id(),
             "object": _OBJECT[call.task],
@@ -63,21 +65,13 @@ def dump(body: Any) -> bytes:
         raise PredictionError(f"predict gave something that is not JSON: {cause}") from cause
 
 
-def raise_for_error(said: dict[str, Any]) -> None:
-    """Raise the error that a prediction reports in OpenAI's form."""
-    error = said.get("error")
-    if error:
-        message = error.get("message") if isinstance(error, dict) else error
-        raise PredictionError(f"predict reported an error: {message}")
-
-
-def _as_object(prediction: Prediction, task: Task) -> dict[str, Any]:
+def _as_object(prediction: Prediction, task: Task, target: Target) -> dict[str, Any]:
     """Return the prediction as an object that has choices, each still as it was given."""
     if isinstance(prediction, str):
         return {"choices": [prediction]}
     if not isinstance(prediction, dict):
         raise PredictionError(f"predict gave {_a(prediction)}: {task} needs text or an OpenAI-shaped dict")
-    raise_for_error(prediction)
+    raise_for_error(prediction, target)
     if choices_of(prediction):
         return prediction
     for key in ("message", "content", "text", "tool_calls"):
@@ -132,7 +126,7 @@ def _text_of(choice: dict[str, Any]) -> str:
 
 def _embeddings(prediction: Prediction, call: Call, target: Target) -> dict[str, Any]:
     said = prediction if isinstance(prediction, dict) else {"data": _plain(prediction)}
-    raise_for_error(said)
+    raise_for_error(said, target)
     vectors = said.get("data", said.get("embeddings"))
     if vectors is None and "embedding" in said:
         vectors = [said["embedding"]]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import sse
-from ._answers import ID_PREFIX, dump, raise_for_error
+from ._answers import ID_PREFIX, dump
 from ._openai_info import (
     carries_token,
     choice_index,
@@ -15,6 +15,7 @@ from ._openai_info import (
     reasons_of,
     wants_usage,
 )
+from ._prediction_errors import raise_for_error
 from ._values import AnswerInfo, Call, Target, Task
 from .errors import PredictionError
 from .usages import openai_usage
@@ -34,6 +35,7 @@ class ChunkEncoder:
         self, call: Call, target: Target, *, new_id: Callable[[], str], now_s: Callable[[], int]
     ) -> None:
         self.info = AnswerInfo(id=ID_PREFIX[call.task] + new_id(), model=target.model, token_seen=False)
+        self._target = target
         self._chat = call.task is Task.CHAT
         self._head = {
             "id": self.info.id,
@@ -49,13 +51,14 @@ class ChunkEncoder:
         """Return the events that say this piece.
 
         Raises:
-            PredictionError: the piece is no chunk, or reports an error.
+            PredictionError: the piece is no chunk, or reports an error without a status.
+            UpstreamError: it reports an error with a status.
         """
         if isinstance(piece, str):
             return self._event([self._choice({"content" if self._chat else "text": piece})])
         if not isinstance(piece, dict):
             raise PredictionError(f"predict yielded a value of type {type(piece).__name__}")
-        raise_for_error(piece)
+        raise_for_error(piece, self._target)
         self._learn(piece)
         choices = choices_of(piece)
         if not choices and any(

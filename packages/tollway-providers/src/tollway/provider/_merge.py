@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from . import sse
-from ._answers import answer_from, raise_for_error
+from ._answers import answer_from
 from ._chunks import ChunkEncoder
 from ._openai_info import choice_index, choices_of
 from ._values import Answer, Call, Target, Task
@@ -16,6 +16,48 @@ from .errors import PredictionError
 
 _MAX_CALLS_AHEAD = 128
 """By how much the index of a tool call may exceed the number of calls before it."""
+
+
+class Collector:
+    """Puts what a `predict` yields together to a whole answer: `add` each piece, then ask for the `whole`."""
+
+    def __init__(
+        self, call: Call, target: Target, *, new_id: Callable[[], str], now_s: Callable[[], int]
+    ) -> None:
+        self._call, self._target, self._new_id, self._now_s = call, target, new_id, now_s
+        # The encoder is the one that understands pieces: what it makes of them is merged.
+        self._encoder = ChunkEncoder(call, target, new_id=new_id, now_s=now_s)
+        self._head: dict[str, Any] = {}
+        self._choices: dict[int, ChoiceParts] = {}
+        self._usage: Any = None
+        self.size = 0
+        """About how many characters the answer has so far, the names of its keys not counted."""
+
+    def add(self, piece: str | dict[str, Any]) -> None:
+        """Take the next piece.
+
+        Raises:
+            PredictionError: it is unusable, or reports an error without a status.
+            UpstreamError: it reports an error with a status.
+        """
+        if isinstance(piece, dict):
+            self._usage = piece.get("usage") or self._usage
+        for event in sse.Parser().feed(self._encoder.feed(piece)):
+            chunk = orjson.loads(event.data or b"{}")
+            self._head = {key: value for key, value in chunk.items() if key not in ("choices", "object")}
+            for choice in choices_of(chunk):
+                self.size += _size_of(choice)
+                self._choices.setdefault(choice_index(choice), ChoiceParts()).add(choice)
+
+    def whole(self) -> Answer:
+        """Return the answer.
+
+        Raises:
+            PredictionError: the pieces are none.
+        """
+        choices = [self._choices[index].whole() for index in sorted(self._choices)] or [""]
+        body = {**self._head, "choices": choices, "usage": self._usage}
+        return answer_from(body, self._call, self._target, new_id=self._new_id, now_s=self._now_s)
 
 
 def collect(
@@ -26,27 +68,11 @@ def collect(
     new_id: Callable[[], str],
     now_s: Callable[[], int],
 ) -> Answer:
-    """Put what a `predict` yielded together to a whole answer.
-
-    Raises:
-        PredictionError: a piece is unusable.
-    """
-    # The encoder is the one that understands pieces: what it makes of them is merged.
-    encoder = ChunkEncoder(call, target, new_id=new_id, now_s=now_s)
-    whole: dict[str, Any] = {}
-    choices: dict[int, ChoiceParts] = {}
-    usage = None
+    """Put what a `predict` yielded together to a whole answer; see `Collector`."""
+    collector = Collector(call, target, new_id=new_id, now_s=now_s)
     for piece in pieces:
-        if isinstance(piece, dict):
-            raise_for_error(piece)
-            usage = piece.get("usage") or usage
-        for event in sse.Parser().feed(encoder.feed(piece)):
-            chunk = orjson.loads(event.data or b"{}")
-            whole = {key: value for key, value in chunk.items() if key not in ("choices", "object")}
-            for choice in choices_of(chunk):
-                choices.setdefault(choice_index(choice), ChoiceParts()).add(choice)
-    whole["choices"] = [choices[index].whole() for index in sorted(choices)] or [""]
-    return answer_from({**whole, "usage": usage}, call, target, new_id=new_id, now_s=now_s)
+        collector.add(piece)
+    return collector.whole()
 
 
 def stream_of(answer: Answer, call: Call) -> bytes:
@@ -174,3 +200,16 @@ def _as_chunk(choice: dict[str, Any], task: Task) -> dict[str, Any]:
     if message.get("tool_calls"):
         message["tool_calls"] = [{"index": i, **call} for i, call in enumerate(message["tool_calls"])]
     return {**{key: value for key, value in choice.items() if key != "message"}, "delta": message}
+
+
+_REPEATED = frozenset({"role", "index", "finish_reason", "type", "id"})
+"""Keys that a stream may repeat, and that the whole answer has once."""
+
+
+def _size_of(value: Any) -> int:
+    """Return the characters of all texts in a part of an answer, and one for each other item of a list."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(_size_of(inner) for key, inner in value.items() if key not in _REPEATED)
+    return sum(_size_of(item) or 1 for item in value) if isinstance(value, list) else 0

@@ -14,7 +14,7 @@ from ._openai_info import choices_of
 from ._retry_after import retry_after_s
 from ._values import UpstreamResponse
 from .error_kinds import ErrorKind
-from .errors import ProviderError, ResponseError, StreamError, UpstreamError
+from .errors import PredictionError, ProviderError, ResponseError, StreamError, UpstreamError
 
 _CODES = {
     400: "invalid_request",
@@ -47,7 +47,7 @@ _OVERLOADED = 529
 Redact = Callable[[str], str]
 """Hides the secrets in a text."""
 
-_E = TypeVar("_E", ResponseError, StreamError)
+_E = TypeVar("_E", ResponseError, StreamError, PredictionError)
 
 
 def error_of_response(
@@ -61,17 +61,20 @@ def error_of_response(
     return error
 
 
-def error_in_answer(body: Any, redact: Redact, unknown: type[_E], otherwise: str) -> UpstreamError | _E:
+def error_in_answer(
+    body: Any, redact: Redact, unknown: type[_E], otherwise: str, code: str = UpstreamError.code
+) -> UpstreamError | _E:
     """Read an error that came under a status of 200: it has the status that it says.
 
-    One that says none is an `unknown` with a 502; `otherwise` are the words of one that has none.
+    One that says none is an `unknown`, with the status of that class; `otherwise` are the words of one that
+    has none, `code` is the code of one that names none.
     """
     body = _error_of_choices(body) or body
     said, facts = words_of(body), facts_of(body)
     status = facts.status or status_of_words(facts.words, said)
     if status is not None:
         return upstream_error(status, said, facts, redact)
-    code = redact(facts.code) if facts.code else UpstreamError.code
+    code = redact(facts.code) if facts.code else code
     return _with_details(unknown(redact(said) or otherwise, code=code), facts, redact)
 
 

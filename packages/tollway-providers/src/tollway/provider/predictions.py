@@ -2,6 +2,6 @@
 
 from ._answers import answer_from
 from ._chunks import ChunkEncoder
-from ._merge import collect, stream_of
+from ._merge import Collector, collect, stream_of
 
-__all__ = ["ChunkEncoder", "answer_from", "collect", "stream_of"]
+__all__ = ["ChunkEncoder", "Collector", "answer_from", "collect", "stream_of"]

@@ -14,8 +14,9 @@ from typing import Any, TypedDict
 import orjson
 
 from tollway.gateway.guard.calls import CallSlots
+from tollway.gateway.upstream import too_large
 from tollway.provider import Answer, BaseProvider, Call, ProviderError
-from tollway.provider.predictions import ChunkEncoder, answer_from, collect, stream_of
+from tollway.provider.predictions import ChunkEncoder, Collector, answer_from, stream_of
 
 from .endpoint import Attempt
 from .prediction import END, Prediction, TaskPieces, ThreadPieces, is_async, pieces_of
@@ -32,12 +33,13 @@ class _Sources(TypedDict):
 
 
 class PredictRunner:
-    """Asks one `BaseProvider`."""
+    """Asks one `BaseProvider`. What it answers is bounded as the answer of a service over HTTP is."""
 
     def __init__(self, provider: BaseProvider, runtime: Runtime, slots: CallSlots) -> None:
         self._provider = provider
         self._slots = slots
         self._threads = runtime.threads
+        self._max_bytes = runtime.client.max_answer_bytes
         self._sources = _Sources(new_id=runtime.new_id, now_s=runtime.now_s)
         self._is_async = is_async(provider.predict)
 
@@ -48,14 +50,8 @@ class PredictRunner:
             value = await self._predict(call, prediction)
             pieces = pieces_of(prediction, value)
             if pieces is None:
-                return answer_from(value, call, self._provider.target, **self._sources)
-            collected: list[Any] = []
-            try:
-                while (piece := await pieces.next()) is not END:
-                    collected.append(piece)
-            finally:
-                await pieces.close()
-            return collect(collected, call, self._provider.target, **self._sources)
+                return self._whole(value, call)
+            return await self._collected(pieces, call)
         finally:
             prediction.end()
 
@@ -67,12 +63,35 @@ class PredictRunner:
             value = await self._predict(call, prediction)
             pieces = pieces_of(prediction, value)
             if pieces is None:
-                answer = answer_from(value, call, self._provider.target, **self._sources)
+                answer = self._whole(value, call)
                 return WholeEvents(answer, stream_of(answer, call))
         finally:
             if pieces is None:
                 prediction.end()
-        return PredictEvents(prediction, pieces, ChunkEncoder(call, self._provider.target, **self._sources))
+        encoder = ChunkEncoder(call, self._provider.target, **self._sources)
+        return PredictEvents(prediction, pieces, encoder, self._max_bytes)
+
+    def _whole(self, value: Any, call: Call) -> Answer:
+        if isinstance(value, str) and len(value) > self._max_bytes:  # else it would be copied twice before
+            raise too_large(self._max_bytes)
+        return self._bounded(answer_from(value, call, self._provider.target, **self._sources))
+
+    async def _collected(self, pieces: ThreadPieces | TaskPieces, call: Call) -> Answer:
+        """Put an answer together that comes in pieces; one that is too large is not waited for."""
+        collector = Collector(call, self._provider.target, **self._sources)
+        try:
+            while (piece := await pieces.next()) is not END:
+                collector.add(piece)
+                if collector.size > self._max_bytes:
+                    raise too_large(self._max_bytes)
+        finally:
+            await pieces.close()
+        return self._bounded(collector.whole())
+
+    def _bounded(self, answer: Answer) -> Answer:
+        if len(answer.body) > self._max_bytes:
+            raise too_large(self._max_bytes)
+        return answer
 
     def _begin(self, attempt: Attempt) -> Prediction:
         slot = self._slots.take()
@@ -95,11 +114,16 @@ class PredictRunner:
 
 
 class PredictEvents:
-    """Pieces, encoded as events one by one; see `Events`."""
+    """Pieces, encoded as events one by one, each of at most `max_bytes`; see `Events`."""
 
     def __init__(
-        self, prediction: Prediction, pieces: ThreadPieces | TaskPieces, encoder: ChunkEncoder
+        self,
+        prediction: Prediction,
+        pieces: ThreadPieces | TaskPieces,
+        encoder: ChunkEncoder,
+        max_bytes: int,
     ) -> None:
+        self._max_bytes = max_bytes
         self._prediction = prediction
         self._pieces = pieces
         self._encoder = encoder
@@ -112,6 +136,8 @@ class PredictEvents:
             piece = await self._pieces.next()
             self._ended = piece is END
             events = self._encoder.end() if self._ended else self._encoder.feed(piece)
+            if len(events) > self._max_bytes:
+                raise too_large(self._max_bytes)
             if events:
                 return events
         return b""

@@ -1,7 +1,7 @@
 """HTTP to the models' services."""
 
 from ._http1 import HTTP1Client
-from ._limits import MAX_ANSWER_BYTES, MAX_ERROR_BYTES
+from ._limits import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, too_large
 from ._proxies import ProxyError, check_proxy, names_proxy
 from .client import UpstreamClient, UpstreamStream
 
@@ -14,4 +14,5 @@ __all__ = [
     "UpstreamStream",
     "check_proxy",
     "names_proxy",
+    "too_large",
 ]
