@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tollway.gateway.cli.explain import explain
+from tollway.gateway.resilience.candidates import fallback_chain
+
 from .conftest import ENDPOINT
 
 VECTORS = ENDPOINT.replace("name: chat", "name: vectors").replace("llm/v1/chat", "llm/v1/embeddings")
@@ -80,6 +83,39 @@ def test_two_ways_to_one_fallback_are_no_cycle(loaded) -> None:
     assert loaded(chain(a="[b, c]", b="[d]", c="[d]", d="[]"))
 
 
+LONG = [f"e{number}" for number in range(1200)]
+"""More endpoints than Python's recursion is deep."""
+
+SHORT_ENDPOINT = (
+    "  - {{name: {}, endpoint_type: llm/v1/chat, model: {{provider: openai, name: m, {}}}, fallback: [{}]}}\n"
+)
+CONFIG = "config: {openai_api_key: k}"
+
+
+def long_chain(last: str = "") -> str:
+    """Return a file of endpoints, each the fallback of the one before; each takes a line."""
+    entries = zip(LONG, [*LONG[1:], last], strict=True)
+    return "endpoints:\n" + "".join(SHORT_ENDPOINT.format(name, CONFIG, after) for name, after in entries)
+
+
 def test_a_long_chain_is_followed_to_its_end(loaded) -> None:
-    names = [f"e{number}" for number in range(300)]
-    loaded(chain(**{name: f"[{after}]" for name, after in zip(names, [*names[1:], ""], strict=True)}))
+    config = loaded(long_chain())
+
+    assert len(LONG) == len(config.endpoints)
+    fallbacks = {one.name: one.fallback for one in config.endpoints}
+    assert LONG[1:] == fallback_chain("e0", fallbacks)
+
+
+def test_a_long_cycle_is_found(problem) -> None:
+    found = problem(long_chain("e0"))
+
+    assert (len(LONG) + 1, f"endpoints[{len(LONG) - 1}].fallback[0]") == (found.line, found.key)
+    assert found.message.endswith("cycle: e0 -> e1 -> e2 -> e3 -> … -> e1197 -> e1198 -> e1199 -> e0")
+
+
+def test_a_route_may_name_the_ends_of_long_chains(loaded) -> None:
+    route = "routes: [{name: r, task_type: llm/v1/chat, routing_strategy: FALLBACK, destinations: [%s]}]\n"
+    config = loaded(long_chain() + route % ", ".join(f"{{name: {name}}}" for name in ("e0", LONG[-1])))
+
+    lines = list(explain(config, "r"))
+    assert f"  {LONG[-2]} (openai, m), fallback" in lines

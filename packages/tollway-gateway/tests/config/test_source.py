@@ -51,8 +51,39 @@ BILLIONS = "a: &a [x, x, x, x, x, x, x, x, x, x]," + ",".join(
 )
 
 
-@pytest.mark.parametrize("bomb", ["{x: &a [*a]}", "{x: &a {y: *a}}", "&a {<<: *a}", f"{{{BILLIONS}}}"])
-def test_aliases_that_stand_for_billions(problems, bomb: str):
-    """A few lines of nested aliases, or one that holds itself, end in one error at once."""
-    found = problems(GOOD.replace("{openai_api_key: sk-literal}", bomb))
+def test_aliases_that_stand_for_billions(problems):
+    """A few lines of nested aliases end in one error at once."""
+    found = problems(GOOD.replace("{openai_api_key: sk-literal}", f"{{{BILLIONS}}}"))
     assert ["more than 20000 values, aliases written out"] == [problem.message for problem in found]
+
+
+DEEP = "nested deeper than 64 levels, aliases written out"
+
+
+@pytest.mark.parametrize("endless", ["{x: &a [*a]}", "{x: &a {y: *a}}", "&a {<<: *a}"])
+def test_an_alias_inside_itself_is_found_at_its_line(problem, endless: str):
+    found = problem(GOOD.replace("{openai_api_key: sk-literal}", endless))
+    assert (7, DEEP) == (found.line, found.message)
+    assert "inside itself" in found.mend
+
+
+def nested(levels: int, first: str, following: str) -> str:
+    """Return a mapping of anchors, each of which holds the one before."""
+    anchors = [f"x0: &x0 {first}"]
+    anchors += [f"x{n}: &x{n} {following.format(f'*x{n - 1}')}" for n in range(1, levels)]
+    return f"{{{', '.join(anchors)}}}"
+
+
+@pytest.mark.parametrize(("first", "following"), [("[1]", "[{}]"), ("{y: 1}", "{{<<: {}}}")])
+def test_aliases_inside_aliases_have_a_depth(problems, first: str, following: str):
+    """However many: no chain of them meets the end of Python's recursion."""
+    for levels in (70, 5000):
+        text = GOOD.replace("{openai_api_key: sk-literal}", nested(levels, first, following))
+        assert [(7, DEEP)] == [(found.line, found.message) for found in problems(text)]
+
+
+def test_a_few_aliases_inside_aliases_are_read(loaded):
+    (endpoint,) = loaded(
+        GOOD.replace("config: {openai_api_key", "config: {<<: &b {<<: &a {}}, openai_api_key")
+    ).endpoints
+    assert "sk-literal" == endpoint.model.config["openai_api_key"]

@@ -12,6 +12,9 @@ from .model import model_reader
 from .nodes import At, Field, Read, Report, each, fields, renamed
 from .problems import Wrong, did_you_mean
 
+_SHOWN = 8
+"""Endpoints of a cycle that its problem names."""
+
 TASK = Field(scalars.choice(Task), required=True)
 
 
@@ -124,18 +127,28 @@ def _check_cycles(known: Mapping[str, Any]) -> None:
     """Note every cycle once, at the fallback that closes it."""
     done: set[str] = set()
     for start in known:
-        _follow(start, [], known, done)
+        if start not in done:
+            _follow(start, known, done)
 
 
-def _follow(name: str, way: list[str], known: Mapping[str, Any], done: set[str]) -> None:
-    if name in done:
-        return
-    way.append(name)
-    for place, following in known[name].get("fallback", ()):
-        if following in way[:-1]:
-            cycle = " -> ".join([*way[way.index(following) :], following])
+def _follow(start: str, known: Mapping[str, Any], done: set[str]) -> None:
+    """Follow all fallbacks from one endpoint, depth first; a chain may be longer than recursion is deep."""
+    way = {start: iter(known[start].get("fallback", ()))}
+    while way:
+        name = next(reversed(way))
+        place, following = next(way[name], (None, ""))
+        if place is None:
+            del way[name]
+            done.add(name)
+        elif following in way and following != name:
+            names = list(way)
+            cycle = _shown([*names[names.index(following) :], following])
             place.problem(f"the fallbacks form a cycle: {cycle}", "remove one of them")
-        elif following in known and following != name:
-            _follow(following, way, known, done)
-    way.pop()
-    done.add(name)
+        elif following in known and following not in done and following not in way:
+            way[following] = iter(known[following].get("fallback", ()))
+
+
+def _shown(cycle: list[str]) -> str:
+    if len(cycle) > _SHOWN:
+        cycle = [*cycle[: _SHOWN // 2], "…", *cycle[-_SHOWN // 2 :]]
+    return " -> ".join(cycle)

@@ -113,7 +113,7 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
         check_routes(found)
     except Wrong as wrong:
         root.problem(wrong.message, wrong.mend)
-    except (TooLargeError, RecursionError):  # an alias that holds itself never ends
+    except TooLargeError:
         root.problem(f"more than {MAX_NODES} values, aliases written out", "is it the right file?")
     if report.problems:
         raise ConfigError(where, report.problems)

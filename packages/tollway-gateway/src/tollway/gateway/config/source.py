@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import yaml
@@ -39,6 +41,7 @@ def compose(path: str) -> yaml.Node:
         raise _failed(path, f"not valid YAML: {' '.join(str(error).split())}") from None
     if root is None:
         raise _failed(path, "the file is empty", "it must define endpoints")
+    _refuse_deep_aliases(path, root)
     return root
 
 
@@ -72,6 +75,27 @@ def _refuse_depth(path: str, text: str) -> None:
         if depth > MAX_DEPTH:
             line = event.start_mark.line + 1 if event.start_mark else None
             raise _failed(path, f"nested deeper than {MAX_DEPTH} levels", "is it the right file?", line)
+
+
+def _refuse_deep_aliases(path: str, root: yaml.Node) -> None:
+    """Refuse aliases that, written out, are nested too deep: what reads them recurses."""
+    level = {id(root): root}
+    for _ in range(MAX_DEPTH):
+        level = {id(child): child for node in level.values() for child in _collections_in(node)}
+        if not level:
+            return
+    (deepest, *_) = level.values()
+    raise _failed(
+        path,
+        f"nested deeper than {MAX_DEPTH} levels, aliases written out",
+        "remove the alias that is inside itself, or some of the aliases inside aliases",
+        int(deepest.start_mark.line) + 1,
+    )
+
+
+def _collections_in(node: yaml.Node) -> Iterator[yaml.Node]:
+    children = chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
+    return (child for child in children if isinstance(child, yaml.CollectionNode))
 
 
 def _failed(path: str, message: str, mend: str = "", line: int | None = None) -> ConfigError:

@@ -28,16 +28,14 @@ T = TypeVar("T", bound=Routable)
 def fallback_chain(name: str, fallbacks: Mapping[str, Sequence[str]]) -> list[str]:
     """Return what is asked after an endpoint fails: its fallbacks in order, each followed by its own."""
     chain: dict[str, None] = {}
-    _collect(name, fallbacks, chain)
-    chain.pop(name, None)
+    following = [name]
+    while following:  # a stack: a chain may be longer than Python's recursion is deep
+        one = following.pop()
+        if one not in chain:
+            chain[one] = None
+            following.extend(reversed(fallbacks.get(one, ())))
+    chain.pop(name)
     return list(chain)
-
-
-def _collect(name: str, fallbacks: Mapping[str, Sequence[str]], chain: dict[str, None]) -> None:
-    chain[name] = None
-    for following in fallbacks.get(name, ()):
-        if following not in chain:
-            _collect(following, fallbacks, chain)
 
 
 def available_first(candidates: Iterator[T]) -> Iterator[T]:
