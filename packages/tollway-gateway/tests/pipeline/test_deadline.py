@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -11,15 +10,13 @@ import pytest
 from tollway.gateway.pipeline.deadline import Deadline, TimeLimit, Timers
 from tollway.gateway.pipeline.errors import CallerGone
 
+from .conftest import run
+
 GONE = {"type": "http.disconnect"}
 
 
 class LateError(Exception):
     pass
-
-
-def run(test: Callable[[], Awaitable[Any]]) -> Any:
-    return asyncio.run(asyncio.wait_for(test(), 20))
 
 
 def receiver(*messages: Any):
