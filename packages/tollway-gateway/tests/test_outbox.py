@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+from uvicorn.server import ServerState
+
 from tollway.gateway.outbox import Outbox, outbox_of
+from tollway.gateway.server.connection import Connection
+from tollway.gateway.upstream.connection_core import ConnectionCore
 
 
 class Noted:
@@ -14,10 +19,35 @@ class Noted:
         self.seen = seen
         self.fails = fails
 
-    def leave(self) -> None:
+    def flush(self) -> None:
         if self.fails:
             raise OSError("no more")
         self.seen.append(self.name)
+
+
+class Written:
+    """A transport that notes what is written."""
+
+    def __init__(self, seen: list[str]) -> None:
+        self.seen = seen
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None:
+        self.seen.append(data.decode())
+
+
+def answers(outbox: Outbox, seen: list[str]) -> None:
+    connection = Connection(asyncio.get_running_loop(), outbox, ServerState())
+    connection.transport = Written(seen)
+    connection.write(b"a")
+
+
+def asks(outbox: Outbox, seen: list[str]) -> None:
+    connection = ConnectionCore(asyncio.get_running_loop())
+    connection.transport = Written(seen)  # type: ignore[assignment]
+    connection.ask(b"a")
 
 
 def in_a_loop(act: Callable[[Outbox, list[str]], None], requests: int = 2) -> list[str]:
@@ -25,7 +55,7 @@ def in_a_loop(act: Callable[[Outbox, list[str]], None], requests: int = 2) -> li
     seen: list[str] = []
 
     async def run() -> None:
-        outbox = Outbox(asyncio.get_running_loop())
+        outbox = outbox_of(asyncio.get_running_loop())
         outbox.requests = requests
         act(outbox, seen)
         seen.append("end of the work")
@@ -43,11 +73,10 @@ def test_writes_wait_for_the_end_of_the_round():
     assert in_a_loop(act) == ["end of the work", "a", "b"]
 
 
-def test_lone_request_waits_for_nobody():
-    def act(outbox: Outbox, seen: list[str]) -> None:
-        outbox.post(Noted("a", seen))
-
+@pytest.mark.parametrize("act", [answers, asks])
+def test_lone_request_waits_for_nobody(act: Callable[[Outbox, list[str]], None]):
     assert in_a_loop(act, requests=1) == ["a", "end of the work"]
+    assert in_a_loop(act, requests=2) == ["end of the work", "a"]
 
 
 def test_what_no_answer_need_wait_for_comes_after_all_of_them():

@@ -131,26 +131,27 @@ def test_answer_of_another_length_than_promised_ends_the_connection(talk, pieces
 
 
 def test_hang_up_is_told_by_a_call(talk):
-    """Without `receive()` being awaited; and at once to who asks when it has happened."""
-    gone, again = threading.Event(), threading.Event()
+    """Without `receive()` being awaited; who comes later can see it."""
+    gone, known = threading.Event(), threading.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         exchange = exchange_of(scope)
         assert exchange is not None
         assert exchange.received_s > 0
         waiting = asyncio.Event()
-        exchange.on_hang_up(waiting.set)
+        exchange.on_hang_up = waiting.set
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"x", "more_body": True})
         await waiting.wait()
         gone.set()
-        exchange.on_hang_up(again.set)
+        if exchange.disconnected:
+            known.set()
 
     connection, reader = talk(app, request())
     assert reader.readline() == b"HTTP/1.1 200 OK\r\n"
     connection.shutdown(socket.SHUT_RDWR)
     assert gone.wait(WAIT_S)
-    assert again.wait(WAIT_S)
+    assert known.wait(WAIT_S)
 
 
 def test_body_that_was_announced_is_asked_for(talk):
@@ -274,7 +275,7 @@ def test_what_follows_an_answer_is_done_when_nobody_is_left_to_read_it(either):
         exchange = exchange_of(scope)
         assert exchange is not None
         gone = asyncio.Event()
-        exchange.on_hang_up(gone.set)
+        exchange.on_hang_up = gone.set
         left.set()
         await gone.wait()
         await exchange.respond(200, b"", b"hello")

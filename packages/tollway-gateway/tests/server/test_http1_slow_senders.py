@@ -124,7 +124,7 @@ def test_a_body_that_nobody_takes_is_not_slow(serve):
     caller.socket.setblocking(False)
     sent = caller.socket.send(b"x" * 2_000_000)
     connection = server.connection()
-    server.wait_for(lambda: not connection._is_reading)
+    server.wait_for(lambda: connection.read_paused)
     server.pass_time(100_000)
     server.in_loop(go_on.set)
     caller.socket.settimeout(20)

@@ -125,7 +125,7 @@ def test_answer_before_the_request_left_is_no_answer(upstream):
         await ask_whole(client, server.url)
         connection = client._pools[next(iter(client._pools))]._idle[-1]
         posted = []
-        outbox.post = posted.append
+        outbox.requests, outbox.post = 2, posted.append
         arrived.set()
         waiter = asyncio.ensure_future(connection.ask(b"POST / HTTP/1.1\r\n\r\n"))
         with pytest.raises(UpstreamConnectionError):

@@ -3,7 +3,8 @@
 A write wakes who waits at the other end of the socket, and waking a sleeping core costs more than the write.
 Written one by one, between the work for one request and for the next, every answer pays for that: the other
 side has gone to sleep again in between. Written together, the first wakes it and the others find it awake.
-What one connection writes in a round leaves as one write. A request that is alone waits for nobody.
+What one connection writes in a round leaves as one write. A request that is alone waits for nobody: its
+connections write at once.
 Figures: docs/decisions/0080.
 """
 
@@ -21,7 +22,7 @@ _log = logging.getLogger(__name__)
 class Sender(Protocol):
     """A connection that has something to write."""
 
-    def leave(self) -> None:
+    def flush(self) -> None:
         """Write all of it."""
 
 
@@ -30,16 +31,13 @@ class Outbox:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.requests = 0
-        """Requests under way; the server counts them."""
+        """Requests under way; the server counts them. With more than one, senders post themselves."""
         self._call_soon = loop.call_soon
         self._senders: list[Sender] = []
         self._afterwards: list[Callable[[], None]] = []
 
     def post(self, sender: Sender) -> None:
-        """Have `sender.leave()` called at the end of this round, or now; to be posted once for each leave."""
-        if self.requests <= 1:
-            sender.leave()
-            return
+        """Have `sender.flush()` called at the end of this round; to be posted once for each flush."""
         if not self._senders:
             self._call_soon(self._empty)
         self._senders.append(sender)
@@ -52,7 +50,7 @@ class Outbox:
         senders, self._senders = self._senders, []
         for sender in senders:
             try:
-                sender.leave()
+                sender.flush()
             except Exception:  # one connection's trouble is not the others'
                 _log.exception("a connection could not be written to")
         calls, self._afterwards = self._afterwards, []

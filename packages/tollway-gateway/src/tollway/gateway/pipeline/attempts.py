@@ -66,12 +66,13 @@ async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, r
             return await _finish(opened, plan, deadline, relay)
     attempt = AttemptRecord(record, endpoint, call, permit, plan.reason)
     try:
-        with deadline.expect(limit):
-            if relay is None:
+        if relay is None:
+            with deadline.expect(limit):
                 whole = await endpoint.runner.answer(call, attempt)
-                attempt.answered(whole)
-                data = whole.body
-            else:
+            attempt.answered(whole)
+            data = whole.body
+        else:
+            with deadline.expect(limit):
                 data, events = await open_stream(endpoint, call, attempt)
                 await relay.pass_on(data, events, attempt, deadline, endpoint.limits)
     except BaseException as error:

@@ -117,10 +117,13 @@ class Deadline:
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task(self._loop)
-        if self._exchange is None:
+        exchange = self._exchange
+        if exchange is None:
             self._listen()
         else:
-            self._exchange.on_hang_up(self._gone)
+            exchange.on_hang_up = self._gone
+            if exchange.disconnected:
+                self._gone()
         return self
 
     def __exit__(
@@ -133,7 +136,7 @@ class Deadline:
         if exchange is None:
             self._stop_listening()
         else:
-            exchange.on_hang_up(None)
+            exchange.on_hang_up = None
         reason, self.reason = self.reason, None
         if reason is None or self._task is None:
             return

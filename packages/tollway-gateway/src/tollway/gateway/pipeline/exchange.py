@@ -24,13 +24,17 @@ class Exchange(Protocol):
     """Bytes of the answer's body so far."""
 
     trace_id: str | None
-    """In hex; the data plane notes it here for who writes a log."""
+    """In hex; the pipeline notes it here for who writes a log."""
+
+    on_hang_up: Callable[[], None] | None
+    """Called if the caller hangs up before the answer is complete; who sets it asks `disconnected` too."""
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether the caller has hung up."""
 
     def whole_body(self) -> bytes | None:
         """Take the request's body if all of it is here already; None when `receive()` must be awaited."""
-
-    def on_hang_up(self, gone: Callable[[], None] | None) -> None:
-        """Have this called when the caller hangs up; None for no more."""
 
     async def respond(self, status: int, fields: bytes, body: bytes) -> None:
         r"""Answer whole, what two of ASGI's messages say: `fields` are header lines, each ended by `\r\n`.

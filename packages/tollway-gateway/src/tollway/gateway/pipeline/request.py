@@ -48,10 +48,11 @@ async def read(
     if len(body) > bounds.max_body_bytes:
         raise _too_large(bounds.max_body_bytes)
     payload = parse_object(body, bounds.max_json_nodes)
+    destination = route.destination or _named(payload, route)
+    call = check_call(destination.task, payload, body)
     if not hold.fit(body, payload):
         raise _overloaded()
-    destination = route.destination or _named(payload, route)
-    return destination, check_call(destination.task, payload, body)
+    return destination, call
 
 
 async def _receive_body(

@@ -3,16 +3,19 @@ cdef class Connection:
     cdef public object outbox
     cdef public object state
     cdef public object transport
+    cdef public object server
+    cdef public object client
+    cdef public str scheme
+    cdef public bint read_paused
     cdef public bint write_paused
     cdef public bint is_ending
+    cdef public list unwritten
     cdef object _writable
-    cdef list _unwritten
     cdef object _default_headers
     cdef bytes _default_lines
 
     cpdef write(self, bytes data)
-    cpdef when_written(self, call)
-    cpdef leave(self)
+    cpdef flush(self)
     cpdef end(self)
     cpdef hang_up(self)
     cpdef resume(self)

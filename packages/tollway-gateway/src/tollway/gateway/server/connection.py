@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.server import ServerState
@@ -25,30 +25,32 @@ class Connection:
         self.outbox = outbox
         self.state = state
         self.transport: Any = None
+        self.server: tuple[str, int | None] | None = None
+        self.client: tuple[str, int | None] | None = None
+        self.scheme = "http"
+        self.read_paused = False
         self.write_paused = False
         self.is_ending = False
         """Whether the connection ends with what was written so far."""
+        self.unwritten: list[bytes] = []
+        """What was gathered in this round."""
         self._writable: asyncio.Future[None] | None = None
-        self._unwritten: list[bytes] = []
         self._default_headers: Sequence[tuple[bytes, bytes]] = ()
         self._default_lines = b""
 
     def write(self, data: bytes) -> None:
-        """Write, at the end of this round of the event loop."""
-        self._unwritten.append(data)
-        if len(self._unwritten) == 1:
+        """Write: now, or at the end of this round of the event loop where others write too."""
+        self.unwritten.append(data)
+        if len(self.unwritten) > 1:
+            return
+        if self.outbox.requests > 1:
             self.outbox.post(self)
-
-    def when_written(self, call: Callable[[], None]) -> None:
-        """Have this called when what there is to be written is written."""
-        if self._unwritten:
-            self.outbox.afterwards(call)
         else:
-            call()
+            self.flush()
 
-    def leave(self) -> None:
+    def flush(self) -> None:
         """Write all that was gathered."""
-        data, self._unwritten = self._unwritten, []
+        data, self.unwritten = self.unwritten, []
         transport = self.transport
         if data and not transport.is_closing():
             transport.write(data[0] if len(data) == 1 else b"".join(data))
@@ -58,7 +60,7 @@ class Connection:
     def end(self) -> None:
         """End the connection when what was gathered is written."""
         self.is_ending = True
-        if not self._unwritten:
+        if not self.unwritten:
             self.hang_up()
 
     def hang_up(self) -> None:
@@ -83,7 +85,7 @@ class Connection:
         raise NotImplementedError
 
     def resume_reading(self) -> None:
-        """Read on, if there is room for what comes."""
+        """Read on after a pause, if there is room for what comes."""
         raise NotImplementedError
 
     def on_answered(self, exchange: ExchangeCore) -> None:

@@ -27,8 +27,9 @@ cdef class ExchangeCore:
     cdef bint _has_body
     cdef bint _is_chunked
     cdef Py_ssize_t _length_left
-    cdef object _gone
+    cdef public object on_hang_up
 
+    cdef dict _scope_of(self, RequestHead head)
     cdef Py_ssize_t arrived(self, bytes piece) except -1
     cdef arrived_whole(self)
     cdef body_failed(self, error)

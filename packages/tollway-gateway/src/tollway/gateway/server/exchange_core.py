@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from tollway.gateway.pipeline.errors import Failure, RequestRejected
+from tollway.gateway.pipeline.exchange import EXTENSION
 from tollway.tracing.compiled import accept_proxies
 
 from .connection import Connection
@@ -34,13 +35,15 @@ _END_OF_CHUNKS = b"0\r\n\r\n"
 
 _UNKNOWN = -1
 
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+
 
 class ExchangeCore:
     """What an exchange knows, and what it does without waiting."""
 
-    def __init__(self, connection: Connection, scope: Any, head: RequestHead, received_s: float) -> None:
+    def __init__(self, connection: Connection, head: RequestHead, received_s: float) -> None:
         self.connection = connection
-        self.scope = scope
+        self.scope = self._scope_of(head)
         self.received_s = received_s
         self.keep_alive = head.keep_alive
         self.expects_continue = head.expects_continue
@@ -64,7 +67,25 @@ class ExchangeCore:
         self._has_body = True
         self._is_chunked = False
         self._length_left = _UNKNOWN
-        self._gone: Callable[[], None] | None = None
+        self.on_hang_up: Callable[[], None] | None = None
+
+    def _scope_of(self, head: RequestHead) -> dict[str, Any]:
+        connection = self.connection
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": head.http_version,
+            "server": connection.server,
+            "client": connection.client,
+            "scheme": connection.scheme,
+            "method": head.method,
+            "root_path": "",
+            "path": head.path,
+            "raw_path": head.raw_path,
+            "query_string": head.query,
+            "headers": head.headers,
+            "extensions": {EXTENSION: self},
+        }
 
     # The request's body
 
@@ -102,7 +123,8 @@ class ExchangeCore:
         self._has_news = False
         if self.untaken:
             self.untaken = 0
-            connection.resume_reading()
+            if connection.read_paused:
+                connection.resume_reading()
         return body
 
     # Whoever waits
@@ -113,23 +135,20 @@ class ExchangeCore:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def on_hang_up(self, gone: Callable[[], None] | None) -> None:
-        """Have this called if the caller hangs up before the answer is complete; None for nothing more."""
-        self._gone = gone
-        if gone is not None and self.disconnected:
-            gone()
-
     def hung_up(self) -> None:
         """Note that the caller is gone, and tell whoever wants to know."""
         self.disconnected = True
         self.news()
-        if self._gone is not None:
-            self._gone()
+        if self.on_hang_up is not None:
+            self.on_hang_up()
 
     def when_sent(self, call: Callable[[], None]) -> None:
         """Have this called when what was answered so far is written."""
         connection = self.connection
-        connection.when_written(call)
+        if connection.unwritten:
+            connection.outbox.afterwards(call)
+        else:
+            call()
 
     # The answer
 
@@ -147,12 +166,13 @@ class ExchangeCore:
         if self.is_head or status in _NO_BODY:
             body = b""
         self.body_bytes = len(body)
+        connection_line = self._connection_line()
         data = b"%b%b%b%b%b\r\n%b" % (
             STATUS_LINE[status],
             connection.default_lines(),
             fields,
             length,
-            self._connection_line(),
+            connection_line,
             body,
         )
         connection.write(data)

@@ -9,9 +9,6 @@ from .head cimport RequestHead
 cdef class HTTPProtocol(Connection):
     cdef public object service
     cdef public object limits
-    cdef public object server
-    cdef public object client
-    cdef public str scheme
     cdef public ExchangeCore exchange
     cdef public double deadline_s
     cdef bint _is_new
@@ -22,7 +19,6 @@ cdef class HTTPProtocol(Connection):
     cdef bint _is_broken
     cdef bint _lingers
     cdef Py_ssize_t _skip_left
-    cdef public bint _is_reading
     cdef Py_ssize_t _unsent
 
     @cython.locals(end=Py_ssize_t)
@@ -34,7 +30,6 @@ cdef class HTTPProtocol(Connection):
     cdef RequestHead _head_so_far(self)
     @cython.locals(head=RequestHead, exchange=ExchangeCore, length=Py_ssize_t)
     cdef _begin(self, bytes data, bytes behind)
-    cdef dict _scope_of(self, RequestHead head)
     cdef _refuse(self, RequestHead head, error)
     cdef _await_body(self, Body body)
     @cython.locals(body=Body, exchange=ExchangeCore)

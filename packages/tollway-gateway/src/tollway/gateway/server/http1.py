@@ -20,7 +20,6 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from tollway.gateway.pipeline.errors import RequestRejected, shape_of
-from tollway.gateway.pipeline.exchange import EXTENSION
 from tollway.gateway.pipeline.malformed import MalformedRequest
 from tollway.tracing.compiled import accept_proxies
 
@@ -42,8 +41,6 @@ _MAX_WAITING_BYTES = 65_536
 _MAX_SKIPPED_BYTES = 1_048_576
 """Of a request, after its answer: they are read and thrown away."""
 
-_ASGI = {"version": "3.0", "spec_version": "2.3"}
-
 _REFUSAL = b"%b%bcontent-type: application/json\r\ncontent-length: %d\r\n%b\r\n%b"
 
 _SLOW = "the request did not come to its end in time"
@@ -63,9 +60,6 @@ class HTTPProtocol(Connection):
         self.service = service_of(config, server_state, app_state, loop)
         Connection.__init__(self, loop, self.service.outbox, server_state)
         self.limits = self.service.limits
-        self.server: tuple[str, int | None] | None = None
-        self.client: tuple[str, int | None] | None = None
-        self.scheme = "http"
         self.exchange: Exchange | None = None
         """What is not answered yet."""
         self.deadline_s = NEVER
@@ -80,7 +74,6 @@ class HTTPProtocol(Connection):
         """Whether nothing of what still comes can be understood."""
         self._lingers = False
         self._skip_left = 0
-        self._is_reading = True
         self._unsent = 0
 
     # Calls of the transport, and of Uvicorn
@@ -155,7 +148,7 @@ class HTTPProtocol(Connection):
             self._end()
         elif self._lingers:
             self._lingers = False
-            if not self._unwritten:
+            if not self.unwritten:
                 self.transport.close()
 
     def on_deadline(self, now_s: float) -> None:
@@ -168,7 +161,7 @@ class HTTPProtocol(Connection):
             self.deadline_s = now_s + self.limits.read_s
         elif self.exchange is not None:
             self.deadline_s = NEVER
-            if self._body is not None and self._is_reading:
+            if self._body is not None and not self.read_paused:
                 self._break(RequestRejected(408, "request_timeout", _SLOW))
         elif self.is_ending:
             self.transport.close()
@@ -252,9 +245,7 @@ class HTTPProtocol(Connection):
             return
         self._is_new = False
         self.deadline_s = NEVER
-        scope = self._scope_of(head)
-        self.exchange = exchange = Exchange(self, scope, head, self._received_s)
-        scope["extensions"] = {EXTENSION: exchange}
+        self.exchange = exchange = Exchange(self, head, self._received_s)
         length = head.content_length
         if head.chunked:
             self._await_body(ChunkedBody())
@@ -273,22 +264,6 @@ class HTTPProtocol(Connection):
                 self._pause_reading()
         exchange.task = task = self.loop.create_task(exchange.run_asgi(self.service.app))
         self.state.tasks.add(task)
-
-    def _scope_of(self, head: RequestHead) -> dict[str, Any]:
-        return {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": head.http_version,
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,
-            "method": head.method,
-            "root_path": "",
-            "path": head.path,
-            "raw_path": head.raw_path,
-            "query_string": head.query,
-            "headers": head.headers,
-        }
 
     def _refuse(self, head: RequestHead, error: RequestRejected) -> None:
         """Answer what never becomes an exchange, and tell of it; nothing that follows can be understood."""
@@ -375,7 +350,7 @@ class HTTPProtocol(Connection):
     def _skip(self, size: int) -> None:
         """Throw bytes away, up to a limit."""
         self._skip_left -= size
-        if self._skip_left >= 0 or self.exchange is not None or self._unwritten:
+        if self._skip_left >= 0 or self.exchange is not None or self.unwritten:
             return
         if self.is_ending:
             self.transport.close()
@@ -385,19 +360,19 @@ class HTTPProtocol(Connection):
     # What is read, and when
 
     def _pause_reading(self) -> None:
-        if self._is_reading and not self.transport.is_closing():
-            self._is_reading = False
+        if not self.read_paused and not self.transport.is_closing():
+            self.read_paused = True
             if self._body is not None:  # it is not the caller who is slow
                 self.deadline_s = NEVER
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """See `Connection.resume_reading`."""
-        if self._is_reading or self.transport.is_closing():
+        if not self.read_paused or self.transport.is_closing():
             return
         if (self._is_broken and not self._lingers) or len(self._waiting) > _MAX_WAITING_BYTES:
             return
-        self._is_reading = True
+        self.read_paused = False
         if self._body is not None:
             self.deadline_s = self.loop.time() + self.limits.body_s
         self.transport.resume_reading()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from ._fields import Fields
 from .connection_core import ConnectionCore
 
 _IDEMPOTENT = frozenset({"GET", "OPTIONS", "TRACE", "PUT", "DELETE"})
@@ -17,11 +16,6 @@ the time to connect may be that of a slow resolver."""
 
 class Connection(ConnectionCore, asyncio.Protocol):
     """Bytes out, a head and a body in. Its owner writes a request, then reads to the end, or aborts."""
-
-    @property
-    def headers(self) -> Fields:
-        """The header fields of the answer."""
-        return Fields(self.raw_headers)
 
     async def read(self) -> bytes:
         """Wait for bytes of the body; empty at its end."""

@@ -11,6 +11,7 @@ from time import perf_counter
 from tollway.provider import UpstreamConnectionError, UpstreamRequest, UpstreamResponse
 
 from ._connection import Connection
+from ._fields import Fields
 from ._limits import MAX_ANSWER_BYTES
 from ._pool import MAX_OPEN, Pool
 from ._proxies import proxy_of
@@ -60,22 +61,20 @@ class HTTP1Client:
         self, request: UpstreamRequest, connect_s: float, fields: bytes = b"", waited: Waited = _no_matter
     ) -> UpstreamResponse:
         """See `UpstreamClient.send`."""
-        way, pool = self._ways.get(request.url) or self._find(request.url)
-        data = way.bytes_of(request, fields)
         max_bytes = self.max_answer_bytes
-        connection = await self._asked(pool, request.method, data, connect_s, waited, max_bytes)
-        status, headers, coding = connection.status, connection.headers, connection.content_encoding
+        pool, connection = await self._ask(request, connect_s, fields, waited, max_bytes)
+        status, headers, coding = connection.status, connection.raw_headers, connection.content_encoding
         body = connection.take()
         pool.give_back(connection)
-        return UpstreamResponse(status, headers, decoded(body, coding, status, max_bytes) if coding else body)
+        if coding:
+            body = decoded(body, coding, status, max_bytes)
+        return UpstreamResponse(status, Fields(headers), body)
 
     async def open(
         self, request: UpstreamRequest, connect_s: float, fields: bytes = b"", waited: Waited = _no_matter
     ) -> HTTP1Stream:
         """See `UpstreamClient.open`."""
-        way, pool = self._ways.get(request.url) or self._find(request.url)
-        data = way.bytes_of(request, fields)
-        connection = await self._asked(pool, request.method, data, connect_s, waited, 0)
+        pool, connection = await self._ask(request, connect_s, fields, waited, 0)
         return HTTP1Stream(pool, connection)
 
     async def close(self) -> None:
@@ -95,15 +94,17 @@ class HTTP1Client:
         self._ways[url] = found = Way(target, pool.proxy), pool
         return found
 
-    async def _asked(
-        self, pool: Pool, method: str, data: bytes, connect_s: float, waited: Waited, max_bytes: int
-    ) -> Connection:
+    async def _ask(
+        self, request: UpstreamRequest, connect_s: float, fields: bytes, waited: Waited, max_bytes: int
+    ) -> tuple[Pool, Connection]:
         """Send a request and wait for the answer, to its end with `max_bytes`; return the connection that
-        has it.
+        has it, and its pool.
 
         A kept connection may be closed by the upstream at the moment it is used. Then the request goes out
         once more on another, if `may_resend` allows it.
         """
+        way, pool = self._ways.get(request.url) or self._find(request.url)
+        data = way.bytes_of(request, fields)
         connection = pool.kept()
         is_first = True
         while True:
@@ -113,11 +114,11 @@ class HTTP1Client:
                 await connection.ask(data, max_bytes)
             except BaseException as error:
                 pool.drop(connection)
-                may_resend = isinstance(error, UpstreamConnectionError) and connection.may_resend(method)
-                if not (is_first and may_resend):
+                may_resend = is_first and isinstance(error, UpstreamConnectionError)
+                if not (may_resend and connection.may_resend(request.method)):
                     raise
             else:
-                return connection
+                return pool, connection
             finally:
                 waited(connection.waited_s)
             connection, is_first = None, False

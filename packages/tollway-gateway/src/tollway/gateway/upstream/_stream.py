@@ -8,6 +8,7 @@ from tollway.provider import ResponseError, UpstreamConnectionError
 
 from ._connection import Connection
 from ._decoding import Decoder, UnknownCodingError, decoder_of
+from ._fields import Fields
 from ._limits import MAX_ERROR_BYTES, too_large
 from ._pool import Pool
 
@@ -26,7 +27,7 @@ class HTTP1Stream:
         self._pool = pool
         self._connection: Connection | None = connection
         self.status = connection.status
-        self.headers: Mapping[str, str] = connection.headers
+        self.headers: Mapping[str, str] = Fields(connection.raw_headers)
         self.waited_s = 0.0
         self._waited_before_s = connection.waited_s
         self._decoder: Decoder | None = None

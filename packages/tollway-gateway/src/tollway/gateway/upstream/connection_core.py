@@ -93,10 +93,13 @@ class ConnectionCore:
         if 0 < max_bytes < _HIGH_WATER_BYTES:
             self._check_at_bytes = max_bytes
         answer = self.next()
-        self._outbox.post(self)
+        if self._outbox.requests > 1:
+            self._outbox.post(self)
+        else:
+            self.flush()
         return answer
 
-    def leave(self) -> None:
+    def flush(self) -> None:
         """Write the request: the wait for its answer begins here."""
         transport = self.transport
         if transport is None or transport.is_closing():  # `connection_lost` tells who waits

@@ -38,6 +38,7 @@ class Tracer(TracerCore, SDKTracer):
         self.max_links = _or_endless(limits.max_links)
         self.cuts_values = not (limits.max_span_attribute_length is limits.max_attribute_length is None)
         ids = self.id_generator
+        self.has_random_ids = ids.is_trace_id_random()
         self.new_span_id = self.span_bits = ids.generate_span_id
         self.new_trace_id = self.trace_bits = ids.generate_trace_id
         if type(ids) is RandomIds:

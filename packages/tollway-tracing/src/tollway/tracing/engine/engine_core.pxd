@@ -24,16 +24,15 @@ cdef class Engine:
     cdef public dict open
     cdef public Py_ssize_t held
     cdef public Py_ssize_t _heavy_bytes
-    cdef public dict _recent
+    cdef public dict kept_from_elsewhere
     cdef public object _timer
     cdef public object _timer_lock
     cdef public object _stop
     cdef object __weakref__
 
+    cpdef opened(self, local)
     cpdef look_at_processors(self)
     cpdef emit(self, span)
     cpdef certain_state(self, state)
     cpdef noted_kept(self, local)
-    cpdef bint kept_elsewhere(self, local)
-    cpdef watch(self, local)
     cpdef weigh(self, Py_ssize_t heavy_bytes)

@@ -80,7 +80,7 @@ class Engine:
         self.open: dict[LocalTrace, None] = {}
         self.held = 0
         self._heavy_bytes = 0
-        self._recent: dict[int, None] = {}
+        self.kept_from_elsewhere: dict[int, None] = {}
         self._timer: threading.Thread | None = None
         self._timer_lock = threading.Lock()
         self._stop = threading.Event()
@@ -92,15 +92,21 @@ class Engine:
 
     # --- processors ---
 
+    def opened(self, local: LocalTrace) -> None:
+        """Take note of a new trace: until it is decided, it is there for the timer and for shutdown."""
+        if processors_in(self._several) is not self._processors:
+            self.look_at_processors()
+        if local.held is not None:
+            undecided = self.open
+            undecided[local] = None
+            if self._timer is None and self._with_timer:
+                self._start_timer()
+
     def look_at_processors(self) -> None:
         """Sort out who wants to hear of starts and of endings: most processors do not."""
-        known = processors_in(self._several)
-        if known is not self._processors:
-            self._processors = known
-            self._sort_out((*self._meter, *known))
-
-    def _sort_out(self, told: tuple[SpanProcessor, ...]) -> None:
-        self.starting = tuple(p for p in told if listens(p, "on_start"))
+        self._processors = known = processors_in(self._several)
+        told = (*self._meter, *known)
+        self.starting = tuple([one for one in told if listens(one, "on_start")])
         self.ending = ending_hooks(told)
 
     def hand_over(self, other: Engine) -> None:
@@ -154,23 +160,11 @@ class Engine:
         """Count a kept trace; remember one from elsewhere, for its other local roots."""
         self.counts.kept[local.reason or "ratio"] += 1
         if local.root is not None and local.root._parent_span is not None:
-            recent = self._recent
+            recent = self.kept_from_elsewhere
             recent[local.trace_id] = None
             if len(recent) > _MAX_RECENT:
                 with suppress(StopIteration, KeyError, RuntimeError):
                     del recent[next(iter(recent))]
-
-    def kept_elsewhere(self, local: LocalTrace) -> bool:
-        """Return whether another local root of the same trace was kept just now."""
-        recent = self._recent
-        return bool(recent) and local.trace_id in recent
-
-    def watch(self, local: LocalTrace) -> None:
-        """Remember a trace that is not decided yet, for the timer and for shutdown."""
-        undecided = self.open
-        undecided[local] = None
-        if self._timer is None and self._with_timer:
-            self._start_timer()
 
     # --- memory ---
 

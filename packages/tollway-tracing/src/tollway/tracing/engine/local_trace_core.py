@@ -159,7 +159,7 @@ class LocalTrace:
         if self.picked or self.failed or slow:
             why = "ratio" if self.picked else "error" if self.failed else "slow"
             self.keep(why, slow or self.failed)
-        elif engine.kept_elsewhere(self):
+        elif engine.kept_from_elsewhere and self.trace_id in engine.kept_from_elsewhere:
             self.keep("parent", True)
         else:
             self.drop("unpicked")

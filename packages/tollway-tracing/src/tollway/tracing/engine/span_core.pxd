@@ -30,7 +30,6 @@ cdef class SpanCore:
     cpdef raw_context(self)
     @cython.locals(local=LocalTrace)
     cdef _weigh(self, Py_ssize_t heavy_bytes)
-    cdef _demote_parent(self)
     @cython.locals(items=dict)
     cpdef work_out(self)
     @cython.locals(items=dict)

@@ -218,27 +218,20 @@ class SpanCore:
         local = self._local
         engine = local.engine
         if end_time is None:
-            end_time = local.now_ns()
+            end_time = engine.monotonic_ns() + local.offset_ns  # `now_ns`, a call less
         if engine.ending and not engine.on_ending(self, end_time):
             return
         # Without a call in between nothing comes between these two: of several threads one ends it.
         if self._end_time is not None:
             return
         self._end_time = end_time
-        if self._parent_span is not None:
-            self._demote_parent()
+        parent = self._parent_span
+        if isinstance(parent, SpanCore) and parent._end_time is not None:
+            # Work that starts its successor for ever (a timer, a queue) must not keep its whole past alive.
+            self._parent_span = parent.get_span_context()
         if self._status is not UNSET and self._status.status_code is _CODE_ERROR:
             local.failed = True
         local.ended(self)
-
-    def _demote_parent(self) -> None:
-        """Forget a parent that has ended, but for its context.
-
-        Work that starts its successor for ever (a timer, a queue) must not keep its whole past alive.
-        """
-        parent = self._parent_span
-        if isinstance(parent, SpanCore) and parent._end_time is not None:
-            self._parent_span = parent.get_span_context()
 
     def get_span_context(self) -> SpanContext:
         """Return its context; sampled as soon as it is decided that its trace is kept."""

@@ -20,6 +20,7 @@ cdef class TracerCore:
     cdef public double max_links
     cdef public bint cuts_values
     cdef public object id_generator
+    cdef public bint has_random_ids
     cdef public object new_span_id
     cdef public object new_trace_id
     cdef public object span_bits
@@ -28,7 +29,7 @@ cdef class TracerCore:
     @cython.locals(local=LocalTrace, engine=Engine)
     cdef bint _is_ours(self, SpanCore parent) except -1
 
-    @cython.locals(span=SpanCore)
+    @cython.locals(engine=Engine, span=SpanCore)
     cdef SpanCore _make(
         self, LocalTrace local, parent, name, kind, attributes, links, start_time, bint records, bint sets_status
     )

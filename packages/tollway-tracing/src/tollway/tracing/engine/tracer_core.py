@@ -43,6 +43,7 @@ class TracerCore:
     __slots__ = (
         "cuts_values",
         "engine",
+        "has_random_ids",
         "id_generator",
         "instrumentation_info",
         "is_enabled",
@@ -76,6 +77,7 @@ class TracerCore:
     max_links: float
     cuts_values: bool
     id_generator: IdGenerator
+    has_random_ids: bool
     new_span_id: Callable[[], int]
     new_trace_id: Callable[[], int]
     span_bits: Callable[[], int]
@@ -144,7 +146,8 @@ class TracerCore:
         records: bool,
         sets_status: bool,
     ) -> Span:
-        local.engine.counts.started += 1
+        engine = local.engine
+        engine.counts.started += 1
         span = SpanCore.__new__(self.span_type)
         span._tracer = self
         span._local = local
@@ -153,7 +156,8 @@ class TracerCore:
         span._name = name
         span._kind = kind
         span._own_attributes = {}
-        span._start_time = local.now_ns() if start_time is None else start_time
+        # `now_ns`, a call less
+        span._start_time = engine.monotonic_ns() + local.offset_ns if start_time is None else start_time
         span._on_exception = records + 2 * sets_status  # one slot, not two
         span._status = UNSET
         span._end_time = span._known_context = span._deferred = None
@@ -194,7 +198,6 @@ class TracerCore:
     ) -> APISpan:
         """Start a span whose parent is not a span of ours, or whose fate a sampler of the SDK decides."""
         engine = self.engine
-        engine.look_at_processors()
         parent_context: SpanContext | None = None
         if parent is not None and isinstance(parent, APISpan):
             parent_context = parent.get_span_context()
@@ -217,8 +220,7 @@ class TracerCore:
             local, parent_context, name, kind, attributes, links, start_time, records, sets_status
         )
         engine = local.engine  # not the tracer's: a new setup may have come in between
-        if local.held is not None:
-            engine.watch(local)
+        engine.opened(local)
         if engine.starting:
             engine.tell_start(span, context)
         return span
@@ -270,7 +272,7 @@ class TracerCore:
         sampler = engine.sampler
         assert sampler is not None
         trace_id = self.trace_bits() or self.new_trace_id()
-        is_random = self.id_generator.is_trace_id_random()
+        is_random = self.has_random_ids
         reason: str | None = None
         held: list[SpanCore] | None = None
         state, flags = engine.picked_state, KEPT_FLAGS
@@ -310,7 +312,7 @@ class TracerCore:
         trace_id = ids.generate_trace_id() if parent_context is None else parent_context.trace_id
         result: SamplingResult = self.sampler.should_sample(context, trace_id, name, kind, attributes, links)
         is_random = (
-            ids.is_trace_id_random() if parent_context is None else parent_context.trace_flags.random_trace_id
+            self.has_random_ids if parent_context is None else parent_context.trace_flags.random_trace_id
         )
         flags = (KEPT_FLAGS if result.decision is Decision.RECORD_AND_SAMPLE else HELD_FLAGS)[is_random]
         state = result.trace_state or NO_STATE
@@ -331,6 +333,7 @@ class TracerCore:
         span = self._make(
             local, own_parent, name, kind, result.attributes, links, start_time, records, sets_status
         )
+        engine.opened(local)
         if engine.starting:
             engine.tell_start(span, context)
         return span
