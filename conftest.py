@@ -31,15 +31,14 @@ def _run_interpreted() -> None:
 
 
 def _refuse_stale() -> None:
-    """Raise where a compiled module is older than a source: it would hide the newer one."""
-    for package in PACKAGES.iterdir():
-        compiled = [*package.glob("src/**/*.so")]
-        typed = [*package.glob("src/**/*.pxd")]
-        sources = [*typed, *package.glob("src/**/*.pyx"), *package.glob("src/**/*.pxi")]
-        sources += filter(Path.exists, (path.with_suffix(".py") for path in typed))
-        newest = max((path.stat().st_mtime for path in sources), default=0.0)
-        if any(path.stat().st_mtime < newest for path in compiled):
-            raise pytest.UsageError("compiled modules are older than their sources: run `make build`")
+    """Raise where a compiled module is older than its source: it would hide the newer one."""
+    for compiled in PACKAGES.glob("*/src/**/*.so"):
+        stem = compiled.name.partition(".")[0]
+        sources = [compiled.with_name(f"{stem}{suffix}") for suffix in (".py", ".pxd", ".pyx")]
+        sources += compiled.parent.glob(f"{stem}_*.pxi")
+        newest = max((path.stat().st_mtime for path in sources if path.exists()), default=0.0)
+        if compiled.stat().st_mtime < newest:
+            raise pytest.UsageError(f"{compiled.name} is older than its source: run `make build`")
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
