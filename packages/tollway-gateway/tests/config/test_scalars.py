@@ -22,7 +22,7 @@ from .conftest import GOOD
     ],
 )
 def test_periods(loaded, written: str, seconds: float):
-    limit = loaded(f"{GOOD}    limit: {{calls: 1, renewal_period: {written}}}\n").endpoints[0].limit
+    limit = loaded(f"{GOOD}    limit: {{calls: 1, renewal_period: {written}}}\n").endpoints[0].limits[0]
     assert seconds == limit.renewal_period_s
 
 
@@ -42,7 +42,7 @@ def test_durations(loaded, written: str, seconds: float):
 @pytest.mark.parametrize("written", ["'1000'", "1000", "1000.0", "1e3", "$CALLS"])
 def test_numbers(loaded, written: str):
     text = f"{GOOD}    limit: {{calls: {written}, renewal_period: hour}}\n"
-    assert 1000 == loaded(text, {"CALLS": "1000"}).endpoints[0].limit.calls
+    assert 1000 == loaded(text, {"CALLS": "1000"}).endpoints[0].limits[0].calls
 
 
 @pytest.mark.parametrize("written", ["true", "1.5", "'x'", ".inf", "-3", "[1]"])
@@ -59,4 +59,4 @@ def test_the_values_of_variables_are_not_told(problem):
 
 def test_an_empty_optional_value_is_the_default(loaded):
     config = loaded(f"{GOOD}    limit:\ntracing:\n  sampling_rate:\n")
-    assert (None, None) == (config.endpoints[0].limit, config.tracing.sampling_rate)
+    assert ((), None) == (config.endpoints[0].limits, config.tracing.sampling_rate)

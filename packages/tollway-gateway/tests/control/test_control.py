@@ -29,13 +29,13 @@ CONFIG = {
             "name": "chat",
             "endpoint_type": "llm/v1/chat",
             "model": {"provider": "openai", "name": "gpt-4", "config": {"openai_api_key": SECRET}},
-            "limit": {"calls": 30, "renewal_period_s": 60, "burst": 10},
+            "limits": [{"calls": 30, "renewal_period_s": 60, "burst": 10}],
         },
         {
             "name": "vectors",
             "endpoint_type": "llm/v1/embeddings",
             "model": {"provider": "openai", "name": "text-embedding-3-small"},
-            "limit": {"calls": 1, "renewal_period_s": 90, "burst": 1},
+            "limits": [{"calls": 1, "renewal_period_s": 90, "burst": 1}],
         },
     ],
     "routes": [

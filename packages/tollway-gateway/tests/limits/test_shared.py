@@ -1,31 +1,24 @@
-"""The bucket that several processes take from."""
+"""Buckets in a file that several processes map; what all stores promise is in `test_bucket.py`."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tollway.gateway.limits import Bucket, Rate, SharedBucket, take
+from tollway.gateway.limits import Claim, Rate, SharedStore
 
-SECOND = 1_000_000_000
-HOUR = 3600 * SECOND
+HOUR_US = 3_600_000_000
+KEY = b"chat" * 4
 
-rates = st.builds(
-    Rate,
-    calls=st.integers(1, 10**30),
-    period_ns=st.integers(1, 86_400 * SECOND),
-    burst=st.integers(1, 50),
-)
+
+def now() -> int:
+    return 5_000_000_000
 
 
 @pytest.fixture
@@ -33,55 +26,65 @@ def folder(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-@given(rates, st.lists(st.tuples(st.integers(0, 2), st.integers(0, 100 * SECOND)), max_size=60))
-def test_whoever_asks_the_decisions_are_those_of_one_bucket(rate: Rate, asks: list[tuple[int, int]]):
-    """Three that open the bucket, asked in any order, decide as one bucket of one process does."""
-    with TemporaryDirectory() as folder:
-        workers = [SharedBucket(folder, "chat", rate) for _ in range(3)]
-        alone, now_ns = Bucket(), 0
-        for worker, gap_ns in asks:
-            now_ns += gap_ns
-            assert take(rate, alone, now_ns) == workers[worker].take(lambda: now_ns)  # noqa: B023 - called at once
+def key(number: int) -> bytes:
+    return number.to_bytes(8, "little") + b"--------"
 
 
-@given(rates)
-def test_there_is_room_for_every_state(rate: Rate):
-    """Also at the largest rate, and at the last moment that a clock can tell."""
-    with TemporaryDirectory() as folder:
-        bucket = SharedBucket(folder, "chat", rate)
-        decisions = [bucket.take(lambda: 2**63 - 1).allowed for _ in range(rate.burst + 1)]
-        assert [True] * rate.burst + [False] == decisions
+def allowed(store: SharedStore, *claims: Claim) -> bool:
+    return all(decision.allowed for decision in store.take_nowait(claims))
 
 
-def test_endpoints_and_rates_have_buckets_of_their_own(folder: str):
-    """A name may be anything that a config allows, and a changed rate begins with a full bucket."""
-    names = ["a", "..", "A" * 300]
-    rate = Rate(1, HOUR, 1)
-    assert [True] * 3 == [SharedBucket(folder, name, rate).take(lambda: 0).allowed for name in names]
-    assert [False] * 3 == [SharedBucket(folder, name, rate).take(lambda: 0).allowed for name in names]
-    assert SharedBucket(folder, "a", Rate(2, HOUR, 1)).take(lambda: 0).allowed
+def test_whoever_opens_it_the_buckets_are_the_same(folder: str):
+    """Three of them take from one."""
+    stores = [SharedStore(folder, now) for _ in range(3)]
+    claim = Claim(Rate(1, HOUR_US, 6), KEY, 1)
+    assert [5, 4, 3, 2, 1, 0] == [store.take_nowait([claim])[0].remaining for store in stores * 2]
+    assert not allowed(stores[1], claim)
 
 
 def test_a_folder_that_is_not_there_is_told_at_once(folder: str):
     """What can be wrong is wrong when the gateway is wired."""
     with pytest.raises(FileNotFoundError):
-        SharedBucket(f"{folder}/nowhere", "a", Rate(1, 1, 1))
+        SharedStore(f"{folder}/nowhere", now)
+
+
+def test_a_full_bucket_gives_its_place_to_another(folder: str):
+    """Many more keys than places: those that are full again are forgotten, and nothing is lost by that."""
+    times = iter(range(0, 10**15, 2_000_000_000))
+    store = SharedStore(folder, lambda: next(times), slots=32)
+    rate = Rate(1, 1_000_000, 1)
+    assert all(allowed(store, Claim(rate, key(number), 1)) for number in range(500))
+    assert 0 == store.evicted
+
+
+def test_of_too_many_buckets_the_fullest_is_evicted(folder: str):
+    """That is counted; a place that is reserved stays."""
+    store = SharedStore(folder, now, slots=32)
+    reserved = Claim(Rate(1, HOUR_US, 1), KEY, 1)
+    store.reserve(reserved.rate, reserved.key)
+    assert allowed(store, reserved)
+    for number in range(100):
+        assert allowed(store, Claim(Rate(1, HOUR_US, 1000), key(number), 1 + number % 7))
+    assert 100 - 31 == store.evicted
+    assert not allowed(store, reserved)
 
 
 class Hammers:
     """Processes that take from one bucket, each in its own interpreter."""
 
-    def __init__(self, folder: str, rate: Rate) -> None:
+    def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._rate = rate
         self._started: list[subprocess.Popen[str]] = []
 
     def start(self, code: str) -> subprocess.Popen[str]:
         lines = [
             "import sys, time",
-            "from tollway.gateway.limits import Rate, SharedBucket",
-            f"rate = Rate({self._rate.calls}, {self._rate.period_ns}, {self._rate.burst})",
-            f"bucket = SharedBucket({self._folder!r}, 'chat', rate)",
+            "from tollway.gateway.limits import Claim, Rate, SharedStore",
+            f"claims = [Claim(Rate(1, {HOUR_US}, 1000), {KEY!r}, 1)]",
+            "clock = time.monotonic_ns",
+            f"store = SharedStore({self._folder!r}, lambda: clock())",
+            "def take(count):",
+            "    print(sum(store.take_nowait(claims)[0].allowed for _ in range(count)))",
             "print('open', flush=True)",
             "sys.stdin.readline()",
             code,
@@ -111,17 +114,14 @@ class Hammers:
 @pytest.fixture
 def hammers(folder: str) -> Iterator[Hammers]:
     """Of a bucket that holds 1,000 and is not refilled while a test runs."""
-    started = Hammers(folder, Rate(1, HOUR, 1000))
+    started = Hammers(folder)
     yield started
     started.close()
 
 
-TAKE_2000 = "print(sum(bucket.take(time.monotonic_ns).allowed for _ in range(2000)))"
-
-
 def test_processes_together_admit_exactly_the_burst(hammers: Hammers):
     """Four of them take as fast as they can."""
-    processes = [hammers.start(TAKE_2000) for _ in range(4)]
+    processes = [hammers.start("take(2000)") for _ in range(4)]
     for process in processes:
         hammers.go(process)
     assert 1000 == sum(int(process.stdout.readline()) for process in processes)
@@ -129,13 +129,13 @@ def test_processes_together_admit_exactly_the_burst(hammers: Hammers):
 
 def test_a_holder_that_is_killed_blocks_nobody(hammers: Hammers):
     """Killed after it took the lock and before it gave it back; its call was not admitted."""
-    waiting = hammers.start(TAKE_2000)
+    waiting = hammers.start("take(2000)")
     holder = hammers.start(
         """
 def clock():
     print("holds", flush=True)
     time.sleep(600)
-bucket.take(clock)
+take(1)
 """
     )
     hammers.go(holder)
@@ -147,25 +147,24 @@ bucket.take(clock)
 
 def test_a_state_half_written_counts_for_nothing(folder: str):
     """Whatever a killed process left in the place that does not count, the bucket is as it was before."""
-    rate = Rate(1, HOUR, 3)
-    bucket = SharedBucket(folder, "chat", rate)
-    assert 2 == bucket.take(lambda: 0).remaining
-    (path,) = Path(folder).glob("*.bucket")
-    state = bytearray(path.read_bytes())
-    width = len(state) // 2
-    place = 1 + width if not state[0] else 1
-    state[place : place + width - 1] = os.urandom(width - 1)
-    path.write_bytes(state)
-    assert 1 == SharedBucket(folder, "chat", rate).take(lambda: 0).remaining
+    claim = Claim(Rate(1, HOUR_US, 3), KEY, 1)
+    assert 2 == SharedStore(folder, now).take_nowait([claim])[0].remaining
+    path = Path(folder) / "limits"
+    words = memoryview(bytearray(path.read_bytes())).cast("q")
+    slot = 8 * next(at for at in range(len(words) // 8) if words[8 * at])
+    unused = slot + 4 + 2 * (1 - (words[slot + 2] & 1))
+    words[unused] = words[unused + 1] = 2**62
+    path.write_bytes(words)
+    assert 1 == SharedStore(folder, now).take_nowait([claim])[0].remaining
 
 
 def test_a_worker_that_begins_anew_finds_what_is_left(hammers: Hammers):
     """No restart fills a bucket."""
-    first = hammers.start("print(sum(bucket.take(time.monotonic_ns).allowed for _ in range(400)))")
+    first = hammers.start("take(400)")
     hammers.go(first)
     assert "400\n" == first.stdout.readline()
     first.wait()
-    second = hammers.start(TAKE_2000)
+    second = hammers.start("take(2000)")
     hammers.go(second)
     assert "600\n" == second.stdout.readline()
 

@@ -45,7 +45,7 @@ def test_one_limit_covers_every_path_and_route(gateway):
     }
     running = start(
         gateway,
-        {"endpoints": [endpoint("a", limit={**LIMIT, "burst": 4})], "routes": [route]},
+        {"endpoints": [endpoint("a", limits=[{**LIMIT, "burst": 4}])], "routes": [route]},
         clock_ns=Clock(),
     )
     post = running.client.post
@@ -60,7 +60,7 @@ def test_one_limit_covers_every_path_and_route(gateway):
 def test_denied_caller_is_told_when_to_come_back(gateway):
     """`Retry-After` is true: after that long, the call is served."""
     clock = Clock()
-    running = start(gateway, {"endpoints": [endpoint("a", limit=LIMIT)]}, clock_ns=clock)
+    running = start(gateway, {"endpoints": [endpoint("a", limits=[LIMIT])]}, clock_ns=clock)
     for left in ("1", "0"):
         allowed = running.client.post(PATHS[0], json=CHAT)
         assert allowed.headers["x-ratelimit-remaining-requests"] == left
@@ -80,7 +80,7 @@ def test_denied_caller_is_told_when_to_come_back(gateway):
 
 def test_denial_is_an_event_and_counted(gateway):
     """A denied request has a SERVER span with the event, no attempt, no error."""
-    running = start(gateway, {"endpoints": [endpoint("a", limit={**LIMIT, "burst": 1})]}, clock_ns=Clock())
+    running = start(gateway, {"endpoints": [endpoint("a", limits=[{**LIMIT, "burst": 1}])]}, clock_ns=Clock())
     for _ in range(2):
         running.client.post(PATHS[0], json=CHAT)
     spans = [running.spans.wait_for("POST /endpoints/{name}/invocations") for _ in range(2)]
@@ -93,7 +93,7 @@ def test_denial_is_an_event_and_counted(gateway):
 
 def test_bad_requests_take_no_token(gateway):
     """Only calls that could reach a model count."""
-    running = start(gateway, {"endpoints": [endpoint("a", limit={**LIMIT, "burst": 1})]}, clock_ns=Clock())
+    running = start(gateway, {"endpoints": [endpoint("a", limits=[{**LIMIT, "burst": 1}])]}, clock_ns=Clock())
     for _ in range(3):
         assert running.client.post(PATHS[0], json={}).status_code == 400
     assert running.client.post(PATHS[0], json=CHAT).status_code == 200
@@ -127,6 +127,6 @@ def test_failed_calls_tell_of_the_limit_too(gateway):
             raise RuntimeError
 
     failing = Failing(Target("a", Task.CHAT, "m"))
-    running = gateway({"endpoints": [endpoint("a", limit=LIMIT)]}, providers={"a": failing})
+    running = gateway({"endpoints": [endpoint("a", limits=[LIMIT])]}, providers={"a": failing})
     answer = running.client.post(PATHS[0], json=CHAT)
     assert (answer.status_code, answer.headers["x-ratelimit-remaining-requests"]) == (500, "1")

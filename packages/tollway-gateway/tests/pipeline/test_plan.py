@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tollway.gateway.config.values import BreakerConfig, EndpointConfig, ModelConfig, TimeoutConfig
-from tollway.gateway.limits import Decision
+from tollway.gateway.limits import Claim, Decision, Rate
 from tollway.gateway.pipeline.admit import Grant
 from tollway.gateway.pipeline.deadline import Deadline, TimeLimit, Timers, time_limits
 from tollway.gateway.pipeline.plan import Plan
@@ -20,8 +20,8 @@ from tollway.provider import Call, ErrorKind, ProviderError, Task, UpstreamConne
 
 CALL = Call(Task.CHAT, {"messages": []}, b"{}")
 LOST = UpstreamConnectionError("gone")
-ALLOWED = Decision(allowed=True, remaining=1, wait_ns=0, full_in_ns=0)
-DENIED = Decision(allowed=False, remaining=0, wait_ns=1, full_in_ns=1)
+ALLOWED = Decision(allowed=True, remaining=1, wait_us=0, full_in_us=0)
+DENIED = Decision(allowed=False, remaining=0, wait_us=1, full_in_us=1)
 
 
 class Retries:
@@ -35,12 +35,28 @@ class Retries:
         return 0.0 if self.left >= 0 else None
 
 
-class Bucket:
+class Store:
+    """Decides as a test says."""
+
     def __init__(self, decision: Decision) -> None:
         self.decision = decision
 
-    def admit(self) -> tuple[Decision, bytes]:
-        return self.decision, b"ratelimit: 1\r\n"
+    def take_nowait(self, claims: Any) -> list[Decision]:
+        return [self.decision]
+
+
+class Limit:
+    """A quota whose store decides as a test says."""
+
+    name = "limit"
+    unit = "requests"
+
+    def __init__(self, decision: Decision) -> None:
+        self.rate = Rate(1, 1, 1)
+        self.store = Store(decision)
+
+    def claim(self, scope: Any, call: Call) -> Claim:
+        return Claim(self.rate, b"", 1)
 
 
 class Endpoint:
@@ -51,7 +67,7 @@ class Endpoint:
 
     def __init__(self, name: str, *, retries: int = 0, decision: Decision = ALLOWED, prefill=False) -> None:
         self.name = name
-        self.limiter = Bucket(decision)
+        self.quotas = (Limit(decision),)
         self.retry = Retries(retries)
         self.can_prefill = prefill
         self.limits = time_limits(TimeoutConfig())
@@ -66,6 +82,8 @@ class Endpoint:
 
 class Destination:
     """Gives candidates one by one, and remembers how many it gave."""
+
+    quotas = ()
 
     def __init__(self, *endpoints: Endpoint, by_conversation: bool = False) -> None:
         self.endpoints = endpoints
@@ -100,7 +118,7 @@ class Record:
     def passed_on(self, endpoint: Endpoint, following: Endpoint, error: ProviderError) -> None:
         self.events.append(("fallback", endpoint.name, following.name))
 
-    def denied(self, decision: Decision) -> None:
+    def denied(self, limit: str, decision: Decision) -> None:
         self.events.append(("denied",))
 
 
@@ -109,12 +127,12 @@ class CountedGrant(Grant):
         super().__init__()
         self.settled = 0
 
-    def settle(self, usage: Any) -> None:
+    def settle(self, usage: Any, *, answered: bool = False) -> None:
         self.settled += 1
 
 
 def plan_of(destination: Any, record: Any = None, call: Call = CALL) -> Plan:
-    return Plan(call, destination, [], record or Record())
+    return Plan(call, destination, {"headers": []}, record or Record())
 
 
 def advance(plan: Plan, error: ProviderError = LOST, *, begun: bool = False) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tollway.gateway.pipeline.authenticate import ANONYMOUS
 from tollway.gateway.pipeline.errors import mlflow_shape, openai_shape
 from tollway.gateway.pipeline.routes import HTTPRoutes
 from tollway.provider import Task
@@ -46,7 +47,8 @@ def test_an_openai_path_leaves_the_destination_to_the_payload(routes: HTTPRoutes
 def test_an_unknown_name_is_told_what_there_is(routes: HTTPRoutes):
     route = routes["/gateway/chot/invocations"]
     assert route is not None
-    assert "no endpoint or route named 'chot'; there are: chat" == route.missing
+    assert route.missing is not None
+    assert "no endpoint or route named 'chot'; there are: chat" == route.missing(ANONYMOUS)
     assert "/gateway/{name}/invocations" == route.template
 
 

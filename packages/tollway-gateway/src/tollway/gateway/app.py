@@ -18,6 +18,7 @@ from tollway.gateway.pipeline import (
     HTTPRoutes,
     Recorder,
     Runtime,
+    authenticator_of,
     destinations_of,
     providers_of,
     wire,
@@ -65,6 +66,7 @@ def create_app(
         capture_content=_captures_content(config, runtime.environ),
         slow_s=None if config.tracing.slow_threshold_ms is None else config.tracing.slow_threshold_ms / 1000,
     )
+    authenticator = authenticator_of(config.auth, runtime)
     origins = OriginCheck(config.server.allowed_hosts, is_local=runtime.is_local)
     lifetime = Lifetime(config, made, runtime, recorder, calls, tracer_provider)
     if share is not None:
@@ -78,6 +80,7 @@ def create_app(
             failed=metrics.control_failed,
             upstreams=lambda: upstreams,
             tracer_provider=tracer_provider,
+            authenticator=authenticator,
         )
     memory = MemoryBudget(config.server.max_buffered_bytes, metrics.cells, metrics.buffered_bytes)
     return Gateway(
@@ -86,6 +89,7 @@ def create_app(
         config.server,
         memory,
         origins,
+        authenticator,
         control=control,
         lifetime=lifetime,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from tollway.gateway.config.values import EndpointConfig, GatewayConfig, RouteConfig
+from tollway.gateway.config.values import EndpointConfig, GatewayConfig, LimitConfig, RouteConfig
 from tollway.gateway.resilience.candidates import fallback_chain
 
 _ORDER = {
@@ -40,6 +40,7 @@ def _lines(
     else:
         yield f"{name}: route, {route.task_type}"
         yield f"  strategy: {route.routing_strategy}, {_ORDER[route.routing_strategy]}"
+        yield from _limits(route.limits, "  ")
         first = [one.name for one in route.destinations]
     yield f"  paths: /endpoints/{name}/invocations, /gateway/{name}/invocations, /v1/* with model {name!r}"
     yield "candidates:"
@@ -57,11 +58,7 @@ def _lines(
 def _endpoint(config: EndpointConfig, role: str) -> Iterator[str]:
     model, timeout = config.model, config.timeout
     yield f"  {config.name} ({model.provider}, {model.name}){role}"
-    limit = config.limit
-    if limit is None:
-        yield "    limit: none"
-    else:
-        yield f"    limit: {limit.calls} calls in {limit.renewal_period_s:g} s, burst {limit.burst}"
+    yield from _limits(config.limits, "    ")
     yield (
         f"    timeout: connect {timeout.connect_s:g} s, first token {timeout.first_token_s:g} s, "
         f"idle {timeout.idle_s:g} s, total {timeout.total_s:g} s for all attempts"
@@ -71,6 +68,21 @@ def _endpoint(config: EndpointConfig, role: str) -> Iterator[str]:
     yield f"    circuit breaker: {_breaker(config)}"
     yield f"    concurrency: {_concurrency(config)}"
     yield f"    a stream that breaks: {_RECOVERY[config.stream_recovery]}"
+
+
+def _limits(limits: Iterable[LimitConfig], indent: str) -> Iterator[str]:
+    told = [line for limit in limits for line in _limit(limit)]
+    for line in told or ["none"]:
+        yield f"{indent}limit: {line}"
+
+
+def _limit(limit: LimitConfig) -> Iterator[str]:
+    whose = "" if limit.key == "endpoint" else f", for each {limit.key}"
+    if limit.calls is not None:
+        burst = limit.burst or limit.calls
+        yield f"{limit.calls} calls in {limit.renewal_period_s:g} s, burst {burst}{whose}"
+    if limit.tokens is not None:
+        yield f"{limit.tokens} tokens in {limit.renewal_period_s:g} s{whose}"
 
 
 def _retry(config: EndpointConfig) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from tollway.provider import Task
 
 from . import resilience, scalars
+from .limits import limits
 from .model import model_reader
 from .nodes import At, Field, Read, Report, each, fields, renamed
 from .problems import Wrong, did_you_mean
@@ -16,28 +17,6 @@ _SHOWN = 8
 """Endpoints of a cycle that its problem names."""
 
 TASK = Field(scalars.choice(Task), required=True)
-
-
-def _limit_key(at: At) -> None:
-    key = scalars.text(at)
-    if key.lower() != "endpoint":
-        raise Wrong(f"limits by {at.shown} are not there yet", "write endpoint: one limit for all callers")
-
-
-def _limit(at: At) -> dict[str, Any]:
-    found = fields(
-        at,
-        {
-            "calls": Field(scalars.count, required=True),
-            "renewal_period": Field(scalars.period_s, required=True),
-            "burst": Field(scalars.count),
-            "key": Field(_limit_key),
-        },
-    )
-    found.pop("key", None)
-    return renamed(found, renewal_period="renewal_period_s") | {
-        "burst": found.get("burst", found.get("calls"))
-    }
 
 
 def _timeout(at: At) -> dict[str, Any]:
@@ -57,7 +36,7 @@ def _endpoint(at: At) -> Read:
         "name": Field(scalars.name, required=True),
         "endpoint_type": TASK,
         "model": Field(model_reader(Task(task) if task else None), required=True),
-        "limit": Field(_limit),
+        "limit": Field(limits),
         "timeout": Field(_timeout),
         "retry": Field(resilience.retry),
         "fallback": Field(_fallback),
@@ -67,7 +46,7 @@ def _endpoint(at: At) -> Read:
         "stream_recovery": Field(scalars.choice(["error", "continue", "buffer"])),
         "prefill": Field(scalars.flag),
     }
-    found = fields(at, table)
+    found = renamed(fields(at, table), limit="limits")
     if "model" in found:
         found["model"].setdefault("name", name or "")  # MLflow asks for none: some services have one model
     return at, found

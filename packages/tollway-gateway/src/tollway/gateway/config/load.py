@@ -10,6 +10,7 @@ from typing import Any
 from yaml import MappingNode
 
 from . import scalars
+from .auth import auth, check_auth, values_of
 from .endpoints import check_fallbacks, endpoints
 from .nodes import MAX_NODES, At, Field, Report, TooLargeError, each, fields, renamed
 from .problems import ConfigError, Wrong
@@ -92,9 +93,8 @@ _TOP = {
     "tracing": Field(_tracing),
     "server": Field(_server),
     "limits": Field(lambda at: fields(at, {"storage": Field(_storage)})),
+    "auth": Field(auth),
 }
-
-_TOP_NOT_YET = {"auth": "keys of callers are"}
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> GatewayConfig:
@@ -107,10 +107,11 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
     report = Report(environ)
     root = At(compose(where), "", report)
     try:
-        found = fields(root, _TOP, _TOP_NOT_YET)
+        found = fields(root, _TOP)
         _check_names(found)
         check_fallbacks(found)
         check_routes(found)
+        check_auth(found)
     except Wrong as wrong:
         root.problem(wrong.message, wrong.mend)
     except TooLargeError:
@@ -134,6 +135,7 @@ def _values(found: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]
         **found,
         "endpoints": endpoint_values,
         "routes": route_values,
+        "auth": values_of(found.get("auth", {})),
         "tracing": _with_environment(found.get("tracing", {}), environ),
     }
 

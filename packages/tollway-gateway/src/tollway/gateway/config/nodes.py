@@ -66,6 +66,11 @@ class At:
         return isinstance(self.node, yaml.ScalarNode)
 
     @property
+    def is_list(self) -> bool:
+        """Whether a list stands here."""
+        return isinstance(self.node, yaml.SequenceNode)
+
+    @property
     def shown(self) -> str:
         """What the file says here, for messages: `$NAME` as it is, no secret, no URL's password."""
         if not isinstance(self.node, yaml.ScalarNode):
@@ -76,9 +81,10 @@ class At:
         return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
     def _may_be_secret(self) -> bool:
-        """Say whether this is a header, or a provider's setting that is named like a secret."""
+        """Say whether this is a header, a caller's key, or a provider's setting named like a secret."""
         setting = self.key.partition(".config.")[2]
-        return ".headers." in self.key or secrets.is_secret(setting, None)
+        is_key = self.key.startswith("auth.") and self.key.endswith("key")
+        return is_key or ".headers." in self.key or secrets.is_secret(setting, None)
 
     def problem(self, message: str, mend: str = "") -> None:
         """Note a problem here."""

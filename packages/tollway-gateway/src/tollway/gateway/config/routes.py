@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from . import scalars
 from .endpoints import TASK
+from .limits import limits
 from .nodes import At, Field, Read, each, fields, renamed
 from .problems import Wrong, did_you_mean
 from .values import RoutingStrategy
@@ -28,15 +29,14 @@ def _destinations(at: At) -> tuple[At, list[Read]]:
     return at, each(at, _destination)
 
 
-def _header_name(at: At) -> str:
-    name = scalars.text(at)
-    if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-        raise Wrong(f"{at.shown} is not the name of a header", "write one such as X-Session-Id")
-    return name.lower()
-
-
 def _sticky(at: At) -> dict[str, Any]:
-    found = fields(at, {"header": Field(_header_name), "ttl": Field(scalars.duration_s)})
+    found = fields(
+        at,
+        {
+            "header": Field(lambda at: scalars.header_name(scalars.text(at), at)),
+            "ttl": Field(scalars.duration_s),
+        },
+    )
     return renamed(found, ttl="ttl_s")
 
 
@@ -47,8 +47,9 @@ def _route(at: At) -> Read:
         "destinations": Field(_destinations, required=True),
         "routing_strategy": Field(scalars.choice(get_args(RoutingStrategy))),
         "sticky": Field(_sticky),
+        "limit": Field(limits),
     }
-    found = fields(at, table)
+    found = renamed(fields(at, table), limit="limits")
     entries = at.entries()
     strategy = found.get("routing_strategy", None if "routing_strategy" in entries else _SPLIT)
     if strategy is None:  # it could not be read, and so nothing can be held against it

@@ -80,6 +80,13 @@ def host(at: At) -> str:
     return value
 
 
+def header_name(value: str, at: At) -> str:
+    """Return the name of a header in lower case. Raises Wrong."""
+    if not value.isascii() or not value.replace("-", "").replace("_", "").isalnum():
+        raise Wrong(f"{at.shown} is not the name of a header", "write one such as X-Session-Id")
+    return value.lower()
+
+
 def flag(at: At) -> bool:
     """Read true or false."""
     value = at.scalar()

@@ -19,11 +19,18 @@ class ModelConfig(Value):
 
 
 class LimitConfig(Value):
-    """A token bucket: capacity `burst`, full at the start, refilled at `calls` in each `renewal_period_s`."""
+    """A token bucket: capacity `burst`, full at the start, refilled at `calls` in each `renewal_period_s`.
 
-    calls: Annotated[int, Field(gt=0)]
+    Or one of the models' `tokens`, of that capacity; or both. `key` says how many buckets there are: one
+    (`endpoint`), one for each address (`client`), or one for each value of a header (`header:` and its name
+    in lower case). None for `burst` is `calls`.
+    """
+
+    calls: Annotated[int, Field(gt=0)] | None = None
     renewal_period_s: Annotated[float, Field(gt=0)]
-    burst: Annotated[int, Field(gt=0)]
+    burst: Annotated[int, Field(gt=0)] | None = None
+    tokens: Annotated[int, Field(gt=0)] | None = None
+    key: str = "endpoint"
 
 
 class TimeoutConfig(Value):
@@ -92,7 +99,7 @@ class EndpointConfig(Value):
     name: str
     endpoint_type: Task
     model: ModelConfig
-    limit: LimitConfig | None = None
+    limits: tuple[LimitConfig, ...] = ()
     timeout: TimeoutConfig = TimeoutConfig()
     retry: RetryConfig | None = None
     fallback: tuple[str, ...] = ()
@@ -129,6 +136,7 @@ class RouteConfig(Value):
     task_type: Task
     destinations: tuple[DestinationConfig, ...]
     routing_strategy: RoutingStrategy = "TRAFFIC_SPLIT"
+    limits: tuple[LimitConfig, ...] = ()
     sticky: StickyConfig = StickyConfig()
 
 
@@ -180,6 +188,27 @@ class ServerConfig(Value):
     drain_timeout_s: Annotated[float, Field(ge=0)] = 30.0
 
 
+class KeyConfig(Value):
+    """A caller's key by its SHA-256 digest, in hex; the key itself is not kept.
+
+    `endpoints` are the endpoints and routes that it may name, None for all; `expires_s` is Unix time.
+    """
+
+    name: str
+    digest: str = Field(repr=False)
+    endpoints: tuple[str, ...] | None = None
+    limits: tuple[LimitConfig, ...] = ()
+    expires_s: float | None = None
+    tags: Mapping[str, str] = Field(default_factory=dict)
+
+
+class AuthConfig(Value):
+    """Who may use the gateway: callers by their keys, and the admin key by its digest."""
+
+    keys: tuple[KeyConfig, ...] = ()
+    admin_digest: str | None = Field(default=None, repr=False)
+
+
 class LimitsConfig(Value):
     """Where the buckets of all limits are: `shared` by all workers on this machine."""
 
@@ -194,3 +223,4 @@ class GatewayConfig(Value):
     tracing: TracingConfig = TracingConfig()
     server: ServerConfig = ServerConfig()
     limits: LimitsConfig = LimitsConfig()
+    auth: AuthConfig = AuthConfig()

@@ -47,7 +47,7 @@ def _endpoint(config: EndpointConfig) -> dict[str, Any]:
         "endpoint_type": config.endpoint_type,
         "model": {"name": config.model.name, "provider": config.model.provider},
         "endpoint_url": f"/gateway/{config.name}/invocations",
-        "limit": None if config.limit is None else _limit(config.limit),
+        "limit": next((_limit(limit) for limit in config.limits if limit.calls is not None), None),
     }
 
 
@@ -56,8 +56,8 @@ def _limit(limit: LimitConfig) -> dict[str, Any]:
     return {
         "calls": limit.calls,
         "renewal_period": _PERIODS.get(period_s, f"{period_s:g} seconds"),
-        "burst": limit.burst,
-        "key": None,
+        "burst": limit.burst or limit.calls,
+        "key": None if limit.key == "endpoint" else limit.key,
     }
 
 

@@ -1,6 +1,8 @@
 """Token buckets: the rate, the algorithm, and the states it works on. `pipeline/admit.py` asks them."""
 
-from .bucket import Bucket, Decision, Rate, take
-from .shared import SharedBucket
+from .bucket import Claim, Decision, LimitStore
+from .local import LocalStore
+from .rate import Rate
+from .shared import SharedStore
 
-__all__ = ["Bucket", "Decision", "Rate", "SharedBucket", "take"]
+__all__ = ["Claim", "Decision", "LimitStore", "LocalStore", "Rate", "SharedStore"]

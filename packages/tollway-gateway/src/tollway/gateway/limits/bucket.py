@@ -1,68 +1,84 @@
-"""The token bucket: its rate (a value), its state, and the algorithm; no clock, no I/O, no rounding.
+"""The token bucket: what becomes of a claim on it; no clock, no I/O, nothing stored.
 
-The state is one number, the moment at which the bucket is full again (the "theoretical arrival time" of
-the Generic Cell Rate Algorithm, ITU-T I.371): a bucket with `n` tokens missing is full `n` intervals from
-now. Time is counted in ticks, `calls` to the nanosecond, so that the interval between two tokens is a whole
-number of ticks for every rate, and `burst` calls at one instant are never denied one by a rounding error.
+The state of a bucket is what is missing in it, in ticks (see `Rate`), and since when: so much was missing at
+that moment of a clock that counts microseconds. A bucket that is not known is full. This is the Generic Cell
+Rate Algorithm (ITU-T I.371, annex A.1) with a state of two numbers below 2^53 in place of one that grows
+without a bound.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from .rate import Rate
+
+_MAX_MISSING = 2**53 - 1
+"""No bucket misses more ticks, however much more than its estimate a call has used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """`calls` tokens in every `period_ns` nanoseconds, at most `burst` at once."""
+class Claim(NamedTuple):
+    """So many tokens of a bucket, which goes by a key of 16 bytes."""
 
-    calls: int
-    period_ns: int
-    burst: int
-
-    def __post_init__(self) -> None:
-        if min(self.calls, self.period_ns, self.burst) < 1:
-            raise ValueError(f"calls, period and burst must be positive: {self}")
-
-
-@dataclass(slots=True)
-class Bucket:
-    """The state of one bucket; a new one is full."""
-
-    full_at_ticks: int = 0
+    rate: Rate
+    key: bytes
+    tokens: int
 
 
 class Decision(NamedTuple):
-    """What became of one call: `remaining` whole tokens, and the waits in nanoseconds, rounded up.
+    """What became of one claim: `remaining` whole tokens, and waits in microseconds, rounded up.
 
-    `wait_ns` is the time until the next call would be allowed (0 when it is now), `full_in_ns` the time until
-    the bucket is full.
+    `wait_us` is the time until what was denied would be allowed, or after what was allowed another token (0
+    when it is now); `full_in_us` the time until the bucket is full.
     """
 
     allowed: bool
     remaining: int
-    wait_ns: int
-    full_in_ns: int
+    wait_us: int
+    full_in_us: int
 
 
-def take(rate: Rate, bucket: Bucket, now_ns: int) -> Decision:
-    """Take one token at `now_ns` of a clock that begins at 0 or later and never goes back.
+class LimitStore(Protocol):
+    """Where buckets are."""
 
-    A denied call takes nothing.
-    """
-    interval = rate.period_ns  # one token, in ticks
-    capacity = interval * rate.burst
-    now = now_ns * rate.calls
-    full_at = max(now, bucket.full_at_ticks)
-    allowed = full_at + interval - now <= capacity
-    if allowed:
-        full_at += interval
-        bucket.full_at_ticks = full_at
-    missing = full_at - now
-    wait = missing + interval - capacity
+    def take_nowait(self, claims: Sequence[Claim]) -> list[Decision] | None:
+        """Take what is claimed, all of it or nothing; None where `take` must be awaited for that."""
+
+    async def take(self, claims: Sequence[Claim]) -> list[Decision]:
+        """Take what is claimed, all of it or nothing: when one is denied, nothing is taken."""
+
+    def adjust(self, claims: Sequence[Claim]) -> None:
+        """Take more tokens than are there, or give some back where the number is negative."""
+
+    def reserve(self, rate: Rate, key: bytes) -> None:
+        """Keep a place for a bucket for good: it is never given up for others."""
+
+
+def missing_at(rate: Rate, missing: int, since_us: int, now_us: int) -> int:
+    """Return what is missing now of what was missing then. A clock that went back gives nothing."""
+    elapsed_us = now_us - since_us
+    if elapsed_us <= 0:
+        return missing
+    return 0 if elapsed_us > missing // rate.speed else missing - elapsed_us * rate.speed
+
+
+def allows(rate: Rate, missing: int, tokens: int) -> bool:
+    """Say whether there are so many tokens."""
+    return missing + tokens * rate.interval <= rate.capacity
+
+
+def adjusted(rate: Rate, missing: int, tokens: int) -> int:
+    """Return what is missing after so many tokens are taken, or given back."""
+    most = _MAX_MISSING // rate.interval
+    return min(max(0, missing + min(max(tokens, -most), most) * rate.interval), _MAX_MISSING)
+
+
+def decision(rate: Rate, missing: int, tokens: int, *, allowed: bool) -> Decision:
+    """Return what to say of a claim, given what is missing once all is decided."""
+    lacking = missing + (1 if allowed else tokens) * rate.interval - rate.capacity
     return Decision(
         allowed,
-        (capacity - missing) // interval,
-        -(-wait // rate.calls) if wait > 0 else 0,
-        -(-missing // rate.calls),
+        max(0, rate.capacity - missing) // rate.interval,
+        -(-lacking // rate.speed) if lacking > 0 else 0,
+        -(-missing // rate.speed),
     )

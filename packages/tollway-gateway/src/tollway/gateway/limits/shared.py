@@ -1,44 +1,58 @@
-"""A bucket that all worker processes of one machine take from: its state lies in a file that each maps.
+"""Buckets that all worker processes of one machine take from: they lie in a file that each of them maps.
 
-The file holds two places for the state and a byte that says which of them counts. A new state is written to
-the other place and then the byte is turned over, so that the file is right at any moment, wherever the
-process that writes is killed. Who reads and writes has locked the file; the kernel ends the lock of a process
-that dies. A file of zeros is a full bucket.
+The file is a table of slots of eight 64-bit words: the bucket's key (two words), whether the slot is reserved
+and which of two places counts, the rate's speed, and the two places: what is missing and since when.
+A new state is written to the other place and then one word says that it counts, so that a bucket is right at
+any moment, wherever the process that writes is killed. Who reads and writes has locked the file; the kernel
+ends the lock of a process that dies. A file of zeros is a table without buckets.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import mmap
 import os
+import struct
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from .bucket import Bucket, Decision, Rate, take
+from .bucket import Claim, Decision, adjusted, allows, decision, missing_at
+from .rate import Rate
 
-_MAX_CLOCK_NS = 2**63
-"""No clock of the system goes further: it counts nanoseconds in a signed integer of 64 bits."""
+SLOTS = 32_768
+_WORDS = 8
+_KEY, _STATE, _SPEED, _PLACES = 0, 2, 3, 4
+"""Where in a slot what is."""
+
+_COUNTS, _RESERVED = 1, 2
+"""Bits of the state: which place counts, and whether the slot is never given up."""
+
+_WINDOW = 32
+"""A bucket lies in one of so many slots, from the one that its key names."""
+
+_words_of = struct.Struct("=qq").unpack
 
 
-class SharedBucket:
-    """One bucket of all processes that open it in the same `folder`; in each of them for one thread.
+class SharedStore:
+    """The buckets of all processes that open the same `folder`; in each of them for one thread.
+
+    `clock_ns` is one that all processes share, and is read when the lock is held. See `LocalStore` for what
+    is forgotten when there are too many buckets.
 
     Raises:
         OSError: there is no place for its file.
     """
 
-    def __init__(self, folder: str, name: str, rate: Rate) -> None:
-        self._rate = rate
-        most_ticks = _MAX_CLOCK_NS * rate.calls + rate.period_ns * rate.burst
-        self._width = (most_ticks.bit_length() + 7) // 8  # no state of this rate is larger
-        # Ticks of one rate are not those of another: another rate is another bucket.
-        which = f"{name} {rate.calls} {rate.period_ns} {rate.burst}".encode()
-        path = Path(folder) / f"{hashlib.blake2b(which, digest_size=16).hexdigest()}.bucket"
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def __init__(self, folder: str, clock_ns: Callable[[], int], *, slots: int = SLOTS) -> None:
+        self._clock_ns = clock_ns
+        self._slots = slots
+        self._file = os.open(Path(folder) / "limits", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         weakref.finalize(self, os.close, self._file)
-        self._memory = self._mapped(1 + 2 * self._width)
+        self._words = memoryview(self._mapped(slots * _WORDS * 8)).cast("q")
+        self._known: dict[bytes, int] = {}
+        """Where buckets were found the last time."""
+        self.evicted = 0
 
     def _mapped(self, size: int) -> mmap.mmap:
         fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -50,18 +64,109 @@ class SharedBucket:
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
-    def take(self, clock_ns: Callable[[], int]) -> Decision:
-        """Take one token; the clock is one that all processes share, and is read when it is our turn."""
-        memory, width = self._memory, self._width
+    def reserve(self, rate: Rate, key: bytes) -> None:
+        """See `LimitStore.reserve`."""
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
-            place = 1 + width if memory[0] else 1
-            bucket = Bucket(int.from_bytes(memory[place : place + width], "little"))
-            decision = take(self._rate, bucket, clock_ns())
-            if decision.allowed:
-                other = width + 2 - place
-                memory[other : other + width] = bucket.full_at_ticks.to_bytes(width, "little")
-                memory[0] = not memory[0]
+            at = self._slot(rate, key, self._clock_ns() // 1000)
+            self._words[at + _STATE] |= _RESERVED
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
-        return decision
+
+    def take_nowait(self, claims: Sequence[Claim]) -> list[Decision]:
+        """See `LimitStore.take_nowait`."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            now_us = self._clock_ns() // 1000
+            asked = []
+            all_allowed = True
+            for rate, key, tokens in claims:
+                at = self._slot(rate, key, now_us)
+                missing = self._missing(at, rate, now_us)
+                allowed = allows(rate, missing, tokens)
+                all_allowed = all_allowed and allowed
+                asked.append((at, rate, missing, tokens, allowed))
+            if not all_allowed:
+                return [
+                    decision(rate, missing, tokens, allowed=one) for _, rate, missing, tokens, one in asked
+                ]
+            taken = []
+            for at, rate, missing, tokens, _ in asked:
+                after = missing + tokens * rate.interval
+                self._write(at, after, now_us)
+                taken.append(decision(rate, after, tokens, allowed=True))
+            return taken
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    async def take(self, claims: Sequence[Claim]) -> list[Decision]:
+        """See `LimitStore.take`."""
+        return self.take_nowait(claims)
+
+    def adjust(self, claims: Iterable[Claim]) -> None:
+        """See `LimitStore.adjust`."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            now_us = self._clock_ns() // 1000
+            for rate, key, tokens in claims:
+                at = self._slot(rate, key, now_us)
+                self._write(at, adjusted(rate, self._missing(at, rate, now_us), tokens), now_us)
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _missing(self, at: int, rate: Rate, now_us: int) -> int:
+        words = self._words
+        place = at + _PLACES + 2 * (words[at + _STATE] & _COUNTS)
+        return missing_at(rate, words[place], words[place + 1], now_us)
+
+    def _write(self, at: int, missing: int, now_us: int) -> None:
+        words = self._words
+        state = words[at + _STATE] ^ _COUNTS
+        place = at + _PLACES + 2 * (state & _COUNTS)
+        words[place] = missing
+        words[place + 1] = now_us
+        words[at + _STATE] = state
+
+    def _slot(self, rate: Rate, key: bytes, now_us: int) -> int:
+        """Return where the bucket is, or where it is from now on."""
+        words = self._words
+        first, second = _words_of(key)
+        at = self._known.get(key)
+        if at is not None and words[at] == first and words[at + 1] == second:
+            return at
+        if len(self._known) >= self._slots:
+            self._known.clear()
+        start = first % self._slots
+        free, free_at_us = -1, 0
+        for place in range(start, start + _WINDOW):
+            at = place % self._slots * _WORDS
+            if words[at] == first and words[at + 1] == second:
+                break
+            if not words[at + _STATE] & _RESERVED:
+                full_at_us = self._full_at_us(at)
+                if free < 0 or full_at_us < free_at_us:
+                    free, free_at_us = at, full_at_us
+        else:
+            at = self._claim(free, free_at_us > now_us, rate, first, second)
+        self._known[key] = at
+        return at
+
+    def _full_at_us(self, at: int) -> int:
+        words = self._words
+        speed = words[at + _SPEED]
+        place = at + _PLACES + 2 * (words[at + _STATE] & _COUNTS)
+        return words[place + 1] - (-words[place] // speed) if speed else 0
+
+    def _claim(self, at: int, evicts: bool, rate: Rate, first: int, second: int) -> int:
+        """Make a slot that of a bucket which is full; one without a reserved place is always found."""
+        if at < 0:
+            raise OSError("too many limits: the table of shared buckets has no place for another one")
+        self.evicted += evicts
+        words = self._words
+        words[at] = words[at + 1] = 0  # it is nobody's until all is written
+        for word in range(_STATE, _WORDS):
+            words[at + word] = 0
+        words[at + _SPEED] = rate.speed
+        words[at + 1] = second
+        words[at] = first
+        return at

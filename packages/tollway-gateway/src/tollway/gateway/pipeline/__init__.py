@@ -5,7 +5,7 @@ from .record import Recorder
 from .routes import HTTPRoute, HTTPRoutes
 from .runtime import Runtime, Share
 from .serve import ASGIApp, Gateway
-from .wiring import destinations_of, providers_of, wire
+from .wiring import authenticator_of, destinations_of, providers_of, wire
 
 __all__ = [
     "ASGIApp",
@@ -16,6 +16,7 @@ __all__ = [
     "Recorder",
     "Runtime",
     "Share",
+    "authenticator_of",
     "destinations_of",
     "providers_of",
     "wire",

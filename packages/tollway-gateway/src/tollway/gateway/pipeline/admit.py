@@ -1,67 +1,156 @@
-r"""Stage three: may this call go on, and what its caller is told of the limits.
-
-`RateLimit` and `RateLimit-Policy`: draft-ietf-httpapi-ratelimit-headers-10 (structured fields, RFC 9651).
-`x-ratelimit-*-requests`: https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers.
-`Retry-After`: RFC 9110 section 10.2.3, whole seconds.
-"""
+"""Stage three: may this call go on? All limits that it meets allow it, or none of them is charged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
-from tollway.gateway.config.values import LimitConfig
-from tollway.gateway.limits import Bucket, Decision, Rate, SharedBucket, take
+from tollway.gateway.limits import Claim, Decision, LimitStore
 from tollway.gateway.resilience.shedding import OPEN, Gate, Shed
 from tollway.provider import Usage
 
 from .deadline import NEVER, Deadline
 from .errors import RequestRejected
+from .limit_headers import lines_of
+from .quota import Quota, used_tokens
 
 if TYPE_CHECKING:
+    from .authenticate import Caller
     from .endpoint import Endpoint
+    from .plan import Plan
     from .record import Record
 
-_NS = 1_000_000_000
+
+class Hold(Protocol):
+    """What a call holds until it is known what it used."""
+
+    def settle(self, usage: Usage | None, *, answered: bool) -> None:
+        """See `Grant.settle`."""
+
+
+class TokenHold:
+    """Tokens that were taken on an estimate."""
+
+    __slots__ = ("_claim", "_store")
+
+    def __init__(self, store: LimitStore, claim: Claim) -> None:
+        self._store = store
+        self._claim = claim
+
+    def settle(self, usage: Usage | None, *, answered: bool) -> None:
+        """Take what was used more, give back what was used less; an unknown use was as estimated."""
+        if usage is None and answered:
+            return
+        rate, key, estimated = self._claim
+        used = 0 if usage is None else used_tokens(usage)
+        if used != estimated:
+            self._store.adjust((Claim(rate, key, used - estimated),))
 
 
 class Grant:
-    r"""What a call was granted. `header_lines` tell the caller of its limits, each ended by `\r\n`."""
+    r"""What a call was granted. `header_lines` tell the caller of its limits, each ended by `\r\n`.
 
-    __slots__ = ("_gate", "_since_s", "header_lines")
+    `of_request` is held until the request ends, `of_endpoint` as long as this endpoint is asked.
+    """
 
-    def __init__(self, header_lines: bytes = b"", gate: Gate = OPEN) -> None:
+    __slots__ = ("_gate", "_of_endpoint", "_of_request", "_since_s", "header_lines")
+
+    def __init__(
+        self,
+        header_lines: bytes = b"",
+        gate: Gate = OPEN,
+        of_request: Sequence[Hold] = (),
+        of_endpoint: Sequence[Hold] = (),
+    ) -> None:
         self.header_lines = header_lines
         self._gate = gate
         self._since_s = 0.0 if gate is OPEN else perf_counter()
+        self._of_request = of_request
+        self._of_endpoint = of_endpoint
 
-    def settle(self, usage: Usage | None) -> None:
-        """Take what the call really used, once it is over, however it ended; None when that is not known.
+    def settle(self, usage: Usage | None, *, answered: bool = False) -> None:
+        """Charge what the call used, once it is over, however it ended; None when that is not known.
 
-        A limit on calls has taken its token for good; a place among the calls in flight is given back.
+        `answered` says whether a model answered, at least in part: one that did not has used nothing, and
+        what was taken on an estimate is given back. A limit on calls has taken its token for good; a place
+        among the calls in flight is given back.
         """
         if self._gate is not OPEN:
             self._gate.leave(perf_counter() - self._since_s)
+        for hold in self._of_endpoint:
+            hold.settle(usage, answered=answered)
+        for hold in self._of_request:
+            hold.settle(usage, answered=answered)
+
+    def pass_on(self, following: Grant, *, answered: bool) -> Grant:
+        """Settle what an endpoint granted that failed, and return the grant of the one that is asked next."""
+        following._of_request = self._of_request
+        self._of_request = ()
+        self.settle(None, answered=answered)
+        return following
 
 
-async def admission(endpoint: Endpoint, record: Record, deadline: Deadline) -> Grant:
-    """Take one token of the endpoint's bucket and a place among its calls, whatever path led to it.
+async def admission(caller: Caller, plan: Plan, record: Record, deadline: Deadline) -> Grant:
+    """Charge the limits of the caller, of the route and of the endpoint, and take a place among its calls.
+
+    What is charged is one call, and so many tokens as it may use. Suspends only where a limit is kept on
+    another machine, or where there is no place yet.
 
     Raises:
-        RequestRejected: 429, there is no token; 503, there is no place.
+        RequestRejected: 429, a limit denies it; 503, there is no place.
     """
-    decision, lines = endpoint.limiter.admit()
-    if decision is not None and not decision.allowed:
-        record.denied(decision)
-        wait_s = decision.wait_ns / _NS
-        message = f"the limit of {endpoint.name!r} is reached; the next call is allowed in {wait_s:.3g} s"
-        raise RequestRejected(429, "rate_limit_exceeded", message, header_lines=lines)
+    endpoint, route = plan.endpoint, plan.destination
+    of_request = caller.quotas + route.quotas if caller.quotas or route.quotas else ()
+    quotas = of_request + endpoint.quotas if of_request else endpoint.quotas
+    lines = b""
+    claims: Sequence[Claim] = ()
+    if quotas:
+        claims = [quota.claim(plan.scope, plan.call) for quota in quotas]
+        store = quotas[0].store
+        decisions = store.take_nowait(claims)
+        if decisions is None:
+            with deadline.expect(NEVER):
+                decisions = await store.take(claims)
+        lines = lines_of(quotas, decisions)
+        _check(quotas, decisions, lines, record)
     gate = endpoint.gate
     if gate is not OPEN and not gate.enter_nowait():
-        await _enter(endpoint, record, deadline)
-    return Grant(lines, gate)
+        try:
+            await _enter(endpoint, record, deadline)
+        except BaseException:
+            _give_back(quotas, claims)
+            raise
+    if not quotas:
+        return Grant(lines, gate)
+    count = len(of_request)
+    return Grant(lines, gate, _holds(quotas[:count], claims[:count]), _holds(quotas[count:], claims[count:]))
+
+
+def _check(quotas: Sequence[Quota], decisions: Sequence[Decision], lines: bytes, record: Record) -> None:
+    """Raise RequestRejected when one of the limits denies."""
+    denied = [pair for pair in zip(quotas, decisions, strict=True) if not pair[1].allowed]
+    if denied:
+        quota, decision = max(denied, key=lambda pair: pair[1].wait_us)
+        record.denied(quota.name, decision)
+        message = (
+            f"the limit of {quota.name!r} is reached; the next call is allowed in "
+            f"{decision.wait_us / 1e6:.3g} s"
+        )
+        raise RequestRejected(429, "rate_limit_exceeded", message, header_lines=lines)
+
+
+def _holds(quotas: Sequence[Quota], claims: Sequence[Claim]) -> tuple[Hold, ...]:
+    return tuple(
+        TokenHold(quota.store, claim)
+        for quota, claim in zip(quotas, claims, strict=True)
+        if quota.unit == "tokens"
+    )
+
+
+def _give_back(quotas: Sequence[Quota], claims: Sequence[Claim]) -> None:
+    if quotas:
+        quotas[0].store.adjust([Claim(rate, key, -tokens) for rate, key, tokens in claims])
 
 
 async def _enter(endpoint: Endpoint, record: Record, deadline: Deadline) -> None:
@@ -79,81 +168,30 @@ async def _enter(endpoint: Endpoint, record: Record, deadline: Deadline) -> None
         ) from None
 
 
-def admit_nowait(endpoint: Endpoint, record: Record) -> Grant | None:
-    """Admit a call to another endpoint after one failed; None when a limit denies it or no place is free."""
-    if not endpoint.gate.enter_nowait():
+async def admit_next(endpoint: Endpoint, plan: Plan, record: Record, deadline: Deadline) -> Grant | None:
+    """Admit a call to another endpoint after one failed; None when a limit denies it or no place is free.
+
+    The limits of the caller and of the route were charged when the call came.
+    """
+    gate, quotas = endpoint.gate, endpoint.quotas
+    if not gate.enter_nowait():
         record.shed(endpoint, "fallback")
         return None
-    decision, lines = endpoint.limiter.admit()
-    grant = Grant(lines, endpoint.gate)
-    if decision is not None and not decision.allowed:
-        record.denied(decision)
+    if not quotas:
+        return Grant(gate=gate)
+    grant = Grant(gate=gate)
+    claims = [quota.claim(plan.scope, plan.call) for quota in quotas]
+    try:
+        store = quotas[0].store
+        decisions = store.take_nowait(claims)
+        if decisions is None:
+            with deadline.expect(NEVER):
+                decisions = await store.take(claims)
+        _check(quotas, decisions, b"", record)
+    except RequestRejected:
         grant.settle(None)
         return None
-    return grant
-
-
-class Limiter(Protocol):
-    """Asked once for every request."""
-
-    def admit(self) -> tuple[Decision | None, bytes]:
-        """Take one token; return the decision (None: nothing to decide) and the header lines that tell it."""
-
-
-class NoLimit:
-    """The limiter of an endpoint that has no limit."""
-
-    def admit(self) -> tuple[None, bytes]:
-        """Admit."""
-        return None, b""
-
-
-class TokenBucketLimiter:
-    """One bucket for every path that reaches the endpoint; `take` takes one token from it, wherever it is."""
-
-    def __init__(self, name: str, rate: Rate, take: Callable[[], Decision]) -> None:
-        self._take = take
-        window_s = max(1, round(rate.period_ns / _NS))
-        quoted = f'"{name}"'.encode().replace(b"%", b"%%")
-        self._lines = (
-            b"ratelimit-policy: %b;q=%d;w=%d\r\n"
-            b"ratelimit: %b;r=%%d;t=%%d\r\n"
-            b"x-ratelimit-limit-requests: %d\r\n"
-            b"x-ratelimit-remaining-requests: %%d\r\n"
-            b"x-ratelimit-reset-requests: %%b\r\n"
-        ) % (quoted, rate.calls, window_s, quoted, rate.burst)
-
-    def admit(self) -> tuple[Decision, bytes]:
-        """Take one token. Waits are rounded up, so a caller that waits that long is served."""
-        decision = self._take()
-        allowed, remaining, wait_ns, full_in_ns = decision
-        lines = self._lines % (remaining, -(-full_in_ns // _NS), remaining, duration(full_in_ns))
-        if not allowed:
-            lines = b"%bretry-after: %d\r\n" % (lines, max(1, -(-wait_ns // _NS)))
-        return decision, lines
-
-
-def duration(ns: int) -> bytes:
-    """Write a duration as OpenAI's headers do (Go's notation): `120ms`, `1.5s`, `6m0s`, `1h0m30s`."""
-    ms = -(-ns // 1_000_000)
-    if ms < 1000:
-        return b"%dms" % ms
-    minutes, ms = divmod(ms, 60_000)
-    seconds = f"{ms / 1000:g}s".encode()
-    if not minutes:
-        return seconds
-    hours, minutes = divmod(minutes, 60)
-    return b"%dh%dm%b" % (hours, minutes, seconds) if hours else b"%dm%b" % (minutes, seconds)
-
-
-def limiter_of(
-    name: str, limit: LimitConfig | None, clock_ns: Callable[[], int], folder: str | None = None
-) -> Limiter:
-    """Return the limiter of an endpoint as its config says; with a `folder`, one that workers share."""
-    if limit is None:
-        return NoLimit()
-    rate = Rate(limit.calls, max(1, round(limit.renewal_period_s * 1e9)), limit.burst)
-    if folder is not None:
-        return TokenBucketLimiter(name, rate, partial(SharedBucket(folder, name, rate).take, clock_ns))
-    bucket = Bucket()
-    return TokenBucketLimiter(name, rate, lambda: take(rate, bucket, clock_ns()))
+    except BaseException:
+        grant.settle(None)
+        raise
+    return Grant(b"", gate, (), _holds(quotas, claims))

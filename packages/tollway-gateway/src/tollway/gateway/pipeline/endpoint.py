@@ -16,8 +16,8 @@ from tollway.gateway.telemetry import Labels
 from tollway.gateway.telemetry.propagation import RawContext
 from tollway.provider import Answer, AnswerInfo, Call, Task
 
-from .admit import Limiter
 from .deadline import TimeLimits
+from .quota import Quota
 
 
 class Attempt(Protocol):
@@ -65,7 +65,7 @@ class Endpoint:
 
     name: str
     task: Task
-    limiter: Limiter
+    quotas: tuple[Quota, ...]
     gate: Gate
     limits: TimeLimits
     runner: Runner

@@ -6,7 +6,7 @@ import asyncio
 
 from tollway.provider import Call, ProviderError
 
-from .admit import Grant, admit_nowait
+from .admit import Grant
 from .attempt_record import AttemptRecord
 from .attempts import Opened, open_stream
 from .deadline import Deadline
@@ -27,7 +27,7 @@ async def hedged(
     try:
         opened = await race.wait(after_s)
         if opened is None:
-            grant = _begin_hedge(race, plan, record)
+            grant = await _begin_hedge(race, plan, record, deadline)
             try:
                 opened = await race.wait(None)
             finally:
@@ -39,12 +39,12 @@ async def hedged(
         await race.stop(deadline)
 
 
-def _begin_hedge(race: _Race, plan: Plan, record: Record) -> Grant | None:
+async def _begin_hedge(race: _Race, plan: Plan, record: Record, deadline: Deadline) -> Grant | None:
     endpoint = plan.endpoint
     beside = plan.beside()
     if not endpoint.hedge.allow():
         return None
-    grant = Grant() if beside is endpoint else admit_nowait(beside, record)
+    grant = Grant() if beside is endpoint else await plan.admit(beside, deadline)
     permit = None if grant is None else beside.upstream.begin(last=False, retry=beside is endpoint)
     if permit is None:
         return grant

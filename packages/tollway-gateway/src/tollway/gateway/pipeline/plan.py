@@ -14,9 +14,10 @@ from tollway.gateway.resilience.sticky import conversation_key
 from tollway.gateway.resilience.upstream import Upstream
 from tollway.provider import Call, ProviderError, Task
 
-from .admit import Grant, admit_nowait
+from .admit import Grant, admit_next
 from .deadline import NEVER, Deadline, TimeLimit
 from .endpoint import Endpoint
+from .quota import Quota, Scope
 from .record import Record
 
 Chains = Mapping[str, Sequence[Endpoint]]
@@ -33,6 +34,9 @@ class Destination(Protocol):
     @property
     def task(self) -> Task:
         """What it does."""
+
+    quotas: tuple[Quota, ...]
+    """Its own limits, beside those of the endpoints that it leads to."""
 
     by_conversation: bool
     """Whether it goes by the conversation that a call belongs to."""
@@ -51,6 +55,8 @@ class Direct:
     """An endpoint by its own name, then its fallbacks."""
 
     by_conversation = False
+    quotas: tuple[Quota, ...] = ()
+    """None: those of the endpoint are its endpoint's."""
 
     def __init__(self, endpoint: Endpoint, chains: Chains) -> None:
         self.name = endpoint.name
@@ -74,8 +80,15 @@ class Direct:
 class Routed:
     """A route: endpoints in the order of its strategy, then the fallbacks of all of them."""
 
-    def __init__(self, config: RouteConfig, strategy: Strategy[Endpoint], chains: Chains) -> None:
+    def __init__(
+        self,
+        config: RouteConfig,
+        strategy: Strategy[Endpoint],
+        chains: Chains,
+        quotas: tuple[Quota, ...] = (),
+    ) -> None:
         self.name = config.name
+        self.quotas = quotas
         self.task = config.task_type
         self.by_conversation = strategy.by_conversation
         self._strategy = strategy
@@ -105,29 +118,33 @@ class Plan:
     __slots__ = (
         "_asked",
         "_candidates",
-        "_destination",
         "_following",
         "_record",
         "attempts",
         "call",
+        "destination",
         "endpoint",
         "grant",
         "key",
         "reason",
+        "scope",
     )
 
     def __init__(
         self,
         call: Call,
         destination: Destination,
-        headers: Iterable[tuple[bytes, bytes]],
+        scope: Scope,
         record: Record,
     ) -> None:
         self.call = call
         self.reason: str | None = None
         self.attempts = 0
-        self._destination = destination
-        self.key = key = destination.key(headers, call.payload) if destination.by_conversation else None
+        self.destination = destination
+        self.scope = scope
+        self.key = key = (
+            destination.key(scope["headers"], call.payload) if destination.by_conversation else None
+        )
         self._record = record
         self._candidates: Iterator[Endpoint] = destination.candidates(key)
         self._following: Endpoint | None = None
@@ -178,17 +195,19 @@ class Plan:
         while (endpoint := next_after(error, self._asked, self._rest())) is not None:
             if begun and not endpoint.can_prefill:
                 continue
-            grant = admit_nowait(endpoint, self._record)
+            grant = await self.admit(endpoint, deadline)
             if grant is None:
                 continue
             self._record.passed_on(self.endpoint, endpoint, error)
-            if self.grant is not None:
-                self.grant.settle(self._record.usage)
-            self.grant = grant
+            self.grant = grant if self.grant is None else self.grant.pass_on(grant, answered=begun)
             self.endpoint, self.attempts = endpoint, 0
             self.reason = "continue" if begun else "fallback"
             return True
         return False
+
+    async def admit(self, endpoint: Endpoint, deadline: Deadline) -> Grant | None:
+        """Admit the call to another endpoint than the first; None when that has no room for it."""
+        return await admit_next(endpoint, self, self._record, deadline)
 
     def beside(self) -> Endpoint:
         """Return whom to ask beside an endpoint that is slow: the next one, else the same again."""
@@ -196,7 +215,7 @@ class Plan:
 
     def served(self, endpoint: Endpoint) -> None:
         """Note who answered, where the next request of the conversation is to go there."""
-        self._destination.served(self.key, endpoint.name)
+        self.destination.served(self.key, endpoint.name)
 
     async def _retry(self, error: ProviderError, deadline: Deadline) -> bool:
         """Wait for the time of a retry, if there is to be one."""

@@ -61,6 +61,7 @@ class Record:
         "_raw_context",
         "_route",
         "_scope",
+        "caller",
         "context",
         "labels",
         "last_attempt",
@@ -84,6 +85,8 @@ class Record:
             exchange.received_s if exchange is not None and recorder.is_servers_clock else recorder.clock_s()
         )
         self.labels = UNKNOWN
+        self.caller: str | None = None
+        """The name of the caller's key."""
         self.status = 500
         self.usage: Usage | None = None
         self.last_attempt: Span | None = None
@@ -112,10 +115,10 @@ class Record:
                 exchange.trace_id = hexed
         recorder.metrics.cells[recorder.metrics.in_flight] += 1
 
-    def denied(self, decision: Decision) -> None:
+    def denied(self, limit: str, decision: Decision) -> None:
         """Note that a limit refused it."""
         self.recorder.metrics.denied(self.labels)
-        self.span.add_event("limit_denied", {"wait_s": decision.wait_ns / 1e9})
+        self.span.add_event("limit_denied", {"limit": limit, "wait_s": decision.wait_us / 1e6})
 
     def links(self) -> list[Link]:
         """Return a link to the attempt before the next one."""
@@ -193,6 +196,8 @@ class Record:
         known: dict[str, Any] = {}
         if self.labels is not UNKNOWN:
             known["tollway.endpoint"] = self.labels.endpoint
+        if self.caller is not None:
+            known["tollway.key"] = self.caller
         if self.sent_status is not None:
             known["http.response.status_code"] = self.sent_status
         return known

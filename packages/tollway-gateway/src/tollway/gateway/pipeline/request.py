@@ -15,6 +15,7 @@ from tollway.gateway.guard.json_size import FLAT_BYTES, MAX_DEPTH, can_be_writte
 from tollway.gateway.guard.memory import Hold
 from tollway.provider import Call, Task
 
+from .authenticate import Caller
 from .deadline import Receive
 from .errors import CallerGone, RequestRejected
 from .exchange import Exchange
@@ -29,6 +30,8 @@ async def read(
     exchange: Exchange | None,
     bounds: ServerConfig,
     hold: Hold,
+    *,
+    caller: Caller,
 ) -> tuple[Destination, Call]:
     """Read a request whole, and return whom it is for and what is asked.
 
@@ -37,7 +40,7 @@ async def read(
     if scope["method"] != "POST":
         raise RequestRejected(405, "method_not_allowed", "use POST", header_lines=b"allow: POST\r\n")
     if route.missing is not None:
-        raise RequestRejected(404, "endpoint_not_found", route.missing)
+        raise RequestRejected(404, "endpoint_not_found", route.missing(caller))
     headers = scope["headers"]
     for name, value in headers:
         if name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
@@ -48,7 +51,7 @@ async def read(
     if len(body) > bounds.max_body_bytes:
         raise _too_large(bounds.max_body_bytes)
     payload = parse_object(body, bounds.max_json_nodes)
-    destination = route.destination or _named(payload, route)
+    destination = route.destination or _named(payload, route, caller)
     call = check_call(destination.task, payload, body)
     if not hold.fit(body, payload):
         raise _overloaded()
@@ -121,13 +124,15 @@ def model_of(payload: Mapping[str, Any]) -> str:
     return model
 
 
-def _named(payload: Mapping[str, Any], route: HTTPRoute) -> Destination:
+def _named(payload: Mapping[str, Any], route: HTTPRoute, caller: Caller) -> Destination:
     """Return what `model` names; reject with a hint when it names nothing, or something of another kind."""
     model, task, destinations = model_of(payload), route.task, route.destinations or {}
     destination = destinations.get(model)
-    if destination is not None and destination.task is task:
-        return destination
-    fitting = [name for name, known in destinations.items() if known.task is task]
+    if destination is not None:
+        caller.check(destination.name)
+        if destination.task is task:
+            return destination
+    fitting = [name for name, known in destinations.items() if known.task is task and caller.may_use(name)]
     message = (
         f"no endpoint or route named {model[:100]!r} serves {task}"
         if destination is None

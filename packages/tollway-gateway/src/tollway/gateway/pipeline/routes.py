@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from tollway.provider import Task
 
+from .authenticate import Caller
 from .errors import Shape, mlflow_shape, openai_shape
 from .plan import Destination
 
@@ -26,7 +28,7 @@ class HTTPRoute:
     """One path: its template (`http.route`), how its errors look, and what a request on it can reach.
 
     Either the path itself names its `destination`, or the payload's `model` names one of `destinations` that
-    serves the `task`. `missing` is set when the path names nothing: what the caller is told.
+    serves the `task`. `missing` is set when the path names nothing: it returns what a caller is told.
     """
 
     template: str
@@ -34,7 +36,7 @@ class HTTPRoute:
     destination: Destination | None = None
     task: Task | None = None
     destinations: Mapping[str, Destination] | None = None
-    missing: str | None = None
+    missing: Callable[[Caller], str] | None = None
 
 
 class HTTPRoutes(dict[str, HTTPRoute | None]):
@@ -42,16 +44,19 @@ class HTTPRoutes(dict[str, HTTPRoute | None]):
 
     def __init__(self, destinations: Mapping[str, Destination]) -> None:
         super().__init__(_routes(destinations))
-        self._names = ", ".join(sorted(destinations))
+        self._names = sorted(destinations)
 
     def __missing__(self, path: str) -> HTTPRoute | None:
         """Return a route that tells what there is, where only the name of an MLflow path is unknown."""
         for prefix in _MLFLOW_PREFIXES:
             if path.startswith(prefix) and path.endswith(_INVOCATIONS):
                 name = path[len(prefix) : -len(_INVOCATIONS)]
-                message = f"no endpoint or route named {name[:100]!r}; there are: {self._names}"
-                return HTTPRoute(_template(prefix), mlflow_shape, missing=message)
+                return HTTPRoute(_template(prefix), mlflow_shape, missing=partial(self._missing, name))
         return None
+
+    def _missing(self, name: str, caller: Caller) -> str:
+        names = ", ".join(one for one in self._names if caller.may_use(one)) or "none"
+        return f"no endpoint or route named {name[:100]!r}; there are: {names}"
 
 
 def _routes(destinations: Mapping[str, Destination]) -> Iterator[tuple[str, HTTPRoute]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tollway.gateway.guard.threads import DaemonThreads
+from tollway.gateway.limits import LimitStore, LocalStore, SharedStore
 from tollway.gateway.upstream import HTTP1Client
 
 
@@ -48,10 +49,8 @@ class Runtime:
         self.now_s = now_s
         self.random = random
         self.new_id = new_id
+        self.limits: LimitStore = (
+            LocalStore(clock_ns) if share is None else SharedStore(share.folder, clock_ns)
+        )
         self.client = HTTP1Client(environ)
         self.threads = DaemonThreads("tollway-predict")
-
-    @property
-    def folder(self) -> str | None:
-        """The folder of all workers; None for one alone."""
-        return None if self.share is None else self.share.folder

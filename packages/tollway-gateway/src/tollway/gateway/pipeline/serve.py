@@ -14,6 +14,7 @@ from tollway.provider import ProviderError
 
 from .admit import admission
 from .attempts import answer
+from .authenticate import Authenticator
 from .deadline import Deadline, Receive, Timers
 from .errors import INTERNAL, STOPPING, CallerGone, Failure, RequestRejected, failure_of
 from .exchange import EXTENSION, Exchange
@@ -53,6 +54,7 @@ class Gateway:
         server: ServerConfig,
         memory: MemoryBudget,
         origins: OriginCheck,
+        authenticator: Authenticator,
         *,
         control: ASGIApp,
         lifetime: Lifetime,
@@ -63,6 +65,7 @@ class Gateway:
         self._server = server
         self._memory = memory
         self._origins = origins
+        self._authenticator = authenticator
         self._control = control
         self.lifetime = lifetime
         self._timers: Timers | None = None
@@ -107,21 +110,26 @@ class Gateway:
         objection = self._origins.objection(scope["method"], scope["headers"])
         if objection is not None:
             raise RequestRejected(403, *objection)
+        caller = self._authenticator.authenticate(scope["headers"])
+        record.caller = caller.name
+        if caller.endpoints is not None and route.destination is not None:
+            caller.check(route.destination.name)
         hold = Hold(self._memory)
         plan: Plan | None = None
         try:
-            destination, call = await read(route, scope, receive, exchange, self._server, hold)
-            plan = Plan(call, destination, scope["headers"], record)
+            destination, call = await read(route, scope, receive, exchange, self._server, hold, caller=caller)
+            plan = Plan(call, destination, scope, record)
             limits = plan.endpoint.limits
             total = limits.total if call.stream else limits.whole
             deadline = Deadline(receive, self._timers or self._start_timers(), exchange, total)
-            plan.grant = grant = await admission(plan.endpoint, record, deadline)
+            grant = await admission(caller, plan, record, deadline)
+            plan.grant = grant
             reply.header_lines += grant.header_lines
             await answer(plan, record, deadline, reply)
             record.status = record.sent_status = 200
         finally:
             if plan is not None and plan.grant is not None:
-                plan.grant.settle(record.usage)
+                plan.grant.settle(record.usage, answered=reply.status == 200)
             hold.release()
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:

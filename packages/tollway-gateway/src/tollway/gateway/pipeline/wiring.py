@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from urllib.parse import urlsplit
 
-from tollway.gateway.config.values import EndpointConfig, GatewayConfig
+from tollway.gateway.config.values import AuthConfig, EndpointConfig, GatewayConfig
 from tollway.gateway.guard.calls import CallLimits
 from tollway.gateway.resilience.candidates import fallback_chain
 from tollway.gateway.resilience.hedge import hedge_policy
@@ -17,12 +17,13 @@ from tollway.gateway.telemetry import Labels
 from tollway.gateway.telemetry.genai import endpoint_attributes, span_name
 from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, discovery, with_defaults
 
-from .admit import limiter_of
 from .attempt_http import HTTPRunner
 from .attempt_predict import PredictRunner
+from .authenticate import Authenticator, Caller, Keyring, NoAuth
 from .deadline import time_limits
 from .endpoint import Endpoint, Runner
 from .plan import Destination, Direct, Routed
+from .quota import quotas_of
 from .runtime import Runtime
 
 
@@ -68,8 +69,26 @@ def destinations_of(
     for route in config.routes:
         wired = [by_name[one.name] for one in route.destinations]
         strategy = strategy_of(route, wired, runtime.clock_s, runtime.random)
-        found[route.name] = Routed(route, strategy, chains)
+        quotas = quotas_of(route.name, "", route.limits, runtime.limits)
+        found[route.name] = Routed(route, strategy, chains, quotas)
     return found
+
+
+def authenticator_of(config: AuthConfig, runtime: Runtime) -> Authenticator:
+    """Return what finds callers: by their keys, where there are some."""
+    if not config.keys:
+        return NoAuth()
+    callers = {
+        bytes.fromhex(key.digest): Caller(
+            name=key.name,
+            endpoints=None if key.endpoints is None else frozenset(key.endpoints),
+            quotas=quotas_of(key.name, "key", key.limits, runtime.limits),
+            tags=key.tags,
+            expires_s=key.expires_s,
+        )
+        for key in config.keys
+    }
+    return Keyring(callers, runtime.now_s)
 
 
 def _provider(config: EndpointConfig) -> Provider:
@@ -85,7 +104,7 @@ def _endpoint(
     return Endpoint(
         name=config.name,
         task=config.endpoint_type,
-        limiter=limiter_of(config.name, config.limit, runtime.clock_ns, runtime.folder),
+        quotas=quotas_of(config.name, "", config.limits, runtime.limits),
         gate=gate_of(config.concurrency),
         limits=time_limits(config.timeout),
         runner=_runner(config, provider, runtime, calls),

@@ -1,0 +1,58 @@
+"""Reading `limit`, of endpoints, routes and keys: one, or a list of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import scalars
+from .nodes import At, Field, each, fields, renamed
+from .problems import Wrong
+
+_MOST = 2**52
+"""Larger numbers of tokens are not exact where they are computed with."""
+
+_HEADER = "header:"
+
+
+def limits(at: At) -> list[dict[str, Any]]:
+    """Read `limit`."""
+    return each(at, _limit) if at.is_list else [_limit(at)]
+
+
+def _limit(at: At) -> dict[str, Any]:
+    table = {
+        "calls": Field(_count),
+        "renewal_period": Field(scalars.period_s, required=True),
+        "burst": Field(_count),
+        "key": Field(_key),
+        "tokens": Field(_count),
+    }
+    found = fields(at, table)
+    entries = at.entries()
+    if "calls" not in entries and "tokens" not in entries:
+        at.problem("limits neither calls nor tokens", "add calls, tokens, or both")
+    if "burst" in entries and "calls" not in entries:
+        entries["burst"][1].problem(
+            "burst is that of calls, which are not limited", "add calls, or remove it"
+        )
+    return renamed(found, renewal_period="renewal_period_s")
+
+
+def _count(at: At) -> int:
+    value = scalars.count(at)
+    if value > _MOST:
+        raise Wrong(f"must be at most {_MOST}, not {at.shown}")
+    return value
+
+
+def _key(at: At) -> str:
+    written = scalars.text(at).strip()
+    value = written.lower()
+    if value in ("endpoint", "client"):
+        return value
+    if value.startswith(_HEADER):
+        return _HEADER + scalars.header_name(value.removeprefix(_HEADER).strip(), at)
+    raise Wrong(
+        f"limits cannot go by {at.shown}",
+        "write endpoint (one limit for all callers), client (one for each address) or header:NAME",
+    )

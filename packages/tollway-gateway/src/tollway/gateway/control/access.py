@@ -1,0 +1,71 @@
+"""Who may ask the control plane what: the admin everything, callers for their models, anybody for probes."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Iterable
+from hashlib import sha256
+from hmac import compare_digest
+
+from tollway.gateway.config.values import AuthConfig
+from tollway.gateway.pipeline.authenticate import ANONYMOUS, Authenticator, Caller, key_of
+from tollway.gateway.pipeline.errors import RequestRejected
+
+from .probes import HEALTH, READY
+
+CALLER = "tollway.caller"
+"""Where a scope has who asks."""
+
+_PROBES = frozenset({HEALTH, READY, "*"})
+
+_MODELS = "/v1/models"
+
+_CHALLENGES = (
+    b'www-authenticate: Bearer realm="tollway admin"\r\n'
+    b'www-authenticate: Basic realm="tollway admin", charset="UTF-8"\r\n'
+)
+"""A browser asks its user for the second: any name, and the admin key as the password."""
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Access:
+    """Checks requests of the control plane."""
+
+    def __init__(self, auth: AuthConfig, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+        self._is_open = not auth.keys and auth.admin_digest is None
+        self._admin = None if auth.admin_digest is None else bytes.fromhex(auth.admin_digest)
+
+    def caller(self, path: str, headers: Headers) -> Caller:
+        """Return who asks; the admin is nobody in particular. Raises RequestRejected, a 401."""
+        if self._is_open or path in _PROBES:
+            return ANONYMOUS
+        if self._admin is not None and _is_admin(headers, self._admin):
+            return ANONYMOUS
+        if path == _MODELS or path.startswith(f"{_MODELS}/"):
+            return self._authenticator.authenticate(headers)
+        message = (
+            "the admin key is needed, as 'Authorization: Bearer KEY'"
+            if self._admin is not None
+            else "only an admin may ask this, and there is no admin key: set auth.admin_key"
+        )
+        raise RequestRejected(401, "admin_key_required", message, header_lines=_CHALLENGES)
+
+
+def _is_admin(headers: Headers, digest: bytes) -> bool:
+    key = key_of(headers) or _password(headers)
+    return key is not None and compare_digest(sha256(key).digest(), digest)
+
+
+def _password(headers: Headers) -> bytes | None:
+    """Return the password of `Authorization: Basic` (RFC 7617)."""
+    for name, value in headers:
+        scheme, _, credentials = value.partition(b" ")
+        if name == b"authorization" and scheme.lower() == b"basic":
+            try:
+                return b64decode(credentials.strip(), validate=True).partition(b":")[2]
+            except binascii.Error:
+                return None
+    return None

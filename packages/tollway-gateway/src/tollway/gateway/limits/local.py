@@ -1,0 +1,90 @@
+"""Buckets of one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from .bucket import Claim, Decision, adjusted, allows, decision, missing_at
+from .rate import Rate
+
+
+class Bucket:
+    """The state of one bucket: see `limits.bucket`."""
+
+    __slots__ = ("missing", "rate", "since_us")
+
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
+        self.missing = 0
+        self.since_us = 0
+
+    def missing_at(self, now_us: int) -> int:
+        """Return what is missing now."""
+        return missing_at(self.rate, self.missing, self.since_us, now_us)
+
+    def full_at_us(self) -> int:
+        """Return when it is full again, if nobody takes anything."""
+        return self.since_us - (-self.missing // self.rate.speed)
+
+
+class LocalStore:
+    """Buckets by key in this process; `clock_ns` counts nanoseconds and never goes back.
+
+    Those that have no reserved place are at most `max_buckets`: a full one is as good as none, and is
+    forgotten first; then the one that is full the soonest, which is counted in `evicted`.
+    """
+
+    def __init__(self, clock_ns: Callable[[], int], *, max_buckets: int = 100_000) -> None:
+        self._clock_ns = clock_ns
+        self._max_buckets = max_buckets
+        self._reserved: dict[bytes, Bucket] = {}
+        self._buckets: dict[bytes, Bucket] = {}
+        self.evicted = 0
+
+    def reserve(self, rate: Rate, key: bytes) -> None:
+        """See `LimitStore.reserve`."""
+        self._reserved.setdefault(key, Bucket(rate))
+
+    def take_nowait(self, claims: Sequence[Claim]) -> list[Decision]:
+        """See `LimitStore.take_nowait`."""
+        now_us = self._clock_ns() // 1000
+        asked = [(claim, bucket := self._bucket(claim), bucket.missing_at(now_us)) for claim in claims]
+        allowed = [allows(claim.rate, missing, claim.tokens) for claim, _, missing in asked]
+        if not all(allowed):
+            return [
+                decision(claim.rate, missing, claim.tokens, allowed=one)
+                for (claim, _, missing), one in zip(asked, allowed, strict=True)
+            ]
+        taken = []
+        for claim, bucket, missing in asked:
+            bucket.since_us = now_us
+            bucket.missing = after = missing + claim.tokens * claim.rate.interval
+            taken.append(decision(claim.rate, after, claim.tokens, allowed=True))
+        return taken
+
+    async def take(self, claims: Sequence[Claim]) -> list[Decision]:
+        """See `LimitStore.take`."""
+        return self.take_nowait(claims)
+
+    def adjust(self, claims: Iterable[Claim]) -> None:
+        """See `LimitStore.adjust`."""
+        now_us = self._clock_ns() // 1000
+        for claim in claims:
+            bucket = self._bucket(claim)
+            bucket.missing = adjusted(claim.rate, bucket.missing_at(now_us), claim.tokens)
+            bucket.since_us = now_us
+
+    def _bucket(self, claim: Claim) -> Bucket:
+        bucket = self._reserved.get(claim.key) or self._buckets.get(claim.key)
+        if bucket is None:
+            if len(self._buckets) >= self._max_buckets:
+                self._forget()
+            bucket = self._buckets[claim.key] = Bucket(claim.rate)
+        return bucket
+
+    def _forget(self) -> None:
+        """Make room: forget a tenth of the buckets, those that are full or will be the soonest."""
+        now_us = self._clock_ns() // 1000
+        in_order = sorted(self._buckets, key=lambda key: self._buckets[key].full_at_us())
+        for key in in_order[: max(1, self._max_buckets // 10)]:
+            self.evicted += self._buckets.pop(key).missing_at(now_us) > 0

@@ -1,0 +1,121 @@
+"""A limit of the config, wired: which bucket a call takes from, and how many tokens of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from ipaddress import IPv6Address
+from typing import Any
+
+from tollway.gateway.config.values import LimitConfig
+from tollway.gateway.limits import Claim, LimitStore, Rate
+from tollway.provider import Call, Usage
+
+Scope = Mapping[str, Any]
+
+_BYTES_PER_TOKEN = 4
+"""Of English text: https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them."""
+
+_ANSWER_TOKENS = 256
+"""What an answer is taken for when the call does not bound it."""
+
+_KEYS_OF_MOST_TOKENS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+
+
+class Quota:
+    """One bucket for all callers, or one for each value of what the limit goes by (its `key`).
+
+    `unit` is what is counted: `requests` or `tokens`. `name` stands in headers, messages and metrics.
+    """
+
+    __slots__ = ("_bucket", "_whole", "name", "rate", "store", "unit", "value_of")
+
+    def __init__(
+        self,
+        name: str,
+        rate: Rate,
+        store: LimitStore,
+        *,
+        unit: str = "requests",
+        value_of: Callable[[Scope], bytes] | None = None,
+    ) -> None:
+        self.name = name
+        self.rate = rate
+        self.unit = unit
+        self.store = store
+        self.value_of = value_of
+        identity = f"{name} {unit} {rate.calls} {rate.period_us} {rate.burst}"
+        self._bucket = hashlib.blake2b(identity.encode(), digest_size=16)
+        self._whole = Claim(rate, self._bucket.digest(), 1)
+        if value_of is None:
+            store.reserve(rate, self._whole.key)
+
+    def claim(self, scope: Scope, call: Call) -> Claim:
+        """Return what a call takes."""
+        if self.unit == "requests":
+            return self._whole if self.value_of is None else Claim(self.rate, self._key(scope), 1)
+        key = self._whole.key if self.value_of is None else self._key(scope)
+        return Claim(self.rate, key, min(estimated_tokens(call), self.rate.burst))
+
+    def _key(self, scope: Scope) -> bytes:
+        assert self.value_of is not None
+        digest = self._bucket.copy()
+        digest.update(b"\n" + self.value_of(scope))
+        return digest.digest()
+
+
+def quotas_of(name: str, kind: str, limits: Iterable[LimitConfig], store: LimitStore) -> tuple[Quota, ...]:
+    """Wire the limits of one endpoint, route or key; `kind` tells namesakes apart."""
+    found: list[Quota] = []
+    for limit in limits:
+        value_of = _value_of(limit.key)
+        period_us = max(1, round(limit.renewal_period_s * 1e6))
+        for unit, calls, burst in (
+            ("requests", limit.calls, limit.burst),
+            ("tokens", limit.tokens, limit.tokens),
+        ):
+            if calls is not None:
+                shown = f"{kind}:{name}" if kind else name
+                shown += f"-{len(found) + 1}" if found else ""
+                rate = Rate(calls, period_us, burst or calls)
+                found.append(Quota(shown, rate, store, unit=unit, value_of=value_of))
+    return tuple(found)
+
+
+def estimated_tokens(call: Call) -> int:
+    """Return how many tokens a call may use: its body's at four bytes each, and the longest answer."""
+    payload = call.payload
+    most = next((n for key in _KEYS_OF_MOST_TOKENS if type(n := payload.get(key)) is int), _ANSWER_TOKENS)
+    choices = payload.get("n")
+    answers = choices if type(choices) is int and choices > 0 else 1
+    return max(1, len(call.body) // _BYTES_PER_TOKEN + max(0, most) * answers)
+
+
+def used_tokens(usage: Usage) -> int:
+    """Return how many tokens a call used."""
+    return (usage.input_tokens or 0) + (usage.output_tokens or 0)
+
+
+def _value_of(key: str) -> Callable[[Scope], bytes] | None:
+    if key == "endpoint":
+        return None
+    if key == "client":
+        return _client
+    name = key.removeprefix("header:").encode()
+    return lambda scope: b"\n".join(value for one, value in scope["headers"] if one == name)
+
+
+def _client(scope: Scope) -> bytes:
+    client = scope.get("client")
+    return _network(client[0]) if client else b""
+
+
+@lru_cache(maxsize=4096)
+def _network(address: str) -> bytes:
+    """Return who a client is: an IPv6 address counts by its /64, of which each client has all."""
+    if ":" not in address:
+        return address.encode()
+    packed = IPv6Address(address.partition("%")[0])
+    mapped = packed.ipv4_mapped
+    return packed.packed[:8] if mapped is None else str(mapped).encode()
