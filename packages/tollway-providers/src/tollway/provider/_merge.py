@@ -55,7 +55,7 @@ class Collector:
         Raises:
             PredictionError: the pieces are none.
         """
-        choices = [self._choices[index].whole() for index in sorted(self._choices)] or [""]
+        choices: list[Any] = [self._choices[index].whole() for index in sorted(self._choices)] or [""]
         body = {**self._head, "choices": choices, "usage": self._usage}
         return answer_from(body, self._call, self._target, new_id=self._new_id, now_s=self._now_s)
 
