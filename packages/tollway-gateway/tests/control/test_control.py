@@ -18,7 +18,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.control import create_control_app
-from tollway.gateway.guard.origin_check import OriginCheck
+from tollway.gateway.pipeline import Runtime
+from tollway.gateway.serving import Snapshots, build
 from tollway.gateway.telemetry import Metrics
 
 SECRET = "sk-not-to-be-seen"
@@ -62,6 +63,10 @@ PATHS = [
 ]
 
 
+def serving(config: dict[str, Any]) -> Snapshots:
+    return Snapshots(build(GatewayConfig(**config), Runtime({})), Metrics())
+
+
 class Control:
     """A control plane and the spans that it made."""
 
@@ -70,12 +75,14 @@ class Control:
         self.failures: list[str] = []
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        counts = Metrics()
+        counts.render = metrics  # type: ignore[assignment, method-assign]
+        counts.control_failed = self.failures.append  # type: ignore[method-assign]
+        self.snapshots = serving(CONFIG)
         self._app = create_control_app(
-            GatewayConfig(**CONFIG),
-            metrics=metrics,
-            ready=lambda: ready,
-            origins=OriginCheck(is_local=False),
-            failed=self.failures.append,
+            lambda: self.snapshots.current,
+            metrics=counts,
+            unready=lambda: None if ready else "draining",
             tracer_provider=provider,
         )
 
@@ -104,7 +111,21 @@ def test_health_is_what_mlflow_answers(control: Control):
 def test_ready_is_503_until_it_is(control: Control):
     """A balancer sends nothing to a gateway that is not there yet."""
     assert 200 == control.get("/ready").status_code
-    assert 503 == Control(lambda _: (b"", ""), ready=False).get("/ready").status_code
+    answer = Control(lambda _: (b"", ""), ready=False).get("/ready")
+    assert (503, {"status": "UNAVAILABLE", "reason": "draining"}) == (answer.status_code, answer.json())
+
+
+def test_the_configuration_that_serves_is_the_one_that_is_told():
+    """Lists, pages and the document are those of the last one, also where they were asked for before."""
+    control = Control(lambda _: (b"", ""))
+    paths = ["/openapi.json", "/docs", "/v1/models", "/api/2.0/endpoints/", "/api/upstreams"]
+    assert all("chat" in control.get(path).text for path in paths)
+    other = {"endpoints": [{**CONFIG["endpoints"][0], "name": "renamed"}]}  # type: ignore[index]
+    control.snapshots.swap(build(GatewayConfig(**other), Runtime({}), before=control.snapshots.current))
+    for path in paths:
+        assert "renamed" in control.get(path).text
+    assert 404 == control.get("/v1/models/vectors").status_code
+    assert 404 == control.get("/api/3.0/gateway/route/split").status_code
 
 
 PROBED = """
@@ -241,13 +262,8 @@ def test_head_is_not_documented(control: Control):
 
 def test_the_server_itself_may_be_asked_what_it_can_do():
     """`OPTIONS *`, RFC 9110, section 9.3.7."""
-    app = create_control_app(
-        GatewayConfig(**CONFIG),
-        metrics=lambda _: (b"", ""),
-        ready=lambda: True,
-        origins=OriginCheck(is_local=False),
-        failed=lambda code: None,
-    )
+    snapshots = serving(CONFIG)
+    app = create_control_app(lambda: snapshots.current, metrics=Metrics(), unready=lambda: None)
     sent: list[Any] = []
 
     async def send(message: Any) -> None:

@@ -13,8 +13,8 @@ def value(metrics: Metrics, name: str, endpoint: str) -> float | None:
 def test_a_place_is_taken_and_given_back():
     """Above the limit there is none, which is counted; endpoints take nothing from each other."""
     metrics = Metrics()
-    limits = CallLimits(2, metrics)
-    mine, other = limits.slots_of("mine"), limits.slots_of("other")
+    limits = CallLimits(metrics)
+    mine, other = limits.slots_of("mine", 2), limits.slots_of("other", 2)
     first, second = mine.take(), mine.take()
     assert first is not None
     assert second is not None
@@ -28,7 +28,7 @@ def test_a_place_is_taken_and_given_back():
 
 def test_the_last_holder_frees_a_place():
     """What was left behind keeps the place after its caller is gone."""
-    slots = CallLimits(1, Metrics()).slots_of("mine")
+    slots = CallLimits(Metrics()).slots_of("mine", 1)
     slot = slots.take()
     assert slot is not None
     slot.hold()

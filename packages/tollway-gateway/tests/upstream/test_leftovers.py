@@ -99,7 +99,7 @@ def test_upstream_that_speaks_first_is_hung_up_on(upstream):
     server._talk = speak_first
 
     async def connect(client):
-        connection = await dial(target_of(server.url).origin, None, client._tls, client._clock)
+        connection = await dial(target_of(server.url).origin, None, client._shared.tls, client._clock)
         await asyncio.to_thread(gone.wait, 20)
         connection.ask(b"POST / HTTP/1.1\r\n\r\n")
 

@@ -13,6 +13,7 @@ from tollway.gateway.pipeline.authenticate import ANONYMOUS, Authenticator, Call
 from tollway.gateway.pipeline.errors import RequestRejected
 
 from .probes import HEALTH, READY
+from .serving import Serving, answer_of
 
 CALLER = "tollway.caller"
 """Where a scope has who asks."""
@@ -52,6 +53,11 @@ class Access:
             else "only an admin may ask this, and there is no admin key: set auth.admin_key"
         )
         raise RequestRejected(401, "admin_key_required", message, header_lines=_CHALLENGES)
+
+
+def access_of(serving: Serving) -> Access:
+    """Return what checks requests by the configuration that serves."""
+    return answer_of(serving, "access", lambda config: Access(config.auth, serving.authenticator))
 
 
 def _is_admin(headers: Headers, digest: bytes) -> bool:

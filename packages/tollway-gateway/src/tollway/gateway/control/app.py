@@ -9,13 +9,10 @@ from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.trace import TracerProvider
 from starlette.routing import Match
 
-from tollway.gateway.config.values import GatewayConfig
-
-from . import docs, errors, mlflow, models, openapi, operations
+from . import docs, errors, mlflow, models, openapi, operations, upstreams
 from .plane import ASGIApp, Message, Receive, Send
 from .probes import Probes
-from .upstreams import Upstreams
-from .upstreams import router as router_of_upstreams
+from .serving import Current
 
 _QUERY = "tollway.query"
 """Where a scope keeps its query while it passes the instrumentation."""
@@ -24,12 +21,7 @@ _NO_SPANS = "/health$,/ready$,/metrics$"
 """Asked every few seconds by machines: their spans would bury those of people."""
 
 
-def build_app(
-    config: GatewayConfig,
-    probes: Probes,
-    upstreams: Upstreams,
-    tracer_provider: TracerProvider | None,
-) -> ASGIApp:
+def build_app(current: Current, probes: Probes, tracer_provider: TracerProvider | None) -> ASGIApp:
     """Build the whole control plane; the probes are in it for its documentation and its errors."""
     app = FastAPI(
         title="Tollway",
@@ -42,14 +34,14 @@ def build_app(
     )
     routers = (
         operations.router(probes),
-        models.router(config),
-        mlflow.router(config),
-        router_of_upstreams(upstreams),
-        docs.router(app),
+        models.router(current),
+        mlflow.router(current),
+        upstreams.router(current),
+        docs.router(app, current),
     )
     for router in routers:
         app.router.routes.extend(router.routes)  # an included router hides its routes from `_span_of`
-    openapi.describe(app, config)
+    openapi.describe(app, current)
     traced: ASGIApp = OpenTelemetryMiddleware(
         _head_as_get(_with_query(app)),
         excluded_urls=_NO_SPANS,

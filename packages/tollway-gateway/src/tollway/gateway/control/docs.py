@@ -6,7 +6,6 @@ have to trust.
 
 from __future__ import annotations
 
-from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -15,18 +14,19 @@ import orjson
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from .serving import Current, answer_of
+
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
     "frame-ancestors 'none'"  # a foreign page could lay itself over the buttons
 )
 
 
-def router(app: FastAPI) -> APIRouter:
+def router(app: FastAPI, current: Current) -> APIRouter:
     """Return the routes of the documentation."""
     routes = APIRouter(include_in_schema=False)
 
-    @cache
-    def page() -> str:
+    def page(_: object) -> str:
         return render(app.openapi())
 
     @routes.get("/")
@@ -35,7 +35,7 @@ def router(app: FastAPI) -> APIRouter:
 
     @routes.get("/docs")
     async def docs() -> HTMLResponse:
-        return HTMLResponse(page(), headers={"content-security-policy": _POLICY})
+        return HTMLResponse(answer_of(current(), "docs", page), headers={"content-security-policy": _POLICY})
 
     return routes
 

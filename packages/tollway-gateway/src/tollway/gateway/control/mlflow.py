@@ -8,27 +8,33 @@ from fastapi import APIRouter, HTTPException
 
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig, LimitConfig, RouteConfig
 
+from .serving import Current, answer_of
+
 _PERIODS = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
 
-def router(config: GatewayConfig) -> APIRouter:
+def router(current: Current) -> APIRouter:
     """Return the routes below `/api`."""
     routes = APIRouter(tags=["mlflow"])
-    endpoints = {endpoint.name: _endpoint(endpoint) for endpoint in config.endpoints}
-    splits = {route.name: _route(route) for route in config.routes}
+
+    def endpoints() -> dict[str, dict[str, Any]]:
+        return answer_of(current(), "mlflow endpoints", _endpoints)
+
+    def splits() -> dict[str, dict[str, Any]]:
+        return answer_of(current(), "mlflow routes", _routes)
 
     @routes.get("/api/2.0/endpoints/", summary="All endpoints")
     async def list_endpoints() -> dict[str, Any]:
-        return {"endpoints": list(endpoints.values()), "next_page_token": None}
+        return {"endpoints": list(endpoints().values()), "next_page_token": None}
 
     @routes.get("/api/2.0/endpoints/{name}", summary="One endpoint")
     @routes.get("/api/3.0/gateway/endpoint/{name}", summary="One endpoint")
     async def get_endpoint(name: str) -> dict[str, Any]:
-        return _found(endpoints, name, "endpoint")
+        return _found(endpoints(), name, "endpoint")
 
     @routes.get("/api/3.0/gateway/route/{name}", summary="One route")
     async def get_route(name: str) -> dict[str, Any]:
-        return _found(splits, name, "route")
+        return _found(splits(), name, "route")
 
     return routes
 
@@ -39,6 +45,14 @@ def _found(known: dict[str, dict[str, Any]], name: str, kind: str) -> dict[str, 
             404, f"no {kind} named {name[:100]!r}; there are: {', '.join(sorted(known)) or 'none'}"
         )
     return known[name]
+
+
+def _endpoints(config: GatewayConfig) -> dict[str, dict[str, Any]]:
+    return {endpoint.name: _endpoint(endpoint) for endpoint in config.endpoints}
+
+
+def _routes(config: GatewayConfig) -> dict[str, dict[str, Any]]:
+    return {route.name: _route(route) for route in config.routes}
 
 
 def _endpoint(config: EndpointConfig) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.examples import example_of
 from tollway.provider import Task
 
+from .serving import Current, answer_of
+
 _SUMMARIES = {
     Task.CHAT: "Chat, streamed with stream: true",
     Task.COMPLETIONS: "Complete a prompt, streamed with stream: true",
@@ -44,18 +46,15 @@ _ERRORS = {
 }
 
 
-def describe(app: FastAPI, config: GatewayConfig) -> None:
+def describe(app: FastAPI, current: Current) -> None:
     """Make `app.openapi` tell of the data plane's paths too."""
     own = app.openapi
-    built: dict[str, Any] = {}
 
-    def openapi() -> dict[str, Any]:
-        if not built:
-            built.update(own())
-            built["paths"] = {**_data_paths(config), **built["paths"]}
-        return built
+    def whole(config: GatewayConfig) -> dict[str, Any]:
+        document = own()
+        return {**document, "paths": {**_data_paths(config), **document["paths"]}}
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    app.openapi = lambda: answer_of(current(), "openapi", whole)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
 
 
 def _data_paths(config: GatewayConfig) -> dict[str, Any]:

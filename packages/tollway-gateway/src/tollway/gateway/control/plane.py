@@ -8,16 +8,14 @@ from typing import Any
 
 from opentelemetry.trace import TracerProvider
 
-from tollway.gateway.config.values import GatewayConfig
-from tollway.gateway.guard.origin_check import OriginCheck
-from tollway.gateway.pipeline.authenticate import Authenticator, NoAuth
 from tollway.gateway.pipeline.errors import Failure, RequestRejected, shape_of
 from tollway.gateway.pipeline.reply import pairs_of
-from tollway.gateway.resilience.upstream import Upstream
+from tollway.gateway.telemetry import Metrics
 
-from .access import CALLER, Access
+from .access import CALLER, access_of
 from .first_use import FirstUse
 from .probes import JSON, METRICS, Answer, Probes
+from .serving import Current
 
 _READING = frozenset({"GET", "HEAD"})
 
@@ -30,31 +28,25 @@ ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 def create_control_app(
-    config: GatewayConfig,
+    current: Current,
     *,
-    metrics: Callable[[str], tuple[bytes, str]],
-    ready: Callable[[], bool],
-    origins: OriginCheck,
-    failed: Callable[[str], None],
-    upstreams: Callable[[], Iterable[Upstream]] = tuple,
+    metrics: Metrics,
+    unready: Callable[[], str | None],
     tracer_provider: TracerProvider | None = None,
-    authenticator: Authenticator | None = None,
 ) -> ASGIApp:
     """Return the application that serves every path which is not the data plane's.
 
-    `metrics` renders the exposition for an Accept header; `ready` says whether requests are to be sent here;
-    `failed` is called with the code of every error that is answered; `upstreams` gives those there are.
-    `authenticator` knows the callers' keys.
+    `current` returns the configuration that serves, as it is built; `unready` says why no requests are to be
+    sent here, and None when they are.
     """
-    probes = Probes(metrics, ready)
+    probes = Probes(metrics.render, unready)
 
     def build() -> ASGIApp:
         from .app import build_app
 
-        return build_app(config, probes, upstreams, tracer_provider)
+        return build_app(current, probes, tracer_provider)
 
-    access = Access(config.auth, authenticator or NoAuth())
-    return ControlPlane(probes, build, origins, access, failed)
+    return ControlPlane(probes, build, current, metrics.control_failed)
 
 
 class ControlPlane:
@@ -64,25 +56,24 @@ class ControlPlane:
         self,
         probes: Probes,
         build: Callable[[], ASGIApp],
-        origins: OriginCheck,
-        access: Access,
+        current: Current,
         failed: Callable[[str], None],
     ) -> None:
-        self._access = access
         self._probes = probes
-        self._origins = origins
+        self._current = current
         self._failed = failed
         self._app = FirstUse(build)
         self._exposition = FirstUse(lambda: import_module("prometheus_client"))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        objection = self._origins.objection(scope.get("method", "GET"), scope["headers"])
+        serving = self._current()
+        objection = serving.origins.objection(scope.get("method", "GET"), scope["headers"])
         if objection is not None:
             await self._refuse(scope["path"], Failure(403, *objection), send)
             return
         try:
-            caller = self._access.caller(scope["path"], scope["headers"])
+            caller = access_of(serving).caller(scope["path"], scope["headers"])
         except RequestRejected as rejected:
             await self._refuse(scope["path"], rejected.failure, send)
             return

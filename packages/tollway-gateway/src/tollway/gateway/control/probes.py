@@ -29,11 +29,16 @@ class Answer(NamedTuple):
 
 
 class Probes:
-    """Answers by path. `metrics` renders the exposition for an Accept header; `ready` is the gateway's."""
+    """Answers by path. `metrics` renders the exposition for an Accept header.
 
-    def __init__(self, metrics: Callable[[str], tuple[bytes, str]], ready: Callable[[], bool]) -> None:
+    `unready` says in a word why requests are not to be sent here; None when they are.
+    """
+
+    def __init__(
+        self, metrics: Callable[[str], tuple[bytes, str]], unready: Callable[[], str | None]
+    ) -> None:
         self._metrics = metrics
-        self._ready = ready
+        self._unready = unready
         self._by_path = {HEALTH: self._health, READY: self._is_ready, METRICS: self._rendered}
 
     def __contains__(self, path: str) -> bool:
@@ -55,9 +60,10 @@ class Probes:
         return Answer(200, JSON, _OK)
 
     def _is_ready(self, _: str) -> Answer:
-        if self._ready():
+        reason = self._unready()
+        if reason is None:
             return Answer(200, JSON, _OK)
-        return Answer(503, JSON, b'{"status":"UNAVAILABLE"}')
+        return Answer(503, JSON, b'{"status":"UNAVAILABLE","reason":"%b"}' % reason.encode())
 
     def _rendered(self, accept: str) -> Answer:
         body, content_type = self._metrics(accept)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import APIRouter
 
 from tollway.gateway.resilience.upstream import Upstream
 
-Upstreams = Callable[[], Iterable[Upstream]]
+from .serving import Current
 
 
-def router(upstreams: Upstreams) -> APIRouter:
+def router(current: Current) -> APIRouter:
     """Return the routes about upstreams."""
     routes = APIRouter(tags=["operations"])
 
     @routes.get("/api/upstreams", summary="Circuit breakers, load and retry budgets")
     async def list_upstreams() -> dict[str, Any]:
-        return {"upstreams": [_shown(upstream) for upstream in upstreams()]}
+        return {"upstreams": [_shown(upstream) for upstream in current().upstreams]}
 
     return routes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import MutableSequence
 from typing import Protocol
+from weakref import WeakSet
 
 
 class Counters(Protocol):
@@ -16,17 +17,16 @@ class Counters(Protocol):
 
 
 class CallLimits:
-    """The places of all endpoints that need some: `count` each."""
+    """The places of all endpoints that need some, those of earlier configurations among them."""
 
-    def __init__(self, count: int, counters: Counters) -> None:
-        self._count = count
+    def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._slots: list[CallSlots] = []
+        self._slots: WeakSet[CallSlots] = WeakSet()
 
-    def slots_of(self, endpoint: str) -> CallSlots:
-        """Return new places for an endpoint."""
-        slots = CallSlots(self._count, self._counters.cells, *self._counters.predict_calls(endpoint))
-        self._slots.append(slots)
+    def slots_of(self, endpoint: str, count: int) -> CallSlots:
+        """Return `count` new places for an endpoint."""
+        slots = CallSlots(count, self._counters.cells, *self._counters.predict_calls(endpoint))
+        self._slots.add(slots)
         return slots
 
     @property

@@ -1,14 +1,16 @@
 """The pipeline: a request's way from path to answer. Read `serve.py` first; each stage has its file."""
 
+from .carried import CarriedState
 from .endpoint import Endpoint
 from .record import Recorder
 from .routes import HTTPRoute, HTTPRoutes
 from .runtime import Runtime, Share
 from .serve import ASGIApp, Gateway
-from .wiring import authenticator_of, destinations_of, providers_of, wire
+from .wiring import Wiring, authenticator_of, providers_of
 
 __all__ = [
     "ASGIApp",
+    "CarriedState",
     "Endpoint",
     "Gateway",
     "HTTPRoute",
@@ -16,8 +18,7 @@ __all__ = [
     "Recorder",
     "Runtime",
     "Share",
+    "Wiring",
     "authenticator_of",
-    "destinations_of",
     "providers_of",
-    "wire",
 ]

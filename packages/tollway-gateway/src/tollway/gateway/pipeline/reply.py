@@ -31,29 +31,29 @@ class Reply:
     as they are; pairs are made of them only for another server.
     """
 
-    __slots__ = ("_exchange", "_record", "_send", "_shape", "header_lines", "status")
+    __slots__ = ("_record", "_send", "_shape", "exchange", "header_lines", "status")
 
     def __init__(self, send: Send, shape: Shape, record: Record, exchange: Exchange | None = None) -> None:
         self._send = send
         self._shape = shape
         self._record = record
-        self._exchange = exchange
+        self.exchange = exchange
         self.header_lines = record.trace_lines
         self.status: int | None = None
 
     def hang_up_after(self) -> None:
         """End the connection with this answer: what else comes on it cannot be understood."""
-        if self._exchange is None:
+        if self.exchange is None:
             self.header_lines += b"connection: close\r\n"
         else:
-            self._exchange.hang_up_after()
+            self.exchange.hang_up_after()
 
     async def whole(self, status: int, body: bytes) -> None:
         """Send a whole answer: in one call to our own server, in ASGI's two messages to another."""
         self.status = status
         lines = b"content-type: application/json\r\n%b%b" % (self.header_lines, _timing_line(self._record))
-        if self._exchange is not None:
-            await self._exchange.respond(status, lines, body)
+        if self.exchange is not None:
+            await self.exchange.respond(status, lines, body)
             return
         await self._start(lines + b"content-length: %d\r\n" % len(body))
         await self._send({"type": "http.response.body", "body": body})

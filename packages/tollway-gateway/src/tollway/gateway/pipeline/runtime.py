@@ -1,4 +1,4 @@
-"""What the parts of one gateway share, beside its config."""
+"""What the parts of one gateway share, whatever its configuration: it outlives each of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tollway.gateway.guard.calls import CallLimits
 from tollway.gateway.guard.threads import DaemonThreads
 from tollway.gateway.limits import LimitStore, LocalStore, SharedStore
-from tollway.gateway.upstream import HTTP1Client
+from tollway.gateway.telemetry import Metrics
+from tollway.gateway.upstream import HTTP1Client, Pools
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Share:
 
 
 class Runtime:
-    """Clocks, chance and ids (tests bring their own), connections, threads, and what workers share.
+    """Clocks, chance and ids (tests bring their own), connections, threads, counts, what workers share.
 
     `clock_ns` and `clock_s` are monotonic and count nanoseconds and seconds; `now_s` is Unix time in seconds;
     `random` gives a number in [0, 1). `is_local` says that only this machine reaches the gateway.
@@ -52,5 +54,18 @@ class Runtime:
         self.limits: LimitStore = (
             LocalStore(clock_ns) if share is None else SharedStore(share.folder, clock_ns)
         )
-        self.client = HTTP1Client(environ)
+        self.metrics = Metrics() if share is None else Metrics(share.folder, share.worker)
+        self.calls = CallLimits(self.metrics)
         self.threads = DaemonThreads("tollway-predict")
+        self._pools = Pools(environ)
+
+    def new_client(self, max_answer_bytes: int) -> HTTP1Client:
+        """Return a client, to be closed when its last request has ended; all share their connections."""
+        return HTTP1Client(
+            max_answer_bytes=max_answer_bytes, on_resend=self.metrics.resent, pools=self._pools
+        )
+
+    @property
+    def folder(self) -> str | None:
+        """The folder of all workers; None for one alone."""
+        return None if self.share is None else self.share.folder

@@ -44,35 +44,46 @@ class Lifetime(Protocol):
         """Say what has not ended; empty when all has."""
 
 
+class Serving(Protocol):
+    """One configuration, built, as requests find it; see `serving.Snapshot`."""
+
+    server: ServerConfig
+    routes: HTTPRoutes
+    memory: MemoryBudget
+    origins: OriginCheck
+    authenticator: Authenticator
+    in_flight: int
+    """The requests that use it: it is closed when another one serves and these have ended."""
+
+
+class Current(Protocol):
+    """Knows which configuration serves; see `serving.Snapshots`."""
+
+    @property
+    def current(self) -> Serving:
+        """The one that new requests are served by."""
+
+
 class Gateway:
-    """The ASGI application: the pipeline on its own routes, the control plane on every other path."""
+    """The ASGI application: the pipeline on its own routes, the control plane on every other path.
+
+    A request is served to its end by the configuration that it found when it came.
+    """
 
     def __init__(
-        self,
-        routes: HTTPRoutes,
-        recorder: Recorder,
-        server: ServerConfig,
-        memory: MemoryBudget,
-        origins: OriginCheck,
-        authenticator: Authenticator,
-        *,
-        control: ASGIApp,
-        lifetime: Lifetime,
+        self, snapshots: Current, recorder: Recorder, *, control: ASGIApp, lifetime: Lifetime
     ) -> None:
         self.metrics = recorder.metrics
-        self._routes = routes
+        self._snapshots = snapshots
         self._recorder = recorder
-        self._server = server
-        self._memory = memory
-        self._origins = origins
-        self._authenticator = authenticator
         self._control = control
         self.lifetime = lifetime
         self._timers: Timers | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong is an answer too, and recorded."""
-        route = self._routes[scope["path"]] if scope["type"] == "http" else None
+        snapshot = self._snapshots.current
+        route = snapshot.routes[scope["path"]] if scope["type"] == "http" else None
         if route is None:
             await self._serve_other(scope, receive, send)
             return
@@ -80,8 +91,9 @@ class Gateway:
         exchange: Exchange | None = extensions.get(EXTENSION) if extensions else None
         record = Record(self._recorder, route.template, scope, exchange)
         reply = Reply(send, route.shape, record, exchange)
+        snapshot.in_flight += 1
         try:
-            await self._answer(route, scope, receive, exchange, reply, record)
+            await self._answer(snapshot, route, scope, receive, reply, record)
         except CallerGone:
             record.caller_gone()
         except (RequestRejected, ProviderError) as error:
@@ -93,6 +105,7 @@ class Gateway:
             _log.exception("a request failed inside the gateway, trace %s", record.trace_id)
             await _fail(scope, reply, record, INTERNAL)
         finally:
+            snapshot.in_flight -= 1
             if exchange is None:
                 record.close()
             else:
@@ -100,24 +113,27 @@ class Gateway:
 
     async def _answer(
         self,
+        snapshot: Serving,
         route: HTTPRoute,
         scope: Scope,
         receive: Receive,
-        exchange: Exchange | None,
         reply: Reply,
         record: Record,
     ) -> None:
-        objection = self._origins.objection(scope["method"], scope["headers"])
+        objection = snapshot.origins.objection(scope["method"], scope["headers"])
         if objection is not None:
             raise RequestRejected(403, *objection)
-        caller = self._authenticator.authenticate(scope["headers"])
+        caller = snapshot.authenticator.authenticate(scope["headers"])
         record.caller = caller.name
         if caller.endpoints is not None and route.destination is not None:
             caller.check(route.destination.name)
-        hold = Hold(self._memory)
+        exchange = reply.exchange
+        hold = Hold(snapshot.memory)
         plan: Plan | None = None
         try:
-            destination, call = await read(route, scope, receive, exchange, self._server, hold, caller=caller)
+            destination, call = await read(
+                route, scope, receive, exchange, snapshot.server, hold, caller=caller
+            )
             plan = Plan(call, destination, scope, record)
             limits = plan.endpoint.limits
             total = limits.total if call.stream else limits.whole
@@ -142,7 +158,7 @@ class Gateway:
 
     def _count_malformed(self, request: MalformedRequest) -> None:
         """Count a request that the server refused by itself; its route where it named one."""
-        route = None if request.path is None else self._routes[request.path]
+        route = None if request.path is None else self._snapshots.current.routes[request.path]
         template = None if route is None else route.template
         self.metrics.rejected(template, request.status, request.code, request.took_s)
 

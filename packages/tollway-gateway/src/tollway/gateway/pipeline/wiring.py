@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
-from tollway.gateway.config.values import AuthConfig, EndpointConfig, GatewayConfig
-from tollway.gateway.guard.calls import CallLimits
+from tollway.gateway.config.values import AuthConfig, EndpointConfig, GatewayConfig, RouteConfig
+from tollway.gateway.guard.calls import CallSlots
 from tollway.gateway.resilience.candidates import fallback_chain
 from tollway.gateway.resilience.hedge import hedge_policy
 from tollway.gateway.resilience.retry import retry_policy
-from tollway.gateway.resilience.routing import strategy_of
+from tollway.gateway.resilience.routing import Strategy, strategy_of
 from tollway.gateway.resilience.shedding import gate_of
+from tollway.gateway.resilience.sticky import StickyTable
 from tollway.gateway.resilience.upstream import Upstream, upstream_key
 from tollway.gateway.telemetry import Labels
 from tollway.gateway.telemetry.genai import endpoint_attributes, span_name
+from tollway.gateway.upstream import UpstreamClient
 from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, discovery, with_defaults
 
 from .attempt_http import HTTPRunner
 from .attempt_predict import PredictRunner
 from .authenticate import Authenticator, Caller, Keyring, NoAuth
+from .carried import CarriedState, hashable
 from .deadline import time_limits
 from .endpoint import Endpoint, Runner
 from .plan import Destination, Direct, Routed
@@ -27,51 +31,129 @@ from .quota import quotas_of
 from .runtime import Runtime
 
 
-def providers_of(config: GatewayConfig) -> dict[str, Provider]:
-    """Make the provider of every endpoint, importing only those that are named. Raises `PluginError`."""
-    return {endpoint.name: _provider(endpoint) for endpoint in config.endpoints}
+def providers_of(config: GatewayConfig, carried: CarriedState) -> dict[str, Provider]:
+    """Make the provider of every endpoint, importing only those that are named. Raises `PluginError`.
 
-
-def wire(
-    config: GatewayConfig, providers: Mapping[str, Provider], runtime: Runtime, calls: CallLimits
-) -> list[Endpoint]:
-    """Wire every endpoint to its provider, and to the upstream that it may share with others."""
-    upstreams = _upstreams(config, providers, runtime)
-    return [
-        _endpoint(endpoint, providers[endpoint.name], upstreams[endpoint.name], runtime, calls)
-        for endpoint in config.endpoints
-    ]
-
-
-def _upstreams(
-    config: GatewayConfig, providers: Mapping[str, Provider], runtime: Runtime
-) -> dict[str, Upstream]:
-    """Return the upstream of every endpoint, by the endpoint's name."""
-    sharing: dict[Hashable, list[EndpointConfig]] = {}
-    for endpoint in config.endpoints:
-        sharing.setdefault(upstream_key(endpoint, providers[endpoint.name]), []).append(endpoint)
+    One whose model is set as before stays: what it holds in memory is not loaded again. May take long.
+    """
     return {
-        endpoint.name: upstream
-        for endpoints in sharing.values()
-        for upstream in [Upstream(endpoints, runtime.clock_s, runtime.random)]
-        for endpoint in endpoints
+        endpoint.name: carried.get(_provider_key(endpoint), partial(_provider, endpoint))
+        for endpoint in config.endpoints
     }
 
 
-def destinations_of(
-    config: GatewayConfig, endpoints: Iterable[Endpoint], runtime: Runtime
-) -> dict[str, Destination]:
-    """Return everything that callers can name."""
-    by_name = {endpoint.name: endpoint for endpoint in endpoints}
-    fallbacks = {one.name: one.fallback for one in config.endpoints}
-    chains = {name: [by_name[one] for one in fallback_chain(name, fallbacks)] for name in by_name}
-    found: dict[str, Destination] = {name: Direct(endpoint, chains) for name, endpoint in by_name.items()}
-    for route in config.routes:
-        wired = [by_name[one.name] for one in route.destinations]
-        strategy = strategy_of(route, wired, runtime.clock_s, runtime.random)
-        quotas = quotas_of(route.name, "", route.limits, runtime.limits)
-        found[route.name] = Routed(route, strategy, chains, quotas)
-    return found
+class Wiring:
+    """Wires what one configuration names; what is set as before keeps its state (`carried`)."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        providers: Mapping[str, Provider],
+        runtime: Runtime,
+        client: UpstreamClient,
+        carried: CarriedState,
+    ) -> None:
+        self._config = config
+        self._providers = providers
+        self._runtime = runtime
+        self._client = client
+        self._carried = carried
+        self.slots: dict[str, CallSlots] = {}
+        """The places for calls of `predict`, by endpoint."""
+
+    def endpoints(self) -> list[Endpoint]:
+        """Wire every endpoint to its provider, and to the upstream that it may share with others."""
+        upstreams = self._upstreams()
+        return [self._endpoint(one, upstreams[one.name]) for one in self._config.endpoints]
+
+    def destinations(self, endpoints: Iterable[Endpoint]) -> dict[str, Destination]:
+        """Return everything that callers can name."""
+        by_name = {endpoint.name: endpoint for endpoint in endpoints}
+        fallbacks = {one.name: one.fallback for one in self._config.endpoints}
+        chains = {name: [by_name[one] for one in fallback_chain(name, fallbacks)] for name in by_name}
+        found: dict[str, Destination] = {name: Direct(one, chains) for name, one in by_name.items()}
+        for route in self._config.routes:
+            wired = [by_name[one.name] for one in route.destinations]
+            quotas = quotas_of(route.name, "", route.limits, self._runtime.limits)
+            found[route.name] = Routed(route, self._strategy(route, wired), chains, quotas)
+        return found
+
+    def _strategy(self, route: RouteConfig, wired: list[Endpoint]) -> Strategy[Endpoint]:
+        clock_s, ttl_s = self._runtime.clock_s, route.sticky.ttl_s
+        table = self._carried.get(("moved", route.name, ttl_s), lambda: StickyTable(ttl_s, clock_s))
+        return strategy_of(route, wired, clock_s, self._runtime.random, table)
+
+    def _upstreams(self) -> dict[str, Upstream]:
+        """Return the upstream of every endpoint, by the endpoint's name."""
+        sharing: dict[Hashable, list[EndpointConfig]] = {}
+        for endpoint in self._config.endpoints:
+            key = upstream_key(endpoint, self._providers[endpoint.name])
+            sharing.setdefault(("upstream", key), []).append(endpoint)
+        return {
+            endpoint.name: upstream
+            for key, endpoints in sharing.items()
+            for upstream in [self._upstream(key, endpoints)]
+            for endpoint in endpoints
+        }
+
+    def _upstream(self, key: Hashable, endpoints: list[EndpointConfig]) -> Upstream:
+        known: Upstream | None = self._carried.found(key)
+        upstream = Upstream(endpoints, self._runtime.clock_s, self._runtime.random)
+        return self._carried.keep(key, upstream if known is None else known.set_by(endpoints))
+
+    def _endpoint(self, config: EndpointConfig, upstream: Upstream) -> Endpoint:
+        name, runtime, carried = config.name, self._runtime, self._carried
+        provider, provider_name = self._providers[name], discovery.normalise(config.model.provider)
+        concurrency, hedge = config.concurrency, config.hedge
+        return Endpoint(
+            name=name,
+            task=config.endpoint_type,
+            quotas=quotas_of(name, "", config.limits, runtime.limits),
+            gate=carried.get(("concurrency", name, concurrency), lambda: gate_of(concurrency)),
+            limits=time_limits(config.timeout),
+            runner=self._runner(config, provider),
+            upstream=upstream,
+            retry=retry_policy(config.retry, runtime.random),
+            hedge=carried.get(("hedge", name, hedge), lambda: hedge_policy(hedge, runtime.clock_s)),
+            stream_recovery=config.stream_recovery,
+            can_prefill=provider.can_prefill if config.prefill is None else config.prefill,
+            labels=Labels(name, provider_name, config.model.name),
+            span_name=span_name(config.endpoint_type, config.model.name),
+            attributes=endpoint_attributes(
+                name,
+                config.endpoint_type,
+                provider.telemetry_name or provider_name,
+                config.model.name,
+                _server(provider),
+            ),
+        )
+
+    def _runner(self, config: EndpointConfig, provider: Provider) -> Runner:
+        for kind, make in self._RUNNERS:
+            if isinstance(provider, kind):
+                return make(self, config, provider)
+        raise TypeError(
+            f"the provider {config.model.provider!r} of endpoint {config.name!r} is a "
+            f"{type(provider).__name__}: it must be a BaseProvider or an HTTPProvider"
+        )
+
+    def _http(self, config: EndpointConfig, provider: HTTPProvider) -> Runner:
+        return HTTPRunner(provider, self._client, config.timeout.connect_s)
+
+    def _predict(self, config: EndpointConfig, provider: BaseProvider) -> Runner:
+        count = self._config.server.max_predict_calls
+        slots = self._carried.get(
+            ("calls", config.name, id(provider), count),
+            lambda: self._runtime.calls.slots_of(config.name, count),
+        )
+        self.slots[config.name] = slots
+        return PredictRunner(provider, self._runtime, slots)
+
+    _RUNNERS: tuple[tuple[type[Provider], Callable[..., Runner]], ...] = (
+        (HTTPProvider, _http),
+        (BaseProvider, _predict),
+    )
+    """Which runner asks which kind of provider."""
 
 
 def authenticator_of(config: AuthConfig, runtime: Runtime) -> Authenticator:
@@ -97,57 +179,10 @@ def _provider(config: EndpointConfig) -> Provider:
     return kind(Target(config.name, config.endpoint_type, config.model.name, settings))
 
 
-def _endpoint(
-    config: EndpointConfig, provider: Provider, upstream: Upstream, runtime: Runtime, calls: CallLimits
-) -> Endpoint:
-    provider_name = discovery.normalise(config.model.provider)
-    return Endpoint(
-        name=config.name,
-        task=config.endpoint_type,
-        quotas=quotas_of(config.name, "", config.limits, runtime.limits),
-        gate=gate_of(config.concurrency),
-        limits=time_limits(config.timeout),
-        runner=_runner(config, provider, runtime, calls),
-        upstream=upstream,
-        retry=retry_policy(config.retry, runtime.random),
-        hedge=hedge_policy(config.hedge, runtime.clock_s),
-        stream_recovery=config.stream_recovery,
-        can_prefill=provider.can_prefill if config.prefill is None else config.prefill,
-        labels=Labels(config.name, provider_name, config.model.name),
-        span_name=span_name(config.endpoint_type, config.model.name),
-        attributes=endpoint_attributes(
-            config.name,
-            config.endpoint_type,
-            provider.telemetry_name or provider_name,
-            config.model.name,
-            _server(provider),
-        ),
-    )
-
-
-def _http(config: EndpointConfig, provider: HTTPProvider, runtime: Runtime, _: CallLimits) -> Runner:
-    return HTTPRunner(provider, runtime.client, config.timeout.connect_s)
-
-
-def _predict(config: EndpointConfig, provider: BaseProvider, runtime: Runtime, calls: CallLimits) -> Runner:
-    return PredictRunner(provider, runtime, calls.slots_of(config.name))
-
-
-_RUNNERS: tuple[tuple[type[Provider], Callable[..., Runner]], ...] = (
-    (HTTPProvider, _http),
-    (BaseProvider, _predict),
-)
-"""Which runner asks which kind of provider."""
-
-
-def _runner(config: EndpointConfig, provider: Provider, runtime: Runtime, calls: CallLimits) -> Runner:
-    for kind, make in _RUNNERS:
-        if isinstance(provider, kind):
-            return make(config, provider, runtime, calls)
-    raise TypeError(
-        f"the provider {config.model.provider!r} of endpoint {config.name!r} is a {type(provider).__name__}: "
-        "it must be a BaseProvider or an HTTPProvider"
-    )
+def _provider_key(config: EndpointConfig) -> Hashable:
+    model = config.model
+    provider = discovery.normalise(model.provider)
+    return "provider", config.name, config.endpoint_type, provider, model.name, hashable(model.config)
 
 
 def _server(provider: Provider) -> tuple[str, int] | None:

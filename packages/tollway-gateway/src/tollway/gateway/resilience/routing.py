@@ -169,18 +169,25 @@ class Sticky(Strategy[T]):
 
 
 def strategy_of(
-    config: RouteConfig, destinations: Sequence[T], clock_s: Clock, random: Random
+    config: RouteConfig,
+    destinations: Sequence[T],
+    clock_s: Clock,
+    random: Random,
+    table: StickyTable | None = None,
 ) -> Strategy[T]:
-    """Return the strategy of a route; `destinations` are wired, in the order of the config."""
+    """Return the strategy of a route; `destinations` are wired, in the order of the config.
+
+    `table` is where a sticky route remembers what was moved; without one it begins with an empty one.
+    """
     weights = [
         1.0 if one.traffic_percentage is None else one.traffic_percentage for one in config.destinations
     ]
-    table = StickyTable(config.sticky.ttl_s, clock_s)
+    moved = StickyTable(config.sticky.ttl_s, clock_s) if table is None else table
     made: dict[str, Callable[[], Strategy[T]]] = {
         "TRAFFIC_SPLIT": lambda: TrafficSplit(destinations, weights, random),
         "FALLBACK": lambda: Fallback(destinations),
         "LEAST_BUSY": lambda: LeastBusy(destinations, weights, random),
         "LATENCY": lambda: Latency(destinations, weights, random),
-        "STICKY": lambda: Sticky(destinations, weights, table, random),
+        "STICKY": lambda: Sticky(destinations, weights, moved, random),
     }
     return made[config.routing_strategy]()

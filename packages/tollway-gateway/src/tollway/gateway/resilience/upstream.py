@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
-from tollway.gateway.config.values import EndpointConfig
+from tollway.gateway.config.values import BreakerConfig, EndpointConfig
 from tollway.provider import HTTPProvider, Provider, ProviderError
 
 from .breaker import Breaker, NoBreaker, Outcome, Random, outcome_of
@@ -32,6 +32,16 @@ def upstream_key(config: EndpointConfig, provider: Provider) -> Hashable:
     return type(provider), provider.url_of(config.endpoint_type), provider.headers, config.model.name
 
 
+_Settings = tuple[str, BreakerConfig | None, float | None]
+
+
+def _settings_of(endpoints: Iterable[EndpointConfig]) -> _Settings:
+    """Return the name, the breaker's settings and the retry budget (None for none) of an upstream."""
+    configs = list(endpoints)
+    shares = [one.retry.budget for one in configs if one.retry is not None and one.retry.attempts > 1]
+    return configs[0].name, configs[0].breaker, min(shares, default=None)
+
+
 class Upstream:
     """The health and the load of one upstream, as this worker sees them.
 
@@ -39,19 +49,42 @@ class Upstream:
     of its breaker; of several retry budgets the smallest counts.
     """
 
-    __slots__ = ("_clock_s", "_rejects", "breaker", "budget", "in_flight", "latency", "name")
+    __slots__ = (
+        "_clock_s",
+        "_random",
+        "_rejects",
+        "_settings",
+        "breaker",
+        "budget",
+        "in_flight",
+        "latency",
+        "name",
+    )
 
     def __init__(self, endpoints: Iterable[EndpointConfig], clock_s: Clock, random: Random) -> None:
-        configs = list(endpoints)
-        breaker = configs[0].breaker
-        shares = [one.retry.budget for one in configs if one.retry is not None and one.retry.attempts > 1]
+        self._settings = settings = _settings_of(endpoints)
+        self.name, breaker, share = settings
         self._clock_s = clock_s
-        self.name = configs[0].name
+        self._random = random
         self.in_flight = 0
         self.breaker = NoBreaker() if breaker is None else Breaker(breaker, clock_s, random)
-        self.budget: Budget = ShareBudget(min(shares), MINIMUM_RETRIES, clock_s) if shares else NO_BUDGET
+        self.budget: Budget = NO_BUDGET if share is None else ShareBudget(share, MINIMUM_RETRIES, clock_s)
         self.latency: PeakAverage | None = None
         self._rejects = breaker is not None and breaker.when_open == "reject"
+
+    def set_by(self, endpoints: Iterable[EndpointConfig]) -> Upstream:
+        """Return the same upstream as these endpoints set it: what they leave as it was keeps its state."""
+        settings = _settings_of(endpoints)
+        if settings == self._settings:
+            return self
+        other = Upstream(endpoints, self._clock_s, self._random)
+        name, breaker, share = self._settings
+        if (other.name, settings[1]) == (name, breaker):
+            other.breaker = self.breaker
+        if settings[2] == share:
+            other.budget = self.budget
+        other.latency = self.latency
+        return other
 
     @property
     def available(self) -> bool:

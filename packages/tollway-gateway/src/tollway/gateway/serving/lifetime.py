@@ -6,24 +6,26 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.trace import TracerProvider
 
-from tollway.gateway.config.values import GatewayConfig
-from tollway.gateway.guard.calls import CallLimits
+from tollway.gateway.config.values import TracingConfig
 from tollway.gateway.pipeline import Recorder, Runtime
-from tollway.provider import Provider
 
 from .closing import Closing
+from .snapshot import Snapshot, Snapshots
 
 _log = logging.getLogger(__name__)
 
 TRACER_NAME = "tollway.gateway"
 
-_LAG_EVERY_S = 0.25
+_TICK_S = 0.25
+
+_RETIRE_S = 30.0
+"""How long the parts of a configuration that is no longer served may take to close."""
 
 _SWITCH_S = 0.0005
 """How long a thread that writes traces may keep requests from running; Python's own 5 ms were their p99."""
@@ -47,21 +49,20 @@ class Lifetime:
 
     def __init__(
         self,
-        config: GatewayConfig,
-        providers: Mapping[str, Provider],
+        snapshots: Snapshots,
         runtime: Runtime,
         recorder: Recorder,
-        calls: CallLimits,
         tracer_provider: TracerProvider | None,
     ) -> None:
-        self._config = config
-        self._providers = providers
+        config = snapshots.current.config
+        self._tracing = config.tracing
+        self._snapshots = snapshots
         self._runtime = runtime
         self._recorder = recorder
-        self._calls = calls
         self._own_tracing = tracer_provider is None
-        self._ready = False
-        self._lag_timer: asyncio.TimerHandle | None = None
+        self._unready: str | None = "starting"
+        self._timer: asyncio.TimerHandle | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
         self._closing = Closing(runtime.threads, config.server.drain_timeout_s)
         self.publish: Callable[[], None] | None = None
         """Lets other workers see this one's numbers of tracing: a few times a second, and at the end."""
@@ -76,16 +77,16 @@ class Lifetime:
         counts = {
             "requests cut off": self._recorder.cut_off,
             "requests in flight": int(metrics.cells[metrics.in_flight]),
-            "predict calls that still run": self._calls.taken,
+            "predict calls that still run": self._runtime.calls.taken,
         }
         found = [f"{what}: {count}" for what, count in counts.items() if count]
         if self._closing.unclosed:
             found.append(f"not closed: {' and '.join(self._closing.unclosed)}")
         return ", ".join(found)
 
-    def is_ready(self) -> bool:
-        """Say whether requests are to be sent here."""
-        return self._ready
+    def unready(self) -> str | None:
+        """Say in a word why requests are not to be sent here; None when they are."""
+        return self._unready
 
     async def serve(self, receive: Receive, send: Send) -> None:
         """Speak ASGI's lifespan protocol."""
@@ -104,36 +105,38 @@ class Lifetime:
 
     def _start(self) -> None:
         if self._own_tracing:
-            from tollway import tracing
-
-            settings, store = self._config.tracing, self._config.tracing.store
-            tracing.configure(
-                service_name=settings.service_name,
-                sampling_rate=settings.sampling_rate,
-                slow_threshold_ms=settings.slow_threshold_ms,
-                store=None if store is None else tracing.FileStore(store.path, file_mode=store.file_mode),
-                otlp=None if settings.otlp is None else settings.otlp.endpoint,
-                otlp_headers=None if settings.otlp is None else settings.otlp.headers,
-            )
+            _configure_tracing(self._tracing)
             self._recorder.tracer = trace.get_tracer(TRACER_NAME)
         # What was made so far stays: the collector need not look at it again, nor stop requests for it.
         gc.freeze()
         gc.set_threshold(_GC_ALLOCATIONS)
         sys.setswitchinterval(_SWITCH_S)
-        self._look_at_lag(asyncio.get_running_loop())
-        self._ready = True
+        self._tick_after(asyncio.get_running_loop())
+        self._unready = None
 
-    def _look_at_lag(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Note how much later than asked for the event loop comes back, again and again."""
-        due_s = loop.time() + _LAG_EVERY_S
+    def _tick_after(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A few times a second: note how late the loop comes back, and close what has drained."""
+        due_s = loop.time() + _TICK_S
 
-        def look() -> None:
+        def tick() -> None:
             self._recorder.metrics.lagged(max(0.0, loop.time() - due_s))
-            self._look_at_lag(loop)
+            self._tick_after(loop)
+            for snapshot in self._snapshots.take_drained():
+                closing = loop.create_task(self._retire(snapshot))
+                self._retiring.add(closing)
+                closing.add_done_callback(self._retiring.discard)
             if self.publish is not None:
                 self.publish()
 
-        self._lag_timer = loop.call_at(due_s, look)
+        self._timer = loop.call_at(due_s, tick)
+
+    async def _retire(self, snapshot: Snapshot) -> None:
+        """Close what one snapshot alone had, after its last request."""
+        closing = Closing(self._runtime.threads, _RETIRE_S)
+        await closing.wait_for("the connections to models", snapshot.client.close())
+        await closing.close_providers(self._snapshots.unshared(snapshot).values())
+        if closing.unclosed:
+            _log.warning("%s not closed in %g s", " and ".join(closing.unclosed), _RETIRE_S)
 
     def _is_idle(self) -> bool:
         metrics = self._recorder.metrics
@@ -141,13 +144,15 @@ class Lifetime:
 
     async def _stop(self) -> None:
         """End everything, each part even when the one before it fails or hangs."""
-        self._ready = False
-        if self._lag_timer is not None:
-            self._lag_timer.cancel()
+        self._unready = "draining"
+        if self._timer is not None:
+            self._timer.cancel()
         runtime, closing = self._runtime, self._closing
         await closing.wait_until(self._is_idle, _LAST_ANSWERS_S)
-        await closing.wait_for("the connections to models", runtime.client.close())
-        await closing.close_providers(self._providers.values())
+        left = [*self._snapshots]
+        for snapshot in left:
+            await closing.wait_for("the connections to models", snapshot.client.close())
+        await closing.close_providers(dict.fromkeys(one for all_ in left for one in all_.providers.values()))
         if self._own_tracing:
             from tollway import tracing
 
@@ -155,3 +160,17 @@ class Lifetime:
         if self.publish is not None:
             self.publish()
         runtime.threads.close()
+
+
+def _configure_tracing(settings: TracingConfig) -> None:
+    from tollway import tracing
+
+    store = settings.store
+    tracing.configure(
+        service_name=settings.service_name,
+        sampling_rate=settings.sampling_rate,
+        slow_threshold_ms=settings.slow_threshold_ms,
+        store=None if store is None else tracing.FileStore(store.path, file_mode=store.file_mode),
+        otlp=None if settings.otlp is None else settings.otlp.endpoint,
+        otlp_headers=None if settings.otlp is None else settings.otlp.headers,
+    )

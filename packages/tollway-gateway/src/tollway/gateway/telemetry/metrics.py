@@ -171,6 +171,8 @@ class Metrics:
         self._sheet = Sheet(folder, worker)
         self.cells = self._sheet.cells
         self._gauges: set[str] = set()
+        self._begun: set[int] = set()
+        """The cells of gauges that this process has set to zero, once."""
         follows = self._sheet.find((_REPLACED.name,)) is not None
         self.cells[self._at(_REPLACED)] += follows
         self.in_flight = self.gauge(_IN_FLIGHT.name)
@@ -255,13 +257,31 @@ class Metrics:
         """Count a request that was not let in."""
         self._add(_SHED, *labels, reason)
 
-    def watch_breakers(self, upstreams: Iterable[Upstream]) -> None:
-        """Show the state of upstreams' circuit breakers from now on, each by the name of its upstream."""
-        for upstream in upstreams:
-            if isinstance(upstream.breaker, Breaker):
-                state = self.gauge(_BREAKER.name, upstream.name)
-                opened = self.counter(_BREAKER_OPENED.name, upstream.name)
-                upstream.breaker.on_change.append(partial(self._breaker_changed, state, opened))
+    def watch_breakers(self, upstreams: Iterable[Upstream], before: Iterable[Upstream] = ()) -> None:
+        """Show the state of upstreams' circuit breakers from now on, each by the name of its upstream.
+
+        Those that were watched `before`, and are no more, count as closed and are not watched any longer.
+        """
+        new = {id(one.breaker): one for one in upstreams}
+        old = {id(one.breaker): one for one in before}
+        for key in old.keys() - new.keys():
+            self._unwatch_breaker(old[key])
+        for key in new.keys() - old.keys():
+            self._watch_breaker(new[key])
+
+    def _watch_breaker(self, upstream: Upstream) -> None:
+        breaker = upstream.breaker
+        if isinstance(breaker, Breaker):
+            state = self.gauge(_BREAKER.name, upstream.name)
+            self.cells[state] = breaker.state.value
+            opened = self.counter(_BREAKER_OPENED.name, upstream.name)
+            breaker.on_change.append(partial(self._breaker_changed, state, opened))
+
+    def _unwatch_breaker(self, upstream: Upstream) -> None:
+        breaker = upstream.breaker
+        if isinstance(breaker, Breaker):
+            breaker.on_change.clear()
+            self.cells[self.gauge(_BREAKER.name, upstream.name)] = 0
 
     def _breaker_changed(self, state: int, opened: int, _: State, now: State) -> None:
         self.cells[state] = now.value
@@ -327,7 +347,9 @@ class Metrics:
         """Return the cell of a number that is of this moment: it begins as zero, and ends with its worker."""
         self._gauges.add(name)
         at = self._sheet.at((name, *values))
-        self.cells[at] = 0
+        if at not in self._begun:
+            self._begun.add(at)
+            self.cells[at] = 0
         return at
 
     def counter(self, name: str, *values: str) -> int:

@@ -2,6 +2,7 @@
 
 from ._http1 import HTTP1Client
 from ._limits import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, too_large
+from ._pools import Pools
 from ._proxies import ProxyError, check_proxy, names_proxy
 from .client import UpstreamClient, UpstreamStream
 
@@ -9,6 +10,7 @@ __all__ = [
     "MAX_ANSWER_BYTES",
     "MAX_ERROR_BYTES",
     "HTTP1Client",
+    "Pools",
     "ProxyError",
     "UpstreamClient",
     "UpstreamStream",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable, Mapping
-from functools import cache
 from time import perf_counter
 
 from tollway.provider import UpstreamConnectionError, UpstreamRequest, UpstreamResponse
@@ -14,7 +13,7 @@ from ._connection import Connection
 from ._fields import Fields
 from ._limits import MAX_ANSWER_BYTES
 from ._pool import MAX_OPEN, Pool
-from ._proxies import proxy_of
+from ._pools import Pools
 from ._request import Origin, Way, target_of
 from ._stream import HTTP1Stream, decoded
 from .client import Waited
@@ -35,7 +34,7 @@ class HTTP1Client:
     """Connections by origin; see `UpstreamClient`. Proxies are read from `environ` once for each origin.
 
     A whole answer has at most `max_answer_bytes`, decoded. `on_resend` is called when a request goes out a
-    second time; `clock` is monotonic, in seconds.
+    second time; `clock` is monotonic, in seconds. Given `pools`, it shares those with other clients.
     """
 
     def __init__(
@@ -47,13 +46,12 @@ class HTTP1Client:
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         on_resend: Callable[[], None] = _ignore,
         clock: Callable[[], float] = perf_counter,
+        pools: Pools | None = None,
     ) -> None:
-        self._environ = environ
-        self._tls = (lambda: tls) if tls is not None else cache(_default_tls)
-        self._max_connections = max_connections
+        self._shared = Pools(environ, tls, max_connections, clock) if pools is None else pools
         self.max_answer_bytes = max_answer_bytes
         self.on_resend = on_resend
-        self._clock = clock
+        self._clock = self._shared.clock
         self._pools: dict[Origin, Pool] = {}
         self._ways: dict[str, tuple[Way, Pool]] = {}
 
@@ -78,17 +76,17 @@ class HTTP1Client:
         return HTTP1Stream(pool, connection)
 
     async def close(self) -> None:
-        """See `UpstreamClient.close`."""
-        for pool in self._pools.values():
-            pool.close()
+        """See `UpstreamClient.close`: pools that other clients use stay open."""
+        self._ways.clear()
+        while self._pools:
+            self._shared.give_back(self._pools.popitem()[0])
 
     def _find(self, url: str) -> tuple[Way, Pool]:
         target = target_of(url)
         origin = target.origin
         pool = self._pools.get(origin)
         if pool is None:
-            proxy = proxy_of(origin, self._environ)
-            pool = self._pools[origin] = Pool(origin, proxy, self._tls, self._max_connections, self._clock)
+            pool = self._pools[origin] = self._shared.take(origin)
         if len(self._ways) >= _MAX_WAYS:
             self._ways.clear()
         self._ways[url] = found = Way(target, pool.proxy), pool
@@ -130,9 +128,3 @@ class HTTP1Client:
             return await pool.connect(connect_s)
         finally:
             waited(self._clock() - began_s)
-
-
-def _default_tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
