@@ -236,11 +236,11 @@ class Parent:
             return
         pause_s = self._pauses[number].after(lived_s)
         when = f"in {pause_s:g} s" if pause_s else "now"
-        _log.error("worker %d is replaced %s: %s", number, when, how)
         self._due_s[number] = self._clock_s() + pause_s
         if pause_s and SPREADS:
             with contextlib.suppress(OSError):  # what would wait in its queue goes to the others
                 self._sockets[number].shutdown(socket.SHUT_RD)
+        _log.error("worker %d is replaced %s: %s", number, when, how)
 
     def _look_who_listens(self) -> None:
         places = len(self._sockets)
