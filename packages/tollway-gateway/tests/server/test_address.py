@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 
 import pytest
 
 from tollway.gateway.server import AddressError, is_loopback, listen
-from tollway.gateway.server.address import SPREADS, spread
+from tollway.gateway.server.address import SPREADS, spread, stop_listening
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost", "LOCALHOST"])
@@ -100,3 +101,20 @@ def test_a_port_is_not_shared_with_another_gateway():
             one.listen(1)
         with pytest.raises(AddressError, match="is in use"):
             listen("127.0.0.1", port)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives every worker a socket of its own")
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_place_that_was_empty_can_serve_again(times: int):
+    """However often its workers died, also before they listened: what is accepted later is not at its end."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        for _ in range(times):
+            stop_listening(listening)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(listening.getsockname(), timeout=20).close()
+        listening.listen()
+        with socket.create_connection(listening.getsockname(), timeout=20) as caller:
+            accepted, _ = listening.accept()
+            with accepted:
+                caller.sendall(b"x")
+                assert b"x" == accepted.recv(1)

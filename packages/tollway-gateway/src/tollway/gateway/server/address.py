@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,16 @@ def spread(listener: Listener, count: int) -> Iterator[list[socket.socket]]:
             raise refused(address[0], address[1], error) from None
         listener.socket.close()
         yield sockets
+
+
+def stop_listening(bound: socket.socket) -> None:
+    """Take no more connections on a socket until it is listened on again; those in its queue are reset.
+
+    A socket that does not listen is left alone: shut down, all that it ever accepted later would be at EOF.
+    """
+    with suppress(OSError):
+        if bound.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            bound.shutdown(socket.SHUT_RD)
 
 
 def _claim(address: tuple[Any, ...]) -> socket.socket:

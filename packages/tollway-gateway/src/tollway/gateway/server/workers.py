@@ -26,7 +26,7 @@ from pathlib import Path
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.pipeline import Share
 
-from .address import SPREADS, Listener, spread
+from .address import SPREADS, Listener, spread, stop_listening
 from .greeting import greeting
 from .run import StartError, command, set_up_process
 from .signals import Signals
@@ -238,8 +238,7 @@ class Parent:
         when = f"in {pause_s:g} s" if pause_s else "now"
         self._due_s[number] = self._clock_s() + pause_s
         if pause_s and SPREADS:
-            with contextlib.suppress(OSError):  # what would wait in its queue goes to the others
-                self._sockets[number].shutdown(socket.SHUT_RD)
+            stop_listening(self._sockets[number])  # what would wait in its queue goes to the others
         _log.error("worker %d is replaced %s: %s", number, when, how)
 
     def _look_who_listens(self) -> None:
