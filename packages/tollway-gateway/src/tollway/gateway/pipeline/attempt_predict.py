@@ -35,11 +35,13 @@ class _Sources(TypedDict):
 class PredictRunner:
     """Asks one `BaseProvider`. What it answers is bounded as the answer of a service over HTTP is."""
 
-    def __init__(self, provider: BaseProvider, runtime: Runtime, slots: CallSlots) -> None:
+    def __init__(
+        self, provider: BaseProvider, runtime: Runtime, slots: CallSlots, max_answer_bytes: int
+    ) -> None:
         self._provider = provider
         self._slots = slots
         self._threads = runtime.threads
-        self._max_bytes = runtime.client.max_answer_bytes
+        self._max_bytes = max_answer_bytes
         self._sources = _Sources(new_id=runtime.new_id, now_s=runtime.now_s)
         self._is_async = is_async(provider.predict)
 

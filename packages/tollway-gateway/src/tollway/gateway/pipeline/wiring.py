@@ -141,13 +141,14 @@ class Wiring:
         return HTTPRunner(provider, self._client, config.timeout.connect_s)
 
     def _predict(self, config: EndpointConfig, provider: BaseProvider) -> Runner:
-        count = self._config.server.max_predict_calls
+        server = self._config.server
+        count = server.max_predict_calls
         slots = self._carried.get(
             ("calls", config.name, id(provider), count),
             lambda: self._runtime.calls.slots_of(config.name, count),
         )
         self.slots[config.name] = slots
-        return PredictRunner(provider, self._runtime, slots)
+        return PredictRunner(provider, self._runtime, slots, server.max_answer_bytes)
 
     _RUNNERS: tuple[tuple[type[Provider], Callable[..., Runner]], ...] = (
         (HTTPProvider, _http),
