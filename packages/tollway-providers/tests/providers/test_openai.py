@@ -98,6 +98,28 @@ def test_azure_names_each_setting_that_it_lacks(missing: str) -> None:
     assert {missing: f"{missing} is missing, which openai_api_type azure needs"} == problems(**config)
 
 
+def test_azures_spans_say_azure() -> None:
+    provider = OpenAIProvider(Target("e", Task.CHAT, "gpt-4", AZURE))
+
+    assert "azure.ai.openai" == provider.telemetry_name
+
+
+def test_a_version_is_sent_to_openai_too() -> None:
+    """As MLflow's gateway means to: a service behind Azure's API management asks for it."""
+    base = "https://apim.example/openai"
+    asked = request(openai_api_key=KEY, openai_api_base=base, openai_api_version="2024-10-21")
+
+    assert f"{base}/chat/completions?api-version=2024-10-21" == asked.url
+
+
+def test_a_base_url_keeps_its_query() -> None:
+    base = "https://a.example/v1?team=7"
+    asked = request(openai_api_key=KEY, openai_api_base=base, openai_api_version="1")
+
+    assert {} == problems(openai_api_key=KEY, openai_api_base=base)
+    assert "https://a.example/v1/chat/completions?team=7&api-version=1" == asked.url
+
+
 def test_openai_itself_needs_a_key() -> None:
     assert {"openai_api_key": "openai_api_key is missing"} == problems()
 
@@ -108,7 +130,7 @@ def test_an_unknown_type_of_api_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "base",
-    ["", "api.openai.com/v1", "ftp://a/v1", "https://", "http://a:port/", "http://[::1", "http://a/?k=v"],
+    ["", "api.openai.com/v1", "ftp://a/v1", "https://", "http://a:port/", "http://[::1", "http://a/#k"],
 )
 def test_what_is_no_base_url_is_refused_without_being_repeated(base: str) -> None:
     assert (

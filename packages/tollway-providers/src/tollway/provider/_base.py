@@ -23,8 +23,8 @@ class Provider:
     Not subclassed directly: see `BaseProvider` (any Python callable) and `HTTPProvider` (a dialect of HTTP).
     """
 
-    telemetry_name: ClassVar[str] = ""
-    """`gen_ai.provider.name` of its spans; the entry point's name when empty."""
+    telemetry_name: str = ""
+    """`gen_ai.provider.name` of its spans; the entry point's name when empty. An instance may say its own."""
 
     tasks: ClassVar[frozenset[Task]] = frozenset(Task)
     """The endpoint types it can serve."""

@@ -45,15 +45,22 @@ class HTTPProvider(Provider):
     key_setting: ClassVar[str] = ""
     """The setting whose value is sent as a bearer token, if one is."""
 
+    asks_usage: ClassVar[bool] = True
+    """Whether a stream is asked for its usage by `stream_options`; not where that field is refused."""
+
     url: str
     """Where it is (scheme, host, base path): `server.address` and `server.port` of its spans."""
+
+    query: str
+    """The query of its base URL, which goes with every request; empty if there is none."""
 
     headers: tuple[tuple[str, str], ...]
     """Sent with every request, the key among them."""
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        self.url = str(target.config.get(self.base_url_setting) or self.base_url).rstrip("/")
+        base, _, self.query = str(target.config.get(self.base_url_setting) or self.base_url).partition("?")
+        self.url = base.rstrip("/")
         key = target.config.get(self.key_setting)
         self.headers = (("authorization", f"Bearer {key}"),) if key else ()
         self.redact = redactor_of(self.settings, target.config)
@@ -67,7 +74,12 @@ class HTTPProvider(Provider):
 
     def url_of(self, task: Task) -> str:
         """Return the address that serves a task; asked once for each."""
-        return self.url + PATHS[task]
+        return self.address(PATHS[task])
+
+    def address(self, path: str) -> str:
+        """Return the address of a path below the base URL, which keeps its query."""
+        sign = "&" if "?" in path else "?"
+        return f"{self.url}{path}{sign}{self.query}" if self.query else self.url + path
 
     def request(self, call: Call) -> UpstreamRequest:
         """Say how to ask; raise `PayloadError` when the request cannot be said in this dialect."""
@@ -75,7 +87,7 @@ class HTTPProvider(Provider):
         if url is None:
             url = self._urls[call.task] = self.url_of(call.task)
         headers = (("content-type", "application/json"), *self.headers)
-        return UpstreamRequest(url, headers, body_of(call, self.target.model))
+        return UpstreamRequest(url, headers, body_of(call, self.target.model, ask_usage=self.asks_usage))
 
     def response(self, call: Call, response: UpstreamResponse) -> Answer:
         """Read a whole answer (status 2xx); raise `UpstreamError` or `ResponseError` when it is none."""

@@ -22,13 +22,13 @@ PATHS = {Task.CHAT: "/chat/completions", Task.COMPLETIONS: "/completions", Task.
 _NO_OBJECT = "the model's service answered with something that is not a JSON object"
 
 
-def body_of(call: Call, model: str) -> bytes:
-    """Return the caller's body, made out to `model`; of a stream the usage is asked for in any case.
+def body_of(call: Call, model: str, *, ask_usage: bool = True) -> bytes:
+    """Return the caller's body, made out to `model`; of a stream the usage is asked for, unless told not to.
 
     Where nothing has to change, these are the caller's own bytes.
     """
     payload = call.payload
-    ask_usage = call.stream and not _decides_usage(payload)
+    ask_usage = ask_usage and call.stream and not _decides_usage(payload)
     if payload.get("model") == model and not ask_usage:
         return call.body
     changed = {**payload, "model": model}

@@ -26,4 +26,4 @@ def _is_base_url(value: str) -> bool:
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port or an IPv6 address that is none
         return False
-    return good and "?" not in value and "#" not in value
+    return good and "#" not in value

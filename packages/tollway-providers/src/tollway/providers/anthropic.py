@@ -82,7 +82,7 @@ class AnthropicProvider(HTTPProvider):
 
     def url_of(self, task: Task) -> str:
         """Return the address of the Messages API."""
-        return f"{self.url}/messages"
+        return self.address("/messages")
 
     def request(self, call: Call) -> UpstreamRequest:
         """Say it in Anthropic's words; raise `PayloadError` when that cannot be done."""

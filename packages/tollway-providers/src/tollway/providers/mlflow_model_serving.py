@@ -74,7 +74,7 @@ class MLflowModelServingProvider(HTTPProvider):
 
     def url_of(self, task: Task) -> str:
         """Return the one address that serves every task."""
-        return f"{self.url}/invocations"
+        return self.address("/invocations")
 
     def request(self, call: Call) -> UpstreamRequest:
         """Say it in MLflow's words; raise `PayloadError` when a model of texts cannot be asked this."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 from tollway.provider import HTTPProvider, Setting, SettingProblem, Target, Task
 
@@ -18,19 +18,13 @@ _SETTINGS = (
         default="openai",
     ),
     Setting("openai_api_base", "the base URL, such as https://api.openai.com/v1"),
-    Setting("openai_api_version", "Azure's API version, such as 2024-10-21"),
+    Setting("openai_api_version", "the `api-version` that Azure asks for, such as 2024-10-21"),
     Setting("openai_deployment_name", "the name of the Azure deployment"),
     Setting("openai_organization", "the organisation that is billed, if your key has several"),
 )
 
 _API_TYPES = ("openai", "azure", "azuread")
 _AZURE_NEEDS = ("openai_api_key", "openai_api_base", "openai_api_version", "openai_deployment_name")
-
-_AZURE_PATHS = {
-    Task.CHAT: "chat/completions",
-    Task.COMPLETIONS: "completions",
-    Task.EMBEDDINGS: "embeddings",
-}
 
 
 class OpenAIProvider(HTTPProvider):
@@ -58,24 +52,28 @@ class OpenAIProvider(HTTPProvider):
         super().__init__(target)
         config = target.config
         api_type = _api_type(config)
-        self._azure = api_type != "openai"
-        self._deployment = quote(str(config.get("openai_deployment_name") or ""), safe="")
-        self._query = urlencode({"api-version": config.get("openai_api_version") or ""})
+        if api_type != "openai":
+            self.telemetry_name = "azure.ai.openai"
+            self.url += (
+                f"/openai/deployments/{quote(str(config.get('openai_deployment_name') or ''), safe='')}"
+            )
+        self.query = with_version(self.query, config.get("openai_api_version"))
         if api_type == "azure":
             self.headers = (("api-key", str(config.get("openai_api_key") or "")),)
         if config.get("openai_organization"):
             self.headers += (("openai-organization", config["openai_organization"]),)
 
-    def url_of(self, task: Task) -> str:
-        """Return the address of a task; of Azure, that of the deployment."""
-        if self._azure:
-            return f"{self.url}/openai/deployments/{self._deployment}/{_AZURE_PATHS[task]}?{self._query}"
-        return super().url_of(task)
-
 
 def _api_type(config: Mapping[str, Any]) -> str:
     """Return the type of API, which may be written in any case."""
     return str(config.get("openai_api_type") or "openai").lower()
+
+
+def with_version(query: str, version: Any) -> str:
+    """Return the query of a base URL with the version of the API, unless it names one itself."""
+    if not version or "api-version" in parse_qs(query):
+        return query
+    return "&".join(filter(None, (query, urlencode({"api-version": version}))))
 
 
 def _check_type_and_needs(config: Mapping[str, Any]) -> Iterator[SettingProblem]:
