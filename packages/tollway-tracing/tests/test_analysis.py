@@ -132,3 +132,18 @@ def test_stats_count_traces_in_the_window():
         half.by_name[0].p50_ms,
         half.by_name[0].max_ms,
     )
+
+
+def test_costs_are_summed_by_name_and_in_all():
+    """Exactly as the decimals say; a name none of whose spans has a cost has none."""
+    trace = trace_of(
+        view("r", None, 0, 9, name="POST /v1/chat/completions"),
+        *(view(str(n), "r", 0, n, name="chat", attributes={"gen_ai.usage.cost": 0.1}) for n in range(1, 11)),
+    )
+
+    summed = stats([trace])
+
+    assert 1.0 == summed.cost_usd
+    assert {"chat": 1.0, "POST /v1/chat/completions": None} == {
+        one.name: one.cost_usd for one in summed.by_name
+    }

@@ -41,6 +41,8 @@ def test_an_endpoint_shows_its_candidates_and_their_policies(tollway, config: st
         "primary (openai, gpt-4)",
         "backup (openai, gpt-3), fallback",
         "limit: 30 calls in 60 s, burst 10",
+        "price: input 30, output 60 USD for 1M tokens (genai-prices)",
+        "price: not known: answers have no cost; add price",
         "timeout: connect 5 s, first token 15 s, idle 30 s, total 300 s for all attempts",
         "retry: 3 attempts, backoff 0.5 s to 8 s, at most 20% of the upstream's requests",
         "hedge: after p95, at most 5% of the endpoint's requests",
@@ -49,6 +51,17 @@ def test_an_endpoint_shows_its_candidates_and_their_policies(tollway, config: st
     ):
         assert expected in said
     assert said.index("gpt-4") < said.index("gpt-3")
+
+
+def test_own_prices_are_shown_exactly(tollway, config: str):
+    path = Path(config)
+    price = "    price: {input: 0.15, output: 0.6, cached_input: 0.075, request: 0.001}\n"
+    path.write_text(CONFIG.replace("routes:\n", f"{price}routes:\n"))
+
+    said = tollway("gateway", "explain", "--config-path", config, "--endpoint", "backup").stdout
+
+    expected = "input 0.15, output 0.6, cached input 0.075 USD for 1M tokens, 0.001 USD a request"
+    assert f"price: {expected} (of the configuration)" in said
 
 
 def test_a_route_shows_its_strategy_and_shares(tollway, config: str):

@@ -206,6 +206,17 @@ def test_stats_sum_up(tollway, as_json, three):
     assert "timeout" in [group["type"] for group in summed["error_groups"]]
 
 
+def test_stats_sum_up_what_calls_cost(tollway, writer):
+    """In plain decimals, as vendors bill."""
+    for after_ms in (0, 1000):
+        writer.write("POST /chat", 20, after_ms=after_ms, gen_ai__usage__cost=0.0000015)
+
+    said = tollway("traces", "stats").stdout
+
+    assert "2 traces, 0 with errors; 2 a second over 1 s; 0.000003 USD\n" in said
+    assert re.search(r"chat gpt-4 +2 .* 0\.000003$", said, re.MULTILINE)
+
+
 def test_stats_say_when_they_are_of_some_only(tollway, three):
     assert "2 traces (the newest; --limit takes more)" in tollway("traces", "stats", "--limit", "2").stdout
 

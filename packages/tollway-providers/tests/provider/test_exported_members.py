@@ -32,6 +32,7 @@ def test_the_public_face_is_what_is_written_down_here() -> None:
         "UpstreamResponse",
         "UpstreamTimeoutError",
         "Usage",
+        "UsageDetails",
         "with_defaults",
     ]
 

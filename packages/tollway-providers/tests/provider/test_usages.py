@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollway.provider import Usage
+from tollway.provider import Usage, UsageDetails
 from tollway.provider.usages import (
     MAX_COUNT,
     anthropic_usage,
@@ -29,7 +29,9 @@ class TestOpenAI:
             "completion_tokens_details": {"reasoning_tokens": 64, "audio_tokens": 7},
         }
 
-        assert Usage(2006, 300, 1920, 64, audio_input_tokens=10, audio_output_tokens=7) == openai_usage(said)
+        assert Usage(
+            2006, 300, 1920, 64, UsageDetails(audio_input_tokens=10, audio_output_tokens=7)
+        ) == openai_usage(said)
 
     def test_reasoning_that_only_the_total_includes_is_output(self) -> None:
         """XAI counts reasoning beside `completion_tokens`: "32 + 9 + 94 = 135"."""
@@ -84,7 +86,7 @@ class TestOpenAI:
         usage = openai_usage({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, **said})
 
         assert usage is not None
-        assert picousd == usage.billed_picousd
+        assert picousd == (usage.details or UsageDetails()).billed_picousd
 
     def test_the_responses_api_has_other_names_for_the_same(self) -> None:
         said = {
@@ -111,15 +113,9 @@ class TestAnthropic:
             "server_tool_use": {"web_search_requests": 2},
         }
 
-        assert Usage(
-            4096,
-            503,
-            1800,
-            cache_write_input_tokens=248,
-            cache_write_1h_input_tokens=100,
-            web_search_requests=2,
-            service_tier="standard",
-        ) == anthropic_usage(said)
+        assert Usage(4096, 503, 1800, None, UsageDetails(248, 100, web_search_requests=2)) == anthropic_usage(
+            said
+        )
 
     def test_writes_that_are_only_told_by_their_time_are_summed(self) -> None:
         said = {
@@ -129,12 +125,7 @@ class TestAnthropic:
 
         usage = anthropic_usage(said)
 
-        assert usage is not None
-        assert (51, 50, 30) == (
-            usage.input_tokens,
-            usage.cache_write_input_tokens,
-            usage.cache_write_1h_input_tokens,
-        )
+        assert Usage(51, details=UsageDetails(50, 30)) == usage
 
 
 class TestGemini:
@@ -154,15 +145,8 @@ class TestGemini:
             "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 12}],
         }
 
-        assert Usage(
-            105,
-            50,
-            40,
-            30,
-            audio_input_tokens=25,
-            image_input_tokens=5,
-            cache_read_audio_input_tokens=12,
-        ) == gemini_usage(said)
+        details = UsageDetails(audio_input_tokens=25, image_input_tokens=5, cache_read_audio_input_tokens=12)
+        assert Usage(105, 50, 40, 30, details) == gemini_usage(said)
 
 
 READERS = (openai_usage, openai_responses_usage, anthropic_usage, gemini_usage)
@@ -187,8 +171,13 @@ def test_any_json_is_read_and_gives_counts_that_can_be_computed_with(said: objec
     """No count is negative, no boolean, and none is larger than any model's."""
     for read in READERS:
         usage = read(said)
-        for name in Usage.__dataclass_fields__ if usage is not None else ():
-            value = getattr(usage, name)
-            if name != "service_tier" and value is not None:
-                assert type(value) is int
-                assert 0 <= value <= max(3 * MAX_COUNT, 10**18)
+        if usage is None:
+            continue
+        counts = [getattr(usage, name) for name in Usage.__dataclass_fields__ if name != "details"]
+        if usage.details is not None:
+            names = UsageDetails.__dataclass_fields__.keys() - {"service_tier"}
+            counts += [getattr(usage.details, name) for name in names]
+        for count in counts:
+            if count is not None:
+                assert type(count) is int
+                assert 0 <= count <= max(3 * MAX_COUNT, 10**18)

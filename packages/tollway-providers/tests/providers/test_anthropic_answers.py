@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tollway.provider import Answer, Call, Target, Task, UpstreamResponse, Usage, sse, with_defaults
+from tollway.provider import (
+    Answer,
+    Call,
+    Target,
+    Task,
+    UpstreamResponse,
+    Usage,
+    UsageDetails,
+    sse,
+    with_defaults,
+)
 from tollway.provider.predictions import collect
 from tollway.providers.anthropic import AnthropicProvider
 
@@ -183,7 +193,7 @@ EXPECTED_USAGE = {
 def test_the_caches_tokens_are_among_those_of_the_input() -> None:
     """OpenAI counts them so; a stream tells them only to those who ask, and to telemetry."""
     answer = whole(TEXT)
-    expected = Usage(125, 7, 100, 3, 20)
+    expected = Usage(125, 7, 100, 3, UsageDetails(20))
 
     assert EXPECTED_USAGE == json.loads(answer.body)["usage"]
     assert expected == answer.info.usage

@@ -15,6 +15,7 @@ from ._values import (
     UpstreamRequest,
     UpstreamResponse,
     Usage,
+    UsageDetails,
 )
 from .error_kinds import ErrorKind
 from .errors import (
@@ -60,5 +61,6 @@ __all__ = [
     "UpstreamResponse",
     "UpstreamTimeoutError",
     "Usage",
+    "UsageDetails",
     "with_defaults",
 ]

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from ._values import AnswerInfo, Usage
-from .usages import openai_usage
+from .usages import USUAL_TIERS, details_of, openai_usage
 
 MAX_REASONS = 128
 """Finish reasons of one answer that telemetry is told."""
@@ -45,8 +45,8 @@ def usage_in(body: dict[str, Any]) -> Usage | None:
     if not usage or (found := openai_usage(usage)) is None:
         return None
     tier = body.get("service_tier")
-    if tier is not None and isinstance(tier, str):
-        found.service_tier = tier
+    if tier is not None and isinstance(tier, str) and tier not in USUAL_TIERS:
+        details_of(found).service_tier = tier
     return found
 
 

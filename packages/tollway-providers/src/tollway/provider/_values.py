@@ -88,20 +88,15 @@ class UpstreamResponse(NamedTuple):
 
 
 @dataclass(slots=True)
-class Usage:
-    """Tokens as the model counted them; None where it did not say.
+class UsageDetails:
+    """The parts of a usage that most answers do not have; None where the model did not say.
 
-    `input_tokens` and `output_tokens` are all tokens of the input and of the output. Every other count is a
-    part of one of them, wherever the service itself counts it; `usages` has readers of several services'
-    dialects. `cache_write_1h_input_tokens` is the part of the cache writes that is kept for an hour,
-    `cache_read_audio_input_tokens` the part of the cache reads that is audio. `service_tier` is the tier that
-    answered, `billed_picousd` what the service says that it charges, in 10^-12 USD.
+    `cache_write_1h_input_tokens` is the part of the cache writes that is kept for an hour,
+    `cache_read_audio_input_tokens` and `cache_read_image_input_tokens` are the parts of the cache reads that
+    are audio and images. `service_tier` is the tier that answered, where it is not the usual one;
+    `billed_picousd` what the service says that it charges, in 10^-12 USD.
     """
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    reasoning_output_tokens: int | None = None
     cache_write_input_tokens: int | None = None
     cache_write_1h_input_tokens: int | None = None
     audio_input_tokens: int | None = None
@@ -109,9 +104,26 @@ class Usage:
     image_input_tokens: int | None = None
     image_output_tokens: int | None = None
     cache_read_audio_input_tokens: int | None = None
+    cache_read_image_input_tokens: int | None = None
     web_search_requests: int | None = None
     service_tier: str | None = None
     billed_picousd: int | None = None
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens as the model counted them; None where it did not say.
+
+    `input_tokens` and `output_tokens` are all tokens of the input and of the output. Every other count, also
+    those of the `details`, is a part of one of them, wherever the service itself counts it; `usages` has
+    readers of several services' dialects.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    reasoning_output_tokens: int | None = None
+    details: UsageDetails | None = None
 
 
 @dataclass(slots=True)

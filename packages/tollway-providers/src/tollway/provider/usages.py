@@ -13,13 +13,19 @@ are everything, and the other counts are parts of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ._values import Usage
+from ._values import Usage, UsageDetails
 
 MAX_COUNT = 2**48
 """A larger count is no count of tokens, and is left out."""
+
+USUAL_TIERS = frozenset({"default", "standard", "auto"})
+"""Service tiers that are none in particular."""
+
+_PLAIN_KEYS = 3
+"""Prompt, completion, total: a usage with no more has nothing else to be read."""
 
 _PICOUSD = 10**12
 
@@ -39,22 +45,14 @@ def openai_usage(usage: Any) -> Usage | None:
         return None
     get = usage.get
     prompt, completion = count_of(get("prompt_tokens")), count_of(get("completion_tokens"))
-    read, written = get("prompt_tokens_details"), get("completion_tokens_details")
     found = Usage(prompt, completion)
-    if read is not None:
-        _read_input_details(found, read)
-    if written is not None:
-        _read_output_details(found, written)
-    total = get("total_tokens")
-    if total and completion is not None and prompt is not None and total != prompt + completion:
-        found.output_tokens = max(completion, (count_of(total) or 0) - prompt)
+    if prompt is not None and completion is not None:
+        total = get("total_tokens")
+        if total != prompt + completion and (total := count_of(total)) is not None:
+            found.output_tokens = max(completion, total - prompt)
     if len(usage) > _PLAIN_KEYS:
-        _read_others(found, usage)
+        _read_more(found, usage, get("prompt_tokens_details"), get("completion_tokens_details"))
     return found
-
-
-_PLAIN_KEYS = 3
-"""Prompt, completion, total: a usage with no more has nothing else to be read."""
 
 
 def openai_responses_usage(usage: Any) -> Usage | None:
@@ -65,9 +63,7 @@ def openai_responses_usage(usage: Any) -> Usage | None:
     if not isinstance(usage, dict):
         return None
     found = Usage(count_of(usage.get("input_tokens")), count_of(usage.get("output_tokens")))
-    _read_input_details(found, usage.get("input_tokens_details"))
-    _read_output_details(found, usage.get("output_tokens_details"))
-    _read_others(found, usage)
+    _read_more(found, usage, usage.get("input_tokens_details"), usage.get("output_tokens_details"))
     return found
 
 
@@ -86,15 +82,18 @@ def anthropic_usage(usage: Any) -> Usage | None:
     if written is None:
         written = _sum((for_5m, for_1h))
     tier = usage.get("service_tier")
-    return Usage(
-        input_tokens=_sum((plain, written, read)),
-        output_tokens=count_of(usage.get("output_tokens")),
-        cache_read_input_tokens=read,
-        reasoning_output_tokens=detail(usage.get("output_tokens_details"), "thinking_tokens"),
+    details = UsageDetails(
         cache_write_input_tokens=written,
         cache_write_1h_input_tokens=for_1h,
         web_search_requests=detail(usage.get("server_tool_use"), "web_search_requests"),
-        service_tier=tier if isinstance(tier, str) else None,
+        service_tier=tier if isinstance(tier, str) and tier not in USUAL_TIERS else None,
+    )
+    return Usage(
+        _sum((plain, written, read)),
+        count_of(usage.get("output_tokens")),
+        read,
+        detail(usage.get("output_tokens_details"), "thinking_tokens"),
+        details if details != _NO_DETAILS else None,
     )
 
 
@@ -108,16 +107,20 @@ def gemini_usage(metadata: Any) -> Usage | None:
     get = metadata.get
     thoughts = count_of(get("thoughtsTokenCount"))
     inputs, outputs = get("promptTokensDetails"), get("candidatesTokensDetails")
-    return Usage(
-        input_tokens=_sum((count_of(get("promptTokenCount")), count_of(get("toolUsePromptTokenCount")))),
-        output_tokens=_sum((count_of(get("candidatesTokenCount")), thoughts)),
-        cache_read_input_tokens=count_of(get("cachedContentTokenCount")),
-        reasoning_output_tokens=thoughts,
+    details = UsageDetails(
         audio_input_tokens=_of_modality(inputs, "AUDIO"),
         audio_output_tokens=_of_modality(outputs, "AUDIO"),
         image_input_tokens=_of_modality(inputs, "IMAGE"),
         image_output_tokens=_of_modality(outputs, "IMAGE"),
         cache_read_audio_input_tokens=_of_modality(get("cacheTokensDetails"), "AUDIO"),
+        cache_read_image_input_tokens=_of_modality(get("cacheTokensDetails"), "IMAGE"),
+    )
+    return Usage(
+        _sum((count_of(get("promptTokenCount")), count_of(get("toolUsePromptTokenCount")))),
+        _sum((count_of(get("candidatesTokenCount")), thoughts)),
+        count_of(get("cachedContentTokenCount")),
+        thoughts,
+        details if details != _NO_DETAILS else None,
     )
 
 
@@ -133,32 +136,73 @@ def detail(details: Any, key: str) -> int | None:
     return count_of(details.get(key)) if isinstance(details, dict) else None
 
 
-def _read_input_details(usage: Usage, details: Any) -> None:
-    if isinstance(details, dict):
-        usage.cache_read_input_tokens = count_of(details.get("cached_tokens"))
-        usage.cache_write_input_tokens = count_of(details.get("cache_write_tokens"))
-        usage.audio_input_tokens = count_of(details.get("audio_tokens"))
-        usage.image_input_tokens = count_of(details.get("image_tokens"))
-        usage.cache_read_audio_input_tokens = detail(details.get("cached_tokens_details"), "audio_tokens")
+def details_of(usage: Usage) -> UsageDetails:
+    """Return the details of a usage, made if there are none yet."""
+    if usage.details is None:
+        usage.details = UsageDetails()
+    return usage.details
 
 
-def _read_output_details(usage: Usage, details: Any) -> None:
-    if isinstance(details, dict):
-        usage.reasoning_output_tokens = count_of(details.get("reasoning_tokens"))
-        usage.audio_output_tokens = count_of(details.get("audio_tokens"))
-        usage.image_output_tokens = count_of(details.get("image_tokens"))
+def _read_more(usage: Usage, said: dict[str, Any], inputs: Any, outputs: Any) -> None:
+    """Read the details of a usage in OpenAI's dialect, and what other services add to it."""
+    if isinstance(inputs, dict):
+        usage.cache_read_input_tokens = count_of(inputs.get("cached_tokens"))
+        for key, value in inputs.items():
+            if value and key in _INPUT_DETAILS and (count := count_of(value)) is not None:
+                setattr(details_of(usage), _INPUT_DETAILS[key], count)
+            elif key == "cached_tokens_details":
+                _read_cached(usage, value)
+    if isinstance(outputs, dict):
+        usage.reasoning_output_tokens = count_of(outputs.get("reasoning_tokens"))
+        for key, value in outputs.items():
+            if value and key in _OUTPUT_DETAILS and (count := count_of(value)) is not None:
+                setattr(details_of(usage), _OUTPUT_DETAILS[key], count)
+    for key, value in said.items():
+        if key in _OTHERS:
+            _OTHERS[key](usage, value)
 
 
-def _read_others(usage: Usage, said: dict[str, Any]) -> None:
-    """Read what some services add to OpenAI's own keys."""
-    if usage.cache_read_input_tokens is None:  # DeepSeek; Moonshot
-        read = said.get("prompt_cache_hit_tokens")
-        usage.cache_read_input_tokens = count_of(said.get("cached_tokens") if read is None else read)
-    cost = said.get("cost")
-    if isinstance(cost, int | float) and cost is not True and 0 <= cost <= _MAX_BILLED_USD:  # OpenRouter
-        usage.billed_picousd = round(cost * _PICOUSD)
-    elif (ticks := count_of(said.get("cost_in_usd_ticks"))) is not None:  # xAI
-        usage.billed_picousd = ticks * _PICOUSD_PER_TICK
+def _read_cached(usage: Usage, value: Any) -> None:
+    for key, name in _CACHED_DETAILS.items():
+        if count := detail(value, key):
+            setattr(details_of(usage), name, count)
+
+
+def _read_cache_hits(usage: Usage, value: Any) -> None:
+    if usage.cache_read_input_tokens is None:
+        usage.cache_read_input_tokens = count_of(value)
+
+
+def _read_cost(usage: Usage, value: Any) -> None:
+    if isinstance(value, int | float) and value is not True and 0 <= value <= _MAX_BILLED_USD:
+        details_of(usage).billed_picousd = round(value * _PICOUSD)
+
+
+def _read_ticks(usage: Usage, value: Any) -> None:
+    if (ticks := count_of(value)) is not None:
+        details_of(usage).billed_picousd = ticks * _PICOUSD_PER_TICK
+
+
+_INPUT_DETAILS = {
+    "cache_write_tokens": "cache_write_input_tokens",
+    "audio_tokens": "audio_input_tokens",
+    "image_tokens": "image_input_tokens",
+}
+_OUTPUT_DETAILS = {"audio_tokens": "audio_output_tokens", "image_tokens": "image_output_tokens"}
+_CACHED_DETAILS = {
+    "audio_tokens": "cache_read_audio_input_tokens",
+    "image_tokens": "cache_read_image_input_tokens",
+}
+
+_OTHERS: Mapping[str, Callable[[Usage, Any], None]] = {
+    "prompt_cache_hit_tokens": _read_cache_hits,  # DeepSeek
+    "cached_tokens": _read_cache_hits,  # Moonshot
+    "cost": _read_cost,  # OpenRouter
+    "cost_in_usd_ticks": _read_ticks,  # xAI
+}
+"""What services add to OpenAI's keys."""
+
+_NO_DETAILS = UsageDetails()
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

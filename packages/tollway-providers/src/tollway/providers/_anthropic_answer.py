@@ -86,7 +86,8 @@ def counts_of(usage: Any) -> dict[str, Any]:
 def openai_usage(counts: dict[str, Any]) -> dict[str, Any]:
     """Say the counts as OpenAI does: those of the cache are among those of the prompt."""
     known = anthropic_usage(counts) or Usage()
-    read, written = known.cache_read_input_tokens, known.cache_write_input_tokens
+    read = known.cache_read_input_tokens
+    written = None if known.details is None else known.details.cache_write_input_tokens
     prompt, completion = known.input_tokens or 0, known.output_tokens or 0
     usage: dict[str, Any] = {
         "prompt_tokens": prompt,

@@ -53,6 +53,7 @@ class LocalProvider(BaseProvider):
     """A GGUF model in this process, loaded when the provider is made; equal settings share one."""
 
     tasks = frozenset({Task.CHAT, Task.COMPLETIONS})
+    has_list_prices = False
     settings = (
         Setting("model_path", "the path of a GGUF file; without it, SmolLM2-135M-Instruct answers"),
         Setting("context_size", "tokens of prompt and answer together", int, default=2048),

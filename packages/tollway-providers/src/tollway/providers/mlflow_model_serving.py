@@ -61,6 +61,7 @@ class MLflowModelServingProvider(HTTPProvider):
     """
 
     telemetry_name = "mlflow-model-serving"
+    has_list_prices = False
     settings = _SETTINGS
     base_url_setting = "model_server_url"
 

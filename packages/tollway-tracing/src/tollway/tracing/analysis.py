@@ -8,11 +8,14 @@ by then; in between, the span itself. (As in Jaeger's UI and in CRISP, USENIX AT
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
+from math import ceil, fsum
 
 from .store import SpanView, Trace
 
 NS_PER_MS = 1_000_000
+
+COST = "gen_ai.usage.cost"
+"""The attribute of what a call cost, in USD. No convention has one; this is the name that most tools read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ def error_type(span: SpanView) -> str:
 
 @dataclass(frozen=True, slots=True)
 class NameStats:
-    """Durations of the spans of one name, in milliseconds."""
+    """Durations of the spans of one name, in milliseconds, and what they cost: None where none says it."""
 
     name: str
     count: int
@@ -147,6 +150,7 @@ class NameStats:
     p95_ms: float
     p99_ms: float
     max_ms: float
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,8 @@ class Stats:
     window_s: float
     by_name: tuple[NameStats, ...]
     """The names that took the most time in all first."""
+    cost_usd: float | None = None
+    """What the calls to models cost, as far as their spans say; None where none of them says."""
 
     @property
     def traces_per_s(self) -> float:
@@ -187,6 +193,7 @@ def stats(traces: Iterable[Trace], *, since: datetime | None = None, until: date
         errors=sum(trace.status == "ERROR" for trace in chosen),
         window_s=(last - first).total_seconds() if first and last else 0.0,
         by_name=tuple(_name_stats(name, spans) for name, spans in ranked),
+        cost_usd=_cost_usd(span for spans in found.values() for span in spans),
     )
 
 
@@ -200,7 +207,15 @@ def _name_stats(name: str, spans: Sequence[SpanView]) -> NameStats:
         percentile(durations, 95),
         percentile(durations, 99),
         durations[-1],
+        _cost_usd(spans),
     )
+
+
+def _cost_usd(spans: Iterable[SpanView]) -> float | None:
+    """Add up what spans say that they cost, in USD."""
+    costs = [span.attributes.get(COST) for span in spans]
+    known = [float(cost) for cost in costs if isinstance(cost, int | float)]
+    return fsum(known) if known else None
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig, LimitConfig, RouteConfig
+from tollway.gateway.cost import PriceList
 from tollway.gateway.resilience.candidates import fallback_chain
+
+from .prices import price_lists, price_words
 
 _ORDER = {
     "TRAFFIC_SPLIT": "one destination by its share",
@@ -47,15 +50,17 @@ def _lines(
     fallbacks = {one.name: one.fallback for one in config.endpoints}
     shares = {} if route is None else {one.name: one.traffic_percentage for one in route.destinations}
     after = dict.fromkeys(other for one in first for other in fallback_chain(one, fallbacks))
+    prices = price_lists(endpoints[one] for one in dict.fromkeys((*first, *after)))
     for one in first:
         share = shares.get(one)
-        yield from _endpoint(endpoints[one], "" if share is None else f", {share:g} % of the traffic")
+        role = "" if share is None else f", {share:g} % of the traffic"
+        yield from _endpoint(endpoints[one], role, prices[one])
     for one in after:
         if one not in first:
-            yield from _endpoint(endpoints[one], ", fallback")
+            yield from _endpoint(endpoints[one], ", fallback", prices[one])
 
 
-def _endpoint(config: EndpointConfig, role: str) -> Iterator[str]:
+def _endpoint(config: EndpointConfig, role: str, prices: PriceList | None) -> Iterator[str]:
     model, timeout = config.model, config.timeout
     yield f"  {config.name} ({model.provider}, {model.name}){role}"
     yield from _limits(config.limits, "    ")
@@ -63,6 +68,7 @@ def _endpoint(config: EndpointConfig, role: str) -> Iterator[str]:
         f"    timeout: connect {timeout.connect_s:g} s, first token {timeout.first_token_s:g} s, "
         f"idle {timeout.idle_s:g} s, total {timeout.total_s:g} s for all attempts"
     )
+    yield f"    price: {price_words(config, prices)}"
     yield f"    retry: {_retry(config)}"
     yield f"    hedge: {_hedge(config)}"
     yield f"    circuit breaker: {_breaker(config)}"

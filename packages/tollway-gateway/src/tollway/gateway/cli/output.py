@@ -97,6 +97,11 @@ def duration(ms: float) -> str:
     return f"{ms / 60_000:.1f} min"
 
 
+def usd(amount: float | None) -> str:
+    """Return an amount of USD in plain decimals; nothing where it is not known."""
+    return "" if amount is None else f"{amount:.12f}".rstrip("0").rstrip(".")
+
+
 @contextmanager
 def bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """Show on standard error how far a long scan is, if that is a terminal; gone once it is done.

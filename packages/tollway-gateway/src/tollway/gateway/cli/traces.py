@@ -272,18 +272,22 @@ def _print_stats_json(summed: Stats, errors: tuple[ErrorGroup, ...]) -> None:
 
 
 def _print_stats(summed: Stats, errors: tuple[ErrorGroup, ...], *, limited: bool) -> None:
-    from .output import duration, print_table
+    from .output import duration, print_table, usd
 
     newest = " (the newest; --limit takes more)" if limited else ""
     rate = f"; {summed.traces_per_s:.3g} a second over {duration(summed.window_s * 1000)}"
     traces = "1 trace" if summed.traces == 1 else f"{summed.traces} traces"
-    click.echo(f"{traces}{newest}, {summed.errors} with errors{rate if summed.window_s else ''}\n")
-    columns = ("span", "count", "errors", "p50", "p95", "p99", "max")
+    cost = "" if summed.cost_usd is None else f"; {usd(summed.cost_usd)} USD"
+    click.echo(f"{traces}{newest}, {summed.errors} with errors{rate if summed.window_s else ''}{cost}\n")
+    columns: tuple[str, ...] = ("span", "count", "errors", "p50", "p95", "p99", "max")
+    if summed.cost_usd is not None:
+        columns += ("USD",)
     rows = [
         (
             one.name,
             *map(str, (one.count, one.errors)),
             *map(duration, (one.p50_ms, one.p95_ms, one.p99_ms, one.max_ms)),
+            *(() if summed.cost_usd is None else (usd(one.cost_usd),)),
         )
         for one in summed.by_name
     ]

@@ -11,6 +11,7 @@ from . import resilience, scalars
 from .limits import limits
 from .model import model_reader
 from .nodes import At, Field, Read, Report, each, fields, renamed
+from .prices import price_reader
 from .problems import Wrong, did_you_mean
 
 _SHOWN = 8
@@ -32,10 +33,11 @@ def _fallback(at: At) -> list[tuple[At, str]]:
 def _endpoint(at: At) -> Read:
     name, task = _peek(at, "name", scalars.name), _peek(at, "endpoint_type", TASK.read)
     at = At(at.node, at.key, at.report, f"endpoint {name!r}" if name else "")
+    known_task = Task(task) if task else None
     table = {
         "name": Field(scalars.name, required=True),
         "endpoint_type": TASK,
-        "model": Field(model_reader(Task(task) if task else None), required=True),
+        "model": Field(model_reader(known_task), required=True),
         "limit": Field(limits),
         "timeout": Field(_timeout),
         "retry": Field(resilience.retry),
@@ -45,6 +47,7 @@ def _endpoint(at: At) -> Read:
         "concurrency": Field(resilience.concurrency),
         "stream_recovery": Field(scalars.choice(["error", "continue", "buffer"])),
         "prefill": Field(scalars.flag),
+        "price": Field(price_reader(known_task)),
     }
     found = renamed(fields(at, table), limit="limits")
     if "model" in found:

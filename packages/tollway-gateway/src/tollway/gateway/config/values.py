@@ -93,6 +93,15 @@ class ConcurrencyConfig(Value):
     max_wait_s: Annotated[float, Field(gt=0)] = 5.0
 
 
+class PriceConfig(Value):
+    """What an endpoint's answers cost: prices by tier, in 10^-24 USD for one token or request.
+
+    The tiers are the keys of `cost.TIERS`.
+    """
+
+    prices: Mapping[str, int]
+
+
 class EndpointConfig(Value):
     """A name that callers use, and the model that answers; `fallback` are endpoints that may in its place."""
 
@@ -109,6 +118,9 @@ class EndpointConfig(Value):
     stream_recovery: Literal["error", "continue", "buffer"] = "error"
     prefill: bool | None = None
     """Whether the model goes on with an answer that was begun; None is what its provider says."""
+
+    price: PriceConfig | None = None
+    """None for the vendor's list price."""
 
 
 class DestinationConfig(Value):

@@ -8,12 +8,12 @@ from typing import Any
 
 from opentelemetry.trace import TracerProvider
 
+from tollway.gateway.first_use import FirstUse
 from tollway.gateway.pipeline.errors import Failure, RequestRejected, shape_of
 from tollway.gateway.pipeline.reply import pairs_of
 from tollway.gateway.telemetry import Metrics
 
 from .access import CALLER, access_of
-from .first_use import FirstUse
 from .probes import JSON, METRICS, Answer, Probes
 from .serving import Current
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
+from tollway.gateway.cost import PICOUSD
 from tollway.gateway.resilience.breaker import Outcome
 from tollway.gateway.resilience.hedge import NO_HEDGE
 from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
@@ -32,6 +33,7 @@ class AttemptRecord:
     __slots__ = (
         "_call",
         "_content",
+        "_cost_picousd",
         "_first_token_s",
         "_is_resolved",
         "_permit",
@@ -59,6 +61,7 @@ class AttemptRecord:
         self._started_s = recorder.clock_s()
         self._content = recorder.content()
         self._first_token_s: float | None = None
+        self._cost_picousd: int | None = None
         self.info: AnswerInfo | None = None
         self.body: bytes | None = None
         self.upstream_headers: Mapping[str, str] | None = None
@@ -109,16 +112,33 @@ class AttemptRecord:
             upstream.end(self._permit, Outcome.SUCCESS)
         else:
             self._settle(error)
-        info, record = self.info, self._record
-        if info is not None and info.usage is not None:
-            record.usage = info.usage
+        info = self.info
+        if info is not None:
             try:
-                record.recorder.metrics.used(self.endpoint.labels, info.usage)
+                self._account(info, error)
             except Exception:  # telemetry never breaks its caller
                 _log.exception("the tokens of an answer could not be counted")
         if self._is_resolved:  # somebody looked before all was known
             self.span.set_attributes(self._known())
         self.span.end()
+
+    def _account(self, info: AnswerInfo, error: BaseException | None) -> None:
+        """Count the tokens of an answer, and what it costs; one that never began has neither."""
+        record, endpoint = self._record, self.endpoint
+        metrics = record.recorder.metrics
+        if info.usage is not None:
+            record.usage = info.usage
+            metrics.used(endpoint.labels, info.usage)
+        elif error is not None and self._first_token_s is None:
+            return
+        cost = endpoint.pricing.cost(info)
+        if isinstance(cost, int):
+            self._cost_picousd = cost
+            record.cost_picousd = cost + (record.cost_picousd or 0)
+            metrics.spent(endpoint.name, cost)
+        else:
+            record.is_priced = False
+            metrics.unpriced(endpoint.name, cost.value)
 
     def _settle(self, error: BaseException | None) -> None:
         """Let the upstream's health learn of the outcome, and note on the span what went wrong."""
@@ -170,6 +190,8 @@ class AttemptRecord:
             attributes["tollway.upstream.request_id"] = request_id[:256]
         if self._first_token_s is not None:
             attributes["gen_ai.response.time_to_first_chunk"] = self._first_token_s
+        if self._cost_picousd is not None:
+            attributes["gen_ai.usage.cost"] = self._cost_picousd / PICOUSD
         if self.info is not None:
             attributes.update(answer_attributes(self.info))
             attributes.update(self._content.answered(self.body))

@@ -65,6 +65,8 @@ async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, r
                 opened = await hedged(plan, call, record, deadline, permit, after_s)
             return await _finish(opened, plan, deadline, relay)
     attempt = AttemptRecord(record, endpoint, call, permit, plan.reason)
+    if not endpoint.pricing.is_ready:
+        endpoint.pricing.begin()
     try:
         if relay is None:
             with deadline.expect(limit):
@@ -75,6 +77,8 @@ async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, r
             with deadline.expect(limit):
                 data, events = await open_stream(endpoint, call, attempt)
                 await relay.pass_on(data, events, attempt, deadline, endpoint.limits)
+        if not endpoint.pricing.is_ready:
+            await endpoint.pricing.prepare()
     except BaseException as error:
         attempt.end(error)
         raise
@@ -91,6 +95,7 @@ async def _finish(opened: Opened, plan: Plan, deadline: Deadline, relay: Relay |
         if events is not None and relay is not None:
             with deadline:
                 await relay.pass_on(data, events, attempt, deadline, attempt.endpoint.limits)
+        await attempt.endpoint.pricing.prepare()
     except BaseException as error:
         attempt.end(error)
         raise

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from opentelemetry.trace import Span
 
+from tollway.gateway.cost import Pricing
 from tollway.gateway.resilience.hedge import HedgePolicy
 from tollway.gateway.resilience.retry import RetryPolicy
 from tollway.gateway.resilience.shedding import Gate
@@ -76,6 +77,7 @@ class Endpoint:
     can_prefill: bool
     """Whether its model goes on with an answer that another one began."""
 
+    pricing: Pricing
     labels: Labels
     span_name: str
     attributes: dict[str, Any]

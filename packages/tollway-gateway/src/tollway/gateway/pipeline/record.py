@@ -63,6 +63,8 @@ class Record:
         "_scope",
         "caller",
         "context",
+        "cost_picousd",
+        "is_priced",
         "labels",
         "last_attempt",
         "recorder",
@@ -89,6 +91,9 @@ class Record:
         """The name of the caller's key."""
         self.status = 500
         self.usage: Usage | None = None
+        self.cost_picousd: int | None = None
+        self.is_priced = True
+        """Whether the cost is that of every answer which models gave."""
         self.last_attempt: Span | None = None
         self.waited_s = 0.0
         self.sent_status: int | None = None

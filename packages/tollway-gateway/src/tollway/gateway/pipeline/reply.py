@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from tollway.gateway.cost import usd_text
+
 from .errors import Failure, Shape
 from .exchange import Exchange
 
@@ -51,7 +53,10 @@ class Reply:
     async def whole(self, status: int, body: bytes) -> None:
         """Send a whole answer: in one call to our own server, in ASGI's two messages to another."""
         self.status = status
-        lines = b"content-type: application/json\r\n%b%b" % (self.header_lines, _timing_line(self._record))
+        record = self._record
+        lines = b"content-type: application/json\r\n%b%b" % (self.header_lines, _timing_line(record))
+        if record.cost_picousd is not None and record.is_priced and status == 200:
+            lines += b"x-tollway-cost: %b\r\n" % usd_text(record.cost_picousd).encode()
         if self.exchange is not None:
             await self.exchange.respond(status, lines, body)
             return

@@ -7,6 +7,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from tollway.gateway.config.values import AuthConfig, EndpointConfig, GatewayConfig, RouteConfig
+from tollway.gateway.cost import Catalogue, PriceList, Pricing, pricing_of
 from tollway.gateway.guard.calls import CallSlots
 from tollway.gateway.resilience.candidates import fallback_chain
 from tollway.gateway.resilience.hedge import hedge_policy
@@ -37,7 +38,7 @@ def providers_of(config: GatewayConfig, carried: CarriedState) -> dict[str, Prov
     One whose model is set as before stays: what it holds in memory is not loaded again. May take long.
     """
     return {
-        endpoint.name: carried.get(_provider_key(endpoint), partial(_provider, endpoint))
+        endpoint.name: carried.get(_provider_key(endpoint), partial(provider_of, endpoint))
         for endpoint in config.endpoints
     }
 
@@ -58,6 +59,7 @@ class Wiring:
         self._runtime = runtime
         self._client = client
         self._carried = carried
+        self._catalogue = Catalogue()
         self.slots: dict[str, CallSlots] = {}
         """The places for calls of `predict`, by endpoint."""
 
@@ -117,6 +119,7 @@ class Wiring:
             hedge=carried.get(("hedge", name, hedge), lambda: hedge_policy(hedge, runtime.clock_s)),
             stream_recovery=config.stream_recovery,
             can_prefill=provider.can_prefill if config.prefill is None else config.prefill,
+            pricing=pricing_for(config, provider, self._catalogue, runtime.now_s),
             labels=Labels(name, provider_name, config.model.name),
             span_name=span_name(config.endpoint_type, config.model.name),
             attributes=endpoint_attributes(
@@ -174,7 +177,18 @@ def authenticator_of(config: AuthConfig, runtime: Runtime) -> Authenticator:
     return Keyring(callers, runtime.now_s)
 
 
-def _provider(config: EndpointConfig) -> Provider:
+def pricing_for(
+    config: EndpointConfig, provider: Provider, catalogue: Catalogue, now_s: Callable[[], float]
+) -> Pricing:
+    """Return what prices an endpoint's answers: its own prices, else what its vendor lists."""
+    own = None if config.price is None else PriceList(config.price.prices)
+    names = (provider.telemetry_name, discovery.normalise(config.model.provider))
+    vendor = (names, getattr(provider, "url", None)) if provider.has_list_prices else None
+    return pricing_of(own, vendor, config.model.name, catalogue, now_s)
+
+
+def provider_of(config: EndpointConfig) -> Provider:
+    """Make the provider of an endpoint. Raises `PluginError`."""
     kind = discovery.load(config.model.provider)
     settings = with_defaults(kind.settings, config.model.config)
     return kind(Target(config.name, config.endpoint_type, config.model.name, settings))

@@ -53,7 +53,7 @@ class _Reader(Collector):
         for family in COUNTERS:
             counter = CounterMetricFamily(family.name, family.help, labels=family.labels)
             for values, numbers in _rows(totals, family):
-                counter.add_metric(values, numbers[0])
+                counter.add_metric(values, numbers[0] / family.per)
             yield counter
         for family in HISTOGRAMS:
             histogram = HistogramMetricFamily(family.name, family.help, labels=family.labels)

@@ -107,8 +107,8 @@ def answer_attributes(info: AnswerInfo) -> dict[str, Any]:
             attributes["gen_ai.usage.output_tokens"] = usage.output_tokens
         if usage.cache_read_input_tokens is not None:
             attributes["gen_ai.usage.cache_read.input_tokens"] = usage.cache_read_input_tokens
-        if usage.cache_write_input_tokens:
-            attributes["gen_ai.usage.cache_write.input_tokens"] = usage.cache_write_input_tokens
+        if usage.details is not None and usage.details.cache_write_input_tokens:
+            attributes["gen_ai.usage.cache_write.input_tokens"] = usage.details.cache_write_input_tokens
         if usage.reasoning_output_tokens is not None:
             attributes["gen_ai.usage.reasoning.output_tokens"] = usage.reasoning_output_tokens
     return attributes

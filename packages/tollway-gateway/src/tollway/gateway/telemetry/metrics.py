@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from tollway.gateway.cost import PICOUSD
 from tollway.gateway.resilience.breaker import Breaker, State
 from tollway.provider import Usage
 
@@ -68,6 +69,8 @@ class Family:
     help: str
     labels: tuple[str, ...]
     buckets: tuple[float, ...] = ()
+    per: int = 1
+    """Of a counter: how many of what a cell counts make one of what is shown."""
 
     @property
     def cells(self) -> int:
@@ -90,6 +93,10 @@ _OVERHEAD = Family(
 )
 _ERRORS = Family("gateway_errors", "Requests that failed, by stable code.", (*_WHO, "route", "code"))
 _TOKENS = Family("gateway_tokens", "Tokens as the models counted them.", (*_WHO, "type"))
+_COST = Family("gateway_cost_usd", "What the models' answers cost, in USD.", ("endpoint",), per=PICOUSD)
+_UNPRICED = Family(
+    "gateway_unpriced", "Answers whose cost is not known, by the reason.", ("endpoint", "reason")
+)
 _FIRST_TOKEN = Family(
     "gateway_first_token_seconds",
     "From the attempt's start to the first token of its stream.",
@@ -145,7 +152,7 @@ _RESENDS = Family(
 _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
 
 COUNTERS = (
-    *(_REQUESTS, _ERRORS, _TOKENS, _DENIALS, _PREDICT_REFUSALS, _RESENDS, _REPLACED),
+    *(_REQUESTS, _ERRORS, _TOKENS, _COST, _UNPRICED, _DENIALS, _PREDICT_REFUSALS, _RESENDS, _REPLACED),
     *(_RETRIES, _RETRIES_DENIED, _FALLBACKS, _HEDGES, _ATTEMPT_ERRORS, _SHED, _BREAKER_OPENED),
 )
 GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG, _BREAKER)
@@ -301,6 +308,14 @@ class Metrics:
             self._tokens[labels] = at
         self.cells[at[0]] += usage.input_tokens or 0
         self.cells[at[1]] += usage.output_tokens or 0
+
+    def spent(self, endpoint: str, picousd: int) -> None:
+        """Count what an answer costs; sums of picoUSD, which are whole numbers, are exact."""
+        self.cells[self._at(_COST, endpoint)] += picousd
+
+    def unpriced(self, endpoint: str, reason: str) -> None:
+        """Count an answer whose cost is not known."""
+        self._add(_UNPRICED, endpoint, reason)
 
     def lagged(self, lag_s: float) -> None:
         """Note how late the event loop was; what was worse is forgotten by and by, for who scrapes seldom."""

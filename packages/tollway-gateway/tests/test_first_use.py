@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tollway.gateway.control.first_use import FirstUse
+from tollway.gateway.first_use import FirstUse
 
 WAIT_S = 20
 

@@ -20,12 +20,16 @@ class FirstUse(Generic[T]):
         self._make = make
         self._making: asyncio.Future[T] | None = None
 
-    async def get(self) -> T:
-        """Return the value. Raises what `make` raises."""
+    def begin(self) -> asyncio.Future[T]:
+        """Begin to make the value, unless that was begun already; return what will have it."""
         if self._making is None or (self._making.done() and self._making.exception() is not None):
             self._making = asyncio.ensure_future(asyncio.to_thread(_kept, self._make))
+        return self._making
+
+    async def get(self) -> T:
+        """Return the value. Raises what `make` raises."""
         # Shielded: a caller that hangs up must not take the value from the others.
-        return await asyncio.shield(self._making)
+        return await asyncio.shield(self.begin())
 
 
 def _kept(make: Callable[[], T]) -> T:
