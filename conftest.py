@@ -34,8 +34,10 @@ def _refuse_stale() -> None:
     """Raise where a compiled module is older than its source: it would hide the newer one."""
     for compiled in PACKAGES.glob("*/src/**/*.so"):
         stem = compiled.name.partition(".")[0]
-        sources = [compiled.with_name(f"{stem}{suffix}") for suffix in (".py", ".pxd", ".pyx")]
+        sources = [compiled.with_name(f"{stem}{suffix}") for suffix in (".pyx", ".pxd", ".py")]
         sources += compiled.parent.glob(f"{stem}_*.pxi")
+        if sources[0].exists():
+            del sources[2]  # Cython does not read it
         newest = max((path.stat().st_mtime for path in sources if path.exists()), default=0.0)
         if compiled.stat().st_mtime < newest:
             raise pytest.UsageError(f"{compiled.name} is older than its source: run `make build`")

@@ -25,7 +25,7 @@ SOURCES = [
     types.with_suffix(".py")
     for root in map(Path, tollway.__path__)
     for types in root.rglob("*.pxd")
-    if types.with_suffix(".py").exists()
+    if types.with_suffix(".py").exists() and not types.with_suffix(".pyx").exists()
 ]
 
 

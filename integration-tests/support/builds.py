@@ -7,6 +7,7 @@ import runpy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -46,6 +47,17 @@ def using(build: str) -> Iterator[None]:
         sys.meta_path[:] = finders
         _interpreted.update(_take_modules())
         sys.modules.update(here)
+
+
+def source_of(module: ModuleType) -> ModuleType:
+    """Return the Python source of a module, run beside the build that is imported, and on its objects."""
+    path = Path(str(module.__file__))
+    found = spec_from_file_location(module.__name__, path.with_name(f"{path.name.partition('.')[0]}.py"))
+    assert found is not None
+    assert found.loader is not None
+    source = module_from_spec(found)
+    found.loader.exec_module(source)
+    return source
 
 
 def _take_modules() -> dict[str, ModuleType]:

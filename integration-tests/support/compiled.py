@@ -58,10 +58,7 @@ def callables(class_: type) -> dict[str, Any]:
 
 def twin_of(class_: type) -> type | None:
     """Return the class of the Python source, for use with that build; None for what is written in Cython."""
-    try:
-        found: type = getattr(import_module(class_.__module__), class_.__name__)
-    except ModuleNotFoundError:
-        return None
+    found: type | None = getattr(import_module(class_.__module__), class_.__name__, None)
     return found
 
 

@@ -41,17 +41,19 @@ def tracer() -> Any:
     return tracer
 
 
+_FAST_PATH = "tollway.tracing.store._fast_path"
+
+
 def batch() -> Any:
     """Return a batch of traces for files."""
-    native = import_module("tollway.tracing._native")
-    return native.Batch(b"/", 1_000, *[lambda *arguments: None] * 4)
+    fast_path = import_module(_FAST_PATH)
+    return fast_path.Batch(b"/", 1_000, *[lambda *arguments: None] * 4)
 
 
-def writer() -> Any:
-    """Return a writer that has no traces to write."""
-    native = import_module("tollway.tracing._native")
+def fast_path() -> Any:
+    """Return a fast path to the files of a store."""
     named = dict.fromkeys(["head_of", "service_of", "second_of", "repeated"], lambda *arguments: None)
-    return native.Writer(b"/", 1_000, 0o600, **named)
+    return import_module(_FAST_PATH).FastPath(b"/", 1_000, 0o600, **named)
 
 
 def metered_trace() -> Any:
@@ -71,8 +73,8 @@ _MAKERS: dict[str, Callable[[], Any]] = {
     f"{_ENGINE}.local_trace_core.MeteredTrace": metered_trace,
     f"{_ENGINE}.span_core.SpanCore": span,
     f"{_ENGINE}.tracer_core.TracerCore": tracer,
-    "tollway.tracing._native.Batch": batch,
-    "tollway.tracing._native.Writer": writer,
+    f"{_FAST_PATH}.Batch": batch,
+    f"{_FAST_PATH}.FastPath": fast_path,
 }
 
 SAMPLES: dict[str, Callable[[], Any]] = {

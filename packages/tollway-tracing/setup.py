@@ -1,7 +1,8 @@
 """What `pyproject.toml` cannot say: which modules are compiled, where there is a C compiler.
 
 A module is compiled when a `.pxd` with its name lies beside it. Cython reads the Python with the types of the
-`.pxd`, and the extension module is imported in place of the Python beside it. A `.pyx` is compiled as well.
+`.pxd`, and the extension module is imported in place of the Python beside it. A `.pyx` is compiled as well,
+and goes before a `.py` with its name.
 Without a compiler the build succeeds all the same, and the Python runs.
 
 TOLLWAY_NO_EXTENSIONS=1 compiles nothing: for the wheel that runs anywhere.
@@ -23,11 +24,11 @@ SOURCE = Path("src")
 
 def in_place() -> list[Extension]:
     """Return the modules that have types beside them, and those that are written in Cython."""
-    typed = [path.with_suffix(".py") for path in SOURCE.rglob("*.pxd")]
-    sources = [*filter(Path.exists, typed), *SOURCE.rglob("*.pyx")]
+    sources = {path.with_suffix(""): path.with_suffix(".py") for path in SOURCE.rglob("*.pxd")}
+    sources |= {path.with_suffix(""): path for path in SOURCE.rglob("*.pyx")}
     return [
         Extension(".".join(path.relative_to(SOURCE).with_suffix("").parts), [str(path)])
-        for path in sorted(sources)
+        for path in sorted(filter(Path.exists, sources.values()))
     ]
 
 

@@ -22,6 +22,8 @@ from tollway.tracing.engine.engine_core import Engine
 from tollway.tracing.engine.local_trace_core import LocalTrace
 from tollway.tracing.engine.span_core import SpanCore
 from tollway.tracing.engine.tracer_core import TracerCore
+from tollway.tracing.otlp import _own
+from tollway.tracing.store import _fast_path
 
 INTERPRETED = Path(__file__).parents[4] / "interpreted"
 
@@ -41,8 +43,8 @@ def tracer(captured):
 def test_where_there_is_a_compiler_the_core_is_compiled_unless_the_source_is_asked_for():
     wanted = not os.environ.get("TOLLWAY_NO_EXTENSIONS")
     assert wanted == IS_COMPILED
-    modules = {type_.__module__ for type_ in (Engine, LocalTrace, SpanCore, TracerCore)}
-    assert {wanted} == {sys.modules[name].__file__.endswith(".so") for name in modules}
+    cores = {sys.modules[type_.__module__] for type_ in (Engine, LocalTrace, SpanCore, TracerCore)}
+    assert {wanted} == {module.__file__.endswith(".so") for module in (*cores, _own, _fast_path)}
 
 
 def test_the_source_runs_where_compiled_modules_lie_beside_it():

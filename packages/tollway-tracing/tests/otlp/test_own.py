@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import SpanLimits
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
 
-from tollway.tracing import _native, testing
+from support.builds import source_of
+from tollway.tracing import testing
+from tollway.tracing.otlp import _own
 from tollway.tracing.otlp._encode import encode_span, span_object, to_json
-from tollway.tracing.otlp._own import _pieces, own_span_json
 
 VALUES = st.one_of(
     st.text(),
@@ -29,10 +30,10 @@ STATUSES = st.sampled_from([("UNSET", None), ("OK", None), ("ERROR", None), ("ER
 EVENTS = st.lists(st.tuples(st.text(max_size=8), ATTRIBUTES), max_size=3)
 
 
-@pytest.fixture(params=[own_span_json, _native.span_json], ids=["python", "compiled"])
+@pytest.fixture(params=[_own, source_of(_own)], ids=["build", "source"])
 def short_json(request):
     """The short way, in both its forms."""
-    return request.param
+    return request.param.own_span_json
 
 
 def ended_span(name="s", attributes=(), events=(), status=("UNSET", None), *, kind=SpanKind.INTERNAL, **rest):
@@ -112,9 +113,10 @@ def test_links_go_the_long_way(short_json):
 
 def test_remembered_pieces_are_bounded():
     """Unique values do not fill memory."""
+    python = source_of(_own)
     for n in range(9_000):
-        own_span_json(ended_span_with(f"value {n}"))
-    assert len(_pieces) <= 8_192
+        python.own_span_json(ended_span_with(f"value {n}"))
+    assert 0 < len(python._pieces) <= 8_192
 
 
 _provider = testing.TracerProvider(shutdown_on_exit=False, timer=False)

@@ -156,10 +156,11 @@ class LocalTrace:
         root = self.root
         assert root is not None
         slow = self._is_slow(root)
+        recent = engine.kept_from_elsewhere
         if self.picked or self.failed or slow:
             why = "ratio" if self.picked else "error" if self.failed else "slow"
             self.keep(why, slow or self.failed)
-        elif engine.kept_from_elsewhere and self.trace_id in engine.kept_from_elsewhere:
+        elif recent and self.trace_id in recent:
             self.keep("parent", True)
         else:
             self.drop("unpicked")

@@ -6,7 +6,7 @@ own piece of bytes, so that a bad value harms one span, and a long trace can be 
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -15,15 +15,12 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
-from tollway.tracing._choice import native
 from tollway.tracing.engine import Span
 from tollway.tracing.engine.tracer_core import TracerCore
 
 from ._own import own_span_json
 
 T = TypeVar("T")
-
-_short_json: Callable[[Span], bytes | None] = own_span_json if native is None else native.span_json
 
 KINDS: dict[SpanKind, int] = {kind: kind.value + 1 for kind in SpanKind}
 """OTLP counts from 1 (INTERNAL): 0 means unspecified."""
@@ -184,7 +181,7 @@ def span_object(span: ReadableSpan) -> dict[str, Any]:
 def encode_span(span: ReadableSpan) -> bytes | None:
     """Return one span as OTLP JSON; None for what is no span at all (no context). Never raises."""
     try:
-        if type(span) is Span and (text := _short_json(span)) is not None:
+        if type(span) is Span and (text := own_span_json(span)) is not None:
             return text
         return to_json(span_object(span))
     except Exception:  # a foreign span may raise anything from its properties

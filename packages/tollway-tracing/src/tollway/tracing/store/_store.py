@@ -10,10 +10,10 @@ from typing import Any, Protocol, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from tollway.tracing._choice import native
 from tollway.tracing.otlp import Encoder
 
 from ._content import ContentQuery
+from ._fast_path import FastPath
 from ._files import FILE_MODE, whole_lines
 from ._growth import Growing
 from ._index import Entry, Row, Rows, append_to, grouped
@@ -89,24 +89,18 @@ class FileStore:
         self._now_ns = now_ns
         self._encoder = Encoder()
         self._growing = Growing(self.layout.files)
-        self._native = self._compiled_writer()
-
-    def __repr__(self) -> str:
-        return f"FileStore({str(self.layout.root)!r})"
-
-    def _compiled_writer(self) -> Any:
-        """Return what writes usual traces, where it was compiled and the system can do what it takes."""
-        if native is None or not native.CAN_WRITE:
-            return None
-        return native.Writer(
+        self._fast_path = FastPath(
             os.fsencode(self.layout.root),
-            self._max_line_bytes,
+            max_line_bytes,
             self.layout.files.mode,
             head_of=self._encoder.head_of,
             service_of=lambda tracer: service_of(tracer.resource),
             second_of=second_of,
             repeated=repeated,
         )
+
+    def __repr__(self) -> str:
+        return f"FileStore({str(self.layout.root)!r})"
 
     # --- writing: one thread of a process at a time ---
 
@@ -120,14 +114,12 @@ class FileStore:
         self.write_index(entries)
 
     def write_usual(self, groups: Iterable[Sequence[ReadableSpan]]) -> tuple[int, Rows]:
-        """Write the first groups by the compiled way, as far as it goes; return how many, and their rows.
+        """Write the first groups by the fast path, as far as it goes; return how many, and their rows.
 
         What it stops at is for `write_trace`: a trace that is not usual, one that is there already, or what
         the disk refuses. Raises nothing.
         """
-        if self._native is None:
-            return 0, Rows({})
-        count, by_place = self._native.write(groups, self._now_ns())
+        count, by_place = self._fast_path.write(groups, self._now_ns())
         return count, Rows(by_place)
 
     def write_trace(self, spans: Sequence[ReadableSpan]) -> Entry | None:

@@ -1,4 +1,4 @@
-"""The compiled way from spans to files does what the Python does, or leaves it to the Python."""
+"""The fast path from traces to files does what the Python does, or leaves it to the Python."""
 
 import os
 import resource
@@ -10,191 +10,38 @@ import tracemalloc
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits
-from opentelemetry.trace import (
-    Link,
-    NonRecordingSpan,
-    SpanContext,
-    SpanKind,
-    Status,
-    StatusCode,
-    TraceFlags,
-    TraceState,
-    set_span_in_context,
-)
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
 
 import tollway.tracing.store
-from tollway.tracing import _choice, _native, testing
-from tollway.tracing._extensions import WANTED
-from tollway.tracing.engine import TracerProvider
+from support.builds import source_of
+from support.made_traces import DAY, NOON_NS, PARENTS, SPANS, START_NS, made, plain, usual
+from tollway.tracing.engine import IS_COMPILED
 from tollway.tracing.otlp._own import own_span_json
-from tollway.tracing.store import FileStore, FileStoreProcessor, verify
+from tollway.tracing.store import FileStore, FileStoreProcessor, _fast_path, verify
 from tollway.tracing.store._summary import day_of, repeated, second_of
+
+pytestmark = pytest.mark.skipif(not IS_COMPILED, reason="nothing is compiled")
 
 SOURCE = Path(tollway.tracing.store.__file__).parents[3]
 NEVER_S = 3600.0
-
-TEXTS = st.text(st.characters(), max_size=40)  # control characters and lone surrogates too
-VALUES = st.one_of(
-    TEXTS,
-    st.sampled_from(["x" * 70, "é" * 300, '"\\/\b\f\n\r\t\x00\x1f\x7f\u2028😀']),
-    st.integers(),
-    st.sampled_from([0, -1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1]),
-    st.floats(),
-    st.booleans(),
-    st.none(),
-    st.binary(max_size=4),
-    st.lists(TEXTS, max_size=3),
-    st.lists(st.integers(), max_size=2),
-)
-ATTRIBUTES = st.dictionaries(TEXTS, VALUES, max_size=6)
-PARENTS = st.one_of(
-    st.none(),
-    st.builds(
-        SpanContext,
-        st.integers(1, 2**128 - 1),
-        st.integers(1, 2**64 - 1),
-        st.booleans(),
-        st.sampled_from([TraceFlags(1), TraceFlags(3)]),
-        st.sampled_from([TraceState(), TraceState([("a", "b"), ("ot", "th:0")])]),
-    ),
-)
-SPANS = st.fixed_dictionaries(
-    {
-        "name": TEXTS,
-        "kind": st.sampled_from(SpanKind),
-        "attributes": ATTRIBUTES,
-        "events": st.lists(st.tuples(TEXTS, ATTRIBUTES, st.integers(0, 2**70)), max_size=2),
-        "status": st.sampled_from([(StatusCode.UNSET,), (StatusCode.OK,), (StatusCode.ERROR, 'so\n"\ud800')]),
-        "lasts_ns": st.integers(0, 2**40),
-    }
-)
-START_NS = st.one_of(
-    st.sampled_from([0, 1_795_564_799_999_999_999, 1_795_564_800_000_000_000]), st.integers(0, 2**60)
-)
-
-_provider = TracerProvider(shutdown_on_exit=False, timer=False, resource=Resource({"service.name": "shop"}))
-_recorder = testing.Recorder()
-_provider.add_span_processor(_recorder)
-
-
-def made(parent, start_ns, first, *others, scopes=("t",)):
-    """Return the spans of a trace as they are passed on: children first, then their root."""
-    context = None if parent is None else set_span_in_context(NonRecordingSpan(parent))
-    root = started(scopes[0], first, start_ns, context)
-    for index, facts in enumerate(others, 1):
-        child = started(scopes[index % len(scopes)], facts, start_ns + index, set_span_in_context(root))
-        child.end(start_ns + index + facts["lasts_ns"])
-    root.end(start_ns + first["lasts_ns"])
-    spans, _recorder.spans = _recorder.spans, []
-    return spans
-
-
-def started(scope, facts, start_ns, context):
-    span = _provider.get_tracer(scope).start_span(
-        facts["name"],
-        context,
-        facts.get("kind", SpanKind.INTERNAL),
-        facts["attributes"],
-        facts.get("links", ()),
-        start_time=start_ns,
-    )
-    for name, attributes, time_ns in facts.get("events", ()):
-        span.add_event(name, attributes, time_ns)
-    span.set_status(Status(*facts.get("status", (StatusCode.UNSET,))))
-    return span
-
-
-def plain(name="s", **facts):
-    return {"name": name, "attributes": {"a": "b", "n": 1}, "lasts_ns": 5_000_000, **facts}
-
-
-NOON_NS = 1_795_521_600_000_000_000
-DAY = "2026-11-24"
-
-
-def usual(name="s", **facts):
-    """Return a trace of two spans such as most are."""
-    return made(None, NOON_NS, plain(name, **facts), plain("child"))
 
 
 def store_at(path, way, **options):
     """Return a store that writes in one of the two ways."""
     store = FileStore(path, now_ns=lambda: 1_795_521_601_234_567_890, **options)
     if way == "python":
-        store._native = None
-    else:
-        store._native = store._native or _compiled(store)
+        none = source_of(_fast_path).FastPath
+        store._fast_path = none.__new__(none)
     return store
-
-
-def _compiled(store):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tollway.tracing.store._store.native", _native)
-        return store._compiled_writer()
 
 
 def contents(path):
     return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
-
-
-def test_the_choice_is_the_compiled_way_where_it_is_wanted():
-    """It is built here, and one variable turns it off."""
-    assert WANTED == (_choice.native is not None)
-    told = "from tollway.tracing import _choice; print(_choice.native)"
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "TOLLWAY_NO_EXTENSIONS": "1"}
-    assert "None\n" == subprocess.check_output([sys.executable, "-c", told], env=environment, text=True)
-
-
-@given(parent=PARENTS, start_ns=START_NS, facts=SPANS)
-@settings(max_examples=300)
-def test_a_span_is_the_same_bytes(parent, start_ns, facts):
-    """Byte by byte, and None for the same spans."""
-    for span in made(parent, start_ns, facts, facts):
-        assert own_span_json(span) == _native.span_json(span)
-
-
-@given(value=st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**63), 2**63 - 1)))
-@settings(max_examples=500)
-def test_a_number_is_the_same_bytes(value):
-    """Every number that has a word in OTLP is written as Python writes it."""
-    (span,) = made(None, 0, plain(attributes={"n": value}))
-    assert f"{value!r}".encode() in _native.span_json(span)
-    assert own_span_json(span) == _native.span_json(span)
-
-
-@pytest.mark.parametrize("text", [chr(code) for code in range(0x80)], ids=ascii)
-def test_a_character_is_the_same_bytes(text):
-    """What JSON escapes is escaped alike, wherever it stands in a text."""
-    for placed in (text, f"{text}x", f"x{text}", f"{text}{text}", f"x{text}é{text}x"):
-        (span,) = made(None, 0, plain(placed, attributes={placed: placed}))
-        assert own_span_json(span) == _native.span_json(span)
-
-
-def test_counts_of_what_was_dropped_are_the_same_bytes():
-    """Limits leave their counts in both ways."""
-    (span,) = made(None, 0, plain())
-    span.count_dropped(attributes=3, events=1)
-    assert b'"droppedAttributesCount":3' in _native.span_json(span)
-    assert own_span_json(span) == _native.span_json(span)
-
-
-def test_a_limit_on_events_is_kept_alike():
-    """Events with more attributes than allowed are for the long way."""
-    limits = SpanLimits(max_event_attributes=2)
-    with testing.capture(set_global=False, span_limits=limits) as captured:
-        for count in (2, 3):
-            with captured.provider.get_tracer("t").start_as_current_span("s") as span:
-                span.add_event("e", {str(n): n for n in range(count)})
-    few, many = captured.spans
-    assert own_span_json(few) == _native.span_json(few) is not None
-    assert own_span_json(many) is None is _native.span_json(many)
 
 
 TRACES = st.lists(
@@ -311,7 +158,7 @@ class TestUsual:
 
     def test_files_are_named_where_descriptors_may_not_be(self, store):
         """Few kernels link a descriptor for everybody; then /proc names it, as it does for the Python."""
-        writer = _native.Writer(
+        writer = _fast_path.FastPath(
             os.fsencode(store.layout.root),
             1_000_000,
             0o600,
@@ -388,11 +235,6 @@ class TestLeftToPython:
         assert (0, {}) == (store.write_usual([usual()])[0], store.write_usual([usual()])[1].by_place)
         assert [] == list(tmp_path.iterdir())
 
-    def test_a_system_without_such_files(self, tmp_path, monkeypatch):
-        """Where files cannot be without a name, the Python makes them."""
-        monkeypatch.setattr("tollway.tracing.store._store.native", SimpleNamespace(CAN_WRITE=False))
-        assert 0 == FileStore(tmp_path).write_usual([usual()])[0]
-
     def test_a_path_that_ends_in_its_middle(self):
         """A path with a zero is none, and no other path either."""
         assert 0 == store_at("a\0b", "compiled").write_usual([usual()])[0]
@@ -454,12 +296,11 @@ def test_two_threads_may_write_at_once(store):
 
 KILLED = """
 import sys
-from tollway.tracing import testing
-from tollway.tracing.engine import TracerProvider
+from tollway.tracing.engine import IS_COMPILED, TracerProvider
 from tollway.tracing.store import FileStore, FileStoreProcessor
 
 processor = FileStoreProcessor(FileStore({path!r}), interval_s=0.001)
-assert processor.store._native is not None
+assert IS_COMPILED
 provider = TracerProvider(shutdown_on_exit=False, timer=False)
 provider.add_span_processor(processor)
 tracer = provider.get_tracer("t")
@@ -477,7 +318,7 @@ while True:
 def test_what_was_acknowledged_survives_a_kill(tmp_path_factory, acknowledged, spin):
     """SIGKILL at a random moment: what was flushed is whole, and nothing else is torn."""
     path = tmp_path_factory.mktemp("killed")
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "TOLLWAY_NO_EXTENSIONS": ""}
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     child = subprocess.Popen(
         [sys.executable, "-c", KILLED.format(path=str(path))],
         stdout=subprocess.PIPE,
@@ -509,8 +350,8 @@ def test_nothing_is_leaked(store):
     def work(times):
         for _ in range(times):
             for span in group + odd:
-                _native.span_json(span)
-            store._native.write([group, odd], 1)
+                own_span_json(span)
+            store._fast_path.write([group, odd], 1)
 
     work(100)
     tracemalloc.start()

@@ -1,4 +1,4 @@
-# Files that are there whole or not at all: `store/_files.py`, compiled.
+# Files that are there whole or not at all: `_files.py`, compiled.
 
 
 cdef int write_files(const File *files, int count, const char *data, int mode, bint by_proc) noexcept nogil:
@@ -35,7 +35,7 @@ cdef int open_again(int folder, const char *path, int flags, int mode) noexcept 
 cdef bint write_file(
     int folder, const File *place, const char *data, int mode, bint *by_proc
 ) noexcept nogil:
-    """Make a file, whole, as `store/_files.py` does; False where that is refused, or there is one."""
+    """Make a file, whole, as `_files.py` does; False where that is refused, or there is one."""
     cdef int file = open_again(folder, b".", UNNAMED, mode)
     cdef bint made
     if file < 0:

@@ -1,13 +1,8 @@
 # Bytes that grow, and JSON's words and numbers in them.
 
 
-@cython.final
 cdef class Buffer:
     """Bytes that grow."""
-
-    cdef char *data
-    cdef Py_ssize_t size
-    cdef Py_ssize_t room
 
     def __dealloc__(self):
         PyMem_Free(self.data)
@@ -36,26 +31,7 @@ cdef class Buffer:
         return 0
 
 
-cdef inline int put(Buffer out, const char *text, Py_ssize_t size) except -1:
-    if size > out.room - out.size:
-        out.grow(size)
-    memcpy(out.data + out.size, text, size)
-    out.size += size
-    return 0
-
-
-cdef inline int put_plain(Buffer out, const char *text) except -1:
-    """Add what ends with a zero: a piece of JSON that stands in this file."""
-    return put(out, text, strlen(text))
-
-
-cdef inline int put_bytes(Buffer out, bytes text) except -1:
-    if text is None:
-        raise TypeError("not bytes")
-    return put(out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
-
-
-cdef inline int put_hex(Buffer out, unsigned long long value) except -1:
+cdef int put_hex(Buffer out, unsigned long long value) except -1:
     """Add sixteen digits."""
     cdef int digit
     cdef char *place
@@ -68,7 +44,7 @@ cdef inline int put_hex(Buffer out, unsigned long long value) except -1:
     return 0
 
 
-cdef inline int put_decimal(Buffer out, long long value) except -1:
+cdef int put_decimal(Buffer out, long long value) except -1:
     cdef char[20] digits
     cdef int first = 20
     cdef unsigned long long rest = <unsigned long long> value

@@ -1,18 +1,21 @@
 # cython: language_level=3, auto_pickle=False
 """The usual trace, compiled: from the spans of our own engine to their file's bytes, and the file itself.
 
-What is written here is byte by byte what `otlp/_own.py`, `store/_lines.py` and `store/_index.py` write. They
-are the reference, and do whatever is not usual: odd values, limits, links, several tracers, late spans, a disk
-that refuses. Tests hold both ways against each other. Nothing is made in between: text goes from a span's slots
-into one buffer, and the buffer into files, while other threads have the interpreter.
+It stands in place of `_fast_path.py`, which writes no trace. What is written here is byte by byte what
+`_lines.py` and `_index.py` write. They are the reference, and do whatever is not usual: odd values, limits,
+links, several tracers, late spans, a disk that refuses. Tests hold both ways against each other. Nothing is
+made in between: text goes from a span's slots into one buffer, and the buffer into files, while other threads
+have the interpreter.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport EEXIST, EINTR, errno
-from libc.math cimport isfinite
-from libc.string cimport memcpy, strlen
+from libc.string cimport memcpy
+
+from tollway.tracing.otlp._own cimport (
+    Buffer, Pen, put, put_bytes, put_decimal, put_double, put_hex, put_nanoseconds, put_plain
+)
 
 from opentelemetry.trace import SpanContext as _SpanContext, StatusCode as _StatusCode
 
@@ -49,13 +52,9 @@ cdef extern from *:
         if (fstat(file, &known) < 0) return 0;
         return (int) (known.st_mode & 0777) == mode || fchmod(file, (mode_t) mode) == 0;
     }
-
-    /* Here and not in Cython: constants that the compiler sees through. */
-    static const char TOLLWAY_HEX[] = "0123456789abcdef";
     """
     const int UNNAMED "TOLLWAY_UNNAMED"
     const int FOLDER "TOLLWAY_FOLDER"
-    const char *HEX "TOLLWAY_HEX"
     const int AT_FDCWD
     const int AT_SYMLINK_FOLLOW
     const int BY_DESCRIPTOR "TOLLWAY_BY_DESCRIPTOR"
@@ -65,16 +64,6 @@ cdef extern from *:
     int close(int file) nogil
     bint set_mode "tollway_set_mode"(int file, int mode) noexcept nogil
 
-cdef extern from "Python.h":
-    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
-    char *PyOS_double_to_string(double value, char format, int precision, int flags, int *kind) except NULL
-    const int Py_DTSF_ADD_DOT_0
-    long long PyLong_AsLongLongAndOverflow(object value, int *overflow) except? -1
-    const Py_ssize_t PY_SSIZE_T_MAX
-
-CAN_WRITE = UNNAMED != 0
-"""Whether this system makes files without a name; `Writer` is for those."""
-
 cdef object Span = _Span
 cdef object SpanContext = _SpanContext
 cdef object ERROR = _StatusCode.ERROR
@@ -82,15 +71,12 @@ cdef object UNSET = _UNSET
 cdef object KEPT_BECAUSE = _KEPT_BECAUSE
 
 cdef enum:
-    PLAIN_SPAN = 0x100
-    REMOTE_PARENT = 0x200
     FAR = 2  # neither a root nor a local root
     NS_PER_S = 1_000_000_000
 
 cdef enum:
     MAX_TRACES = 64  # of a batch
     MAX_BATCH_BYTES = 262_144  # beyond which no trace is added
-    MAX_KEPT_BYTES = 1_048_576  # of a buffer that is empty
     NAME_BYTES = 38  # 32 digits, `.json` and a zero
     PROC_BYTES = 32  # `/proc/self/fd/`, ten digits and a zero are 25
     TRACE_ID_AT = 12  # in a line
@@ -103,9 +89,7 @@ class _OddError(Exception):
     """Something that this way does not write."""
 
 
-include "_native_bytes.pxi"
-include "_native_spans.pxi"
-include "_native_traces.pxi"
-include "_native_files.pxi"
+include "_fast_path_traces.pxi"
+include "_fast_path_files.pxi"
 
-accept_proxies(Buffer, Pen, Batch, Writer)
+accept_proxies(Batch, FastPath)
