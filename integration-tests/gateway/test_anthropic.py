@@ -317,6 +317,43 @@ def test_everything_that_can_be_asked_is_of_the_apis_types(gateway: Gateway, stu
     assert body["tool_choice"]["disable_parallel_tool_use"] is True
 
 
+def test_json_is_what_a_client_gets_who_asks_for_any_object(gateway: Gateway, stub: Any):
+    """The API enforces no object of any keys; the input of a tool is one, and the client sees text."""
+
+    def by_tool(body: dict[str, Any]) -> Reply:
+        return Reply([tool_use("toolu_1", body["tool_choice"]["name"], toll="1.50")], stop_reason="tool_use")
+
+    stub(by_tool)
+    asking: dict[str, Any] = {
+        "model": "claude",
+        "messages": MESSAGES,
+        "response_format": {"type": "json_object"},
+    }
+    (whole,) = gateway.openai().chat.completions.create(**asking).choices
+    with gateway.openai().chat.completions.stream(**asking) as stream:
+        (streamed,) = stream.get_final_completion().choices
+
+    for choice in (whole, streamed):
+        assert ({"toll": "1.50"}, "stop") == (json.loads(choice.message.content or ""), choice.finish_reason)
+        assert not choice.message.tool_calls
+
+
+def test_a_schema_with_limits_is_taken(gateway: Gateway, stub: Any):
+    """As pydantic writes it; the API refuses open objects and limits."""
+    asked = stub(hello)
+    toll = {
+        "type": "object",
+        "properties": {"usd": {"type": "number", "minimum": 0, "description": "The toll."}},
+    }
+    schema = {"type": "object", "properties": {"tolls": {"type": "array", "items": toll, "maxItems": 3}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "tolls", "schema": schema}}
+
+    assert 200 == gateway.chat("claude", response_format=wanted, stop=["\n", "END"]).status_code
+    body = asked.next_request()
+    assert ["END"] == body["stop_sequences"]
+    assert '{"minimum": 0}' in json.dumps(body["output_config"]).replace("\\", "")
+
+
 def test_the_newest_version_of_the_api_can_be_spoken(gateway: Gateway, stub: Any):
     """It refuses sampling, and is not sent any."""
     asked = stub(hello)

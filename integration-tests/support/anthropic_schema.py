@@ -11,6 +11,7 @@ import functools
 import hashlib
 import operator
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict, Union, get_args, get_origin
 
 import typing_extensions
@@ -193,4 +194,31 @@ def _thinking(body: dict[str, Any]) -> None:
         _refuse(forged, "messages: invalid signature in thinking block")
 
 
-_RULES = (_conversation, _texts, _tool_results, _tools, _thinking)
+def _stops(body: dict[str, Any]) -> None:
+    blank = [stop for stop in body.get("stop_sequences", []) if not stop.strip()]
+    _refuse(bool(blank), "stop_sequences: each stop sequence must contain non-whitespace")
+
+
+_UNSUPPORTED = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength"} | {
+    *("maxLength", "maxItems", "minProperties", "maxProperties", "uniqueItems", "oneOf")
+}
+
+
+def _structured(body: dict[str, Any]) -> None:
+    """https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations."""
+    wanted = body.get("output_config", {}).get("format") or {}
+    schemas = [tool["input_schema"] for tool in body.get("tools", []) if tool.get("strict")]
+    for node in [node for schema in [*schemas, wanted.get("schema")] for node in _objects(schema)]:
+        opened = node.get("type") == "object" and node.get("additionalProperties") is not False
+        _refuse(opened, "schema: for 'object' type, 'additionalProperties' must be explicitly set to false")
+        _refuse(bool(_UNSUPPORTED & set(node)), f"schema: {_UNSUPPORTED & set(node)} are not supported")
+
+
+def _objects(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _objects(inner)
+
+
+_RULES = (_conversation, _texts, _tool_results, _tools, _thinking, _stops, _structured)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollway.provider import Call, PayloadError, Target, Task, with_defaults
+from tollway.providers._anthropic_schema import closed
 from tollway.providers.anthropic import AnthropicProvider
 
 HI = {"role": "user", "content": "hi"}
@@ -111,6 +112,8 @@ def test_the_newest_version_of_the_api_takes_no_sampling() -> None:
 def test_the_user_is_named() -> None:
     assert {"metadata": {"user_id": "u"}} == asked(user="u")
     assert {"metadata": {"user_id": "u"}} == asked(safety_identifier="u")
+    assert {"metadata": {"user_id": "u"}} == asked(metadata={"user_id": "u", "team": "t"})
+    assert {} == asked(metadata={"team": "t"})
 
 
 @pytest.mark.parametrize(
@@ -125,18 +128,68 @@ def test_no_reasoning_is_no_thinking() -> None:
     assert {"thinking": {"type": "disabled"}} == asked(reasoning_effort="none")
 
 
+def by_schema(schema: dict[str, Any], **payload: Any) -> Any:
+    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
+    return asked(response_format=wanted, **payload)
+
+
 def test_structured_output_keeps_its_schema() -> None:
     schema = {
         "type": "object",
         "properties": {"a": {"$ref": "#/$defs/a"}},
         "$defs": {"a": {"type": "string"}},
+        "additionalProperties": False,
     }
-    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
 
-    assert {"output_config": {"format": {"type": "json_schema", "schema": schema}}} == asked(
-        response_format=wanted
-    )
+    assert {"output_config": {"format": {"type": "json_schema", "schema": schema}}} == by_schema(schema)
     assert {} == asked(response_format={"type": "text"})
+
+
+OPEN = {
+    "type": "object",
+    "properties": {"counts": {"type": "object", "additionalProperties": {"type": "integer"}}},
+}
+
+
+@pytest.mark.parametrize("wanted", [{"type": "json_object"}, None], ids=["json_object", "open schema"])
+def test_json_without_a_closed_schema_is_the_input_of_a_tool(wanted: Any) -> None:
+    """The API enforces closed objects alone; a tool's input may be any object."""
+    said = by_schema(OPEN) if wanted is None else asked(response_format=wanted)
+
+    (tool,) = said["tools"]
+    assert {"type": "tool", "name": tool["name"], "disable_parallel_tool_use": True} == said["tool_choice"]
+    assert (OPEN if wanted is None else {"type": "object"}) == tool["input_schema"]
+    assert {"tools", "tool_choice"} == set(said)
+
+
+@pytest.mark.parametrize("more", ["tools", "thinking"])
+def test_beside_tools_or_thinking_json_is_asked_for_in_words(more: str) -> None:
+    """A tool of ours would keep the model from the caller's, and the API refuses it beside thinking."""
+    added = {
+        "tools": {"tools": [tool()]},
+        "thinking": {"thinking": {"type": "enabled", "budget_tokens": 1024}},
+    }
+
+    plain = asked(response_format={"type": "json_object"}, **added[more])
+    with_schema = by_schema(OPEN, **added[more])
+
+    assert "tool_choice" not in plain
+    assert "one JSON object" in plain["system"][-1]["text"]
+    assert "counts" in with_schema["system"][-1]["text"]
+
+
+def test_an_effort_stays_beside_a_json_object() -> None:
+    said = asked(response_format={"type": "json_object"}, reasoning_effort="high")
+
+    assert {"effort": "high"} == said["output_config"]
+    assert "thinking" not in said
+
+
+def test_a_stop_of_white_space_alone_is_left_out() -> None:
+    """The API refuses it, and clients send a line end by habit."""
+    assert {} == asked(stop="\n")
+    assert {} == asked(stop=["\n", " "])
+    assert {"stop_sequences": ["END"]} == asked(stop=["\n\n", "END"])
 
 
 def test_what_only_steers_and_has_no_counterpart_is_left_out() -> None:
@@ -152,7 +205,9 @@ def test_what_only_steers_and_has_no_counterpart_is_left_out() -> None:
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"functions": [{"name": "f"}]}, "functions"),
         ({"function_call": "auto"}, "function_call"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "grammar"}}, "response_format"),
+        ({"response_format": "json"}, "response_format"),
+        ({"stop": 3}, "stop"),
         ({"response_format": {"type": "json_schema"}}, "response_format"),
         ({"reasoning_effort": "a lot"}, "reasoning_effort"),
         ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools.0"),
@@ -291,8 +346,6 @@ def test_thinking_goes_back_as_it_came() -> None:
             "content.0.file.file_data",
         ),
         ({"role": "tool", "content": "x"}, "tool_call_id"),
-        (called(("c", "{")), "tool_calls.0.function.arguments"),
-        (called(("c", "[]")), "tool_calls.0.function.arguments"),
         ({"role": "assistant", "tool_calls": [3]}, "tool_calls.0"),
         ({"role": "assistant", "function_call": {"name": "f"}}, "function_call"),
         ({"role": "assistant", "thinking_blocks": "hm"}, "thinking_blocks"),
@@ -318,8 +371,15 @@ def tool(**function: Any) -> dict[str, Any]:
 
 
 def test_a_tools_schema_is_kept_whole() -> None:
-    (said,) = asked(tools=[tool(description="d", parameters=SCHEMA, strict=True)])["tools"]
-    assert {"name": "f", "description": "d", "input_schema": SCHEMA, "strict": True} == said
+    (said,) = asked(tools=[tool(description="d", parameters=SCHEMA)])["tools"]
+    assert {"name": "f", "description": "d", "input_schema": SCHEMA} == said
+
+
+def test_the_schema_of_a_strict_tool_is_closed() -> None:
+    """The API takes no other for it."""
+    (said,) = asked(tools=[tool(parameters=SCHEMA, strict=True)])["tools"]
+
+    assert {**said, "strict": True, "input_schema": closed(SCHEMA)} == said
 
 
 def test_a_tool_needs_neither_description_nor_parameters() -> None:
@@ -389,6 +449,7 @@ FIELDS = [
     "response_format",
     "thinking",
     "user",
+    "metadata",
 ]
 
 

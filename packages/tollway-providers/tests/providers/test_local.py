@@ -75,6 +75,34 @@ def test_it_answers_a_chat_with_true_usage_and_finish_reason(chat: LocalProvider
     assert 6 == answer["usage"]["completion_tokens"]
 
 
+@pytest.mark.parametrize("field", ["tools", "functions"])
+def test_tools_are_refused_by_name(chat: LocalProvider, field: str) -> None:
+    """The model would answer as if there were none."""
+    with pytest.raises(PayloadError, match="calls no tools") as caught:
+        answer_of(chat, {**HELLO, field: [{"type": "function", "function": {"name": "f"}}]})
+
+    assert (400, field) == (caught.value.status, caught.value.param)
+    assert answer_of(chat, {**HELLO, field: []})["choices"]
+
+
+def test_each_prompt_of_a_list_is_answered(completions: LocalProvider) -> None:
+    asked = {"prompt": ["Once upon", "The capital of France is"], "max_tokens": 3, "temperature": 0}
+    answer = answer_of(completions, asked)
+    alone = [answer_of(completions, asked | {"prompt": prompt}) for prompt in asked["prompt"]]
+
+    assert [0, 1] == [choice["index"] for choice in answer["choices"]]
+    assert [one["choices"][0]["text"] for one in alone] == [choice["text"] for choice in answer["choices"]]
+    total = sum(one["usage"]["prompt_tokens"] for one in alone)
+    assert (total, 6) == (answer["usage"]["prompt_tokens"], answer["usage"]["completion_tokens"])
+
+
+def test_a_prompt_may_be_tokens(completions: LocalProvider) -> None:
+    one = answer_of(completions, {"prompt": [1, 2, 3], "max_tokens": 2})
+    two = answer_of(completions, {"prompt": [[1, 2], [3]], "max_tokens": 2})
+
+    assert (1, 2) == (len(one["choices"]), len(two["choices"]))
+
+
 def test_the_answer_names_the_model_that_gave_it(chat: LocalProvider) -> None:
     assert "smollm2-135m-instruct" == answer_of(chat, HELLO)["model"]
 

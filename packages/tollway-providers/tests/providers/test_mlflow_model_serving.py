@@ -79,7 +79,11 @@ def test_every_task_has_one_address(url: str) -> None:
     assert {"http://models:5000/invocations"} == urls
 
 
-@pytest.mark.parametrize("url", ["models:5000", "ftp://models", "http://", "http://models/?a=b"])
+def test_the_query_of_its_url_stays() -> None:
+    assert "http://models/invocations?a=b" == make(model_server_url="http://models/?a=b").url_of(Task.CHAT)
+
+
+@pytest.mark.parametrize("url", ["models:5000", "ftp://models", "http://", "http://models/#a"])
 def test_what_is_no_url_is_refused(url: str) -> None:
     problems = list(MLflowModelServingProvider.check({"model_server_url": url}, Task.CHAT))
     assert ["model_server_url is no base URL"] == [problem.message for problem in problems]
@@ -147,7 +151,6 @@ OPENAI = {"choices": [{"message": {"role": "assistant", "content": "hi"}, "finis
         {"predictions": OPENAI},
         {"predictions": [OPENAI]},
         OPENAI,
-        ["hi"],
     ],
 )
 def test_an_answer_is_read_in_every_usual_shape(body: Any) -> None:
@@ -181,6 +184,13 @@ def test_vectors_are_read_in_every_usual_shape(body: Any) -> None:
 def test_vectors_are_packed_for_those_who_ask() -> None:
     answer = answered({"predictions": [[1.0]]}, Task.EMBEDDINGS, {"encoding_format": "base64"})
     assert "AACAPw==" == answer["data"][0]["embedding"]
+
+
+@pytest.mark.parametrize("body", [{}, {"outputs": ["hi"]}, ["hi"], [{"0": "hi"}], {"choices": "hi"}, "hi"])
+def test_an_answer_without_predictions_is_an_error(body: Any) -> None:
+    """Whatever else is in it: the protocol has one place for what the model said."""
+    with pytest.raises(ResponseError):
+        answered(body)
 
 
 @pytest.mark.parametrize("body", [{"predictions": []}, {"predictions": [3]}, {"predictions": {"a": 1}}, 3])

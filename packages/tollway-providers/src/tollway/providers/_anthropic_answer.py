@@ -9,6 +9,8 @@ import orjson
 from tollway.provider import Answer, AnswerInfo, ResponseError, Usage
 from tollway.provider.usages import anthropic_usage
 
+from ._anthropic_format import JSON_TOOL
+
 _FINISHES = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -27,8 +29,10 @@ _COUNTS = (
 """The counts of a `usage` that are read."""
 
 
-def answer_of(message: Any, now_s: int) -> Answer:
+def answer_of(message: Any, now_s: int, *, by_tool: bool = False) -> Answer:
     """Read a whole message; `now_s` is the Unix time in seconds, which a message does not tell.
+
+    `by_tool` says that the input of `JSON_TOOL` is the answer's text.
 
     Raises:
         ResponseError: it is no message.
@@ -36,7 +40,9 @@ def answer_of(message: Any, now_s: int) -> Answer:
     content = message.get("content") if isinstance(message, dict) else None
     if not isinstance(content, list):
         raise ResponseError("the model's service answered without content")
-    finish = finish_of(message.get("stop_reason"))
+    if by_tool and any(map(_is_answer, content)):
+        content = [_as_text(block) for block in content]
+    finish = finish_of(message.get("stop_reason"), by_tool=by_tool)
     if finish is None:
         raise ResponseError("the model's service answered without saying why it stopped")
     counts = counts_of(message.get("usage"))
@@ -59,8 +65,13 @@ def answer_of(message: Any, now_s: int) -> Answer:
     return Answer(orjson.dumps(body), info)
 
 
-def finish_of(stop_reason: Any) -> str | None:
-    """Return OpenAI's word for why it stopped; None when it does not say. A word not known is a stop."""
+def finish_of(stop_reason: Any, *, by_tool: bool = False) -> str | None:
+    """Return OpenAI's word for why it stopped; None when it does not say. A word not known is a stop.
+
+    `by_tool` says that the only tool is the answer itself, whose use is the end of it.
+    """
+    if by_tool and stop_reason == "tool_use":
+        return "stop"
     return _FINISHES.get(stop_reason, "stop") if isinstance(stop_reason, str) and stop_reason else None
 
 
@@ -119,6 +130,17 @@ def _said(content: list[Any]) -> dict[str, Any]:
     elif said["content"] is None:
         said["content"] = ""
     return said
+
+
+def _is_answer(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("type") == "tool_use" and block.get("name") == JSON_TOOL
+
+
+def _as_text(block: Any) -> Any:
+    """Return the answer's tool as a block of text; other text, which may stand before it, is left out."""
+    if _is_answer(block):
+        return {"type": "text", "text": orjson.dumps(block.get("input") or {}).decode()}
+    return {} if isinstance(block, dict) and block.get("type") == "text" else block
 
 
 def _tool_call(block: dict[str, Any]) -> dict[str, Any]:

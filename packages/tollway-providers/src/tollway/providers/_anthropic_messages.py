@@ -5,6 +5,8 @@ https://platform.claude.com/docs/en/api/messages
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -18,6 +20,11 @@ Block: TypeAlias = dict[str, Any]
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _ALIASES = {"image/jpg": "image/jpeg"}  # registered nowhere, and much written
 _PDF = "application/pdf"
+_INVALID_JSON = "INVALID_JSON"
+_ID = re.compile(r"[a-zA-Z0-9_-]+")
+_ODD = re.compile(r"[^a-zA-Z0-9_-]")
+_MAX_ID = 64
+"""Characters that are kept of an id that has to be changed."""
 
 
 def turns_of(messages: Any) -> tuple[list[Block], list[dict[str, Any]]]:
@@ -68,7 +75,7 @@ def _tool_result(message: dict[str, Any], where: str) -> list[Block]:
     if not isinstance(called, str) or not called:
         raise PayloadError("a tool's message needs the id of its call", param=f"{where}.tool_call_id")
     content = list(_content(message.get("content"), f"{where}.content", ("text", "image_url", "file")))
-    result: Block = {"type": "tool_result", "tool_use_id": called}
+    result: Block = {"type": "tool_result", "tool_use_id": _id(called)}
     if content:
         result["content"] = content
     if message.get("cache_control"):
@@ -81,8 +88,8 @@ def _assistant(message: dict[str, Any], where: str) -> list[Block]:
         raise PayloadError("function_call is not supported: use tool_calls", param=f"{where}.function_call")
     content = message.get("content")
     blocks = [
-        *_thinking(message.get("thinking_blocks"), f"{where}.thinking_blocks"),
-        *_content(content if content is not None else "", f"{where}.content", ("text", "refusal")),
+        *(_thinking(message.get("thinking_blocks"), f"{where}.thinking_blocks") or _details(message)),
+        *_content(content if content is not None else "", f"{where}.content", _ASSISTANT_PARTS),
     ]
     if isinstance(message.get("refusal"), str):
         blocks += _text({"text": message["refusal"]}, f"{where}.refusal")
@@ -110,6 +117,29 @@ def _thinking(blocks: Any, where: str) -> list[Block]:
     return [{key: value for key, value in block.items() if key != "index"} for block in blocks]
 
 
+def _details(message: dict[str, Any]) -> list[Block]:
+    """Return the thinking of OpenRouter's `reasoning_details`, as clients made for it keep it:
+    https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks.
+    """
+    details = message.get("reasoning_details")
+    found = []
+    for detail in details if isinstance(details, list) else ():
+        if not isinstance(detail, dict):
+            continue
+        if detail.get("type") == "reasoning.text":
+            found += _signed(detail.get("text"), detail.get("signature"))
+        elif detail.get("type") == "reasoning.encrypted" and isinstance(detail.get("data"), str):
+            found.append({"type": "redacted_thinking", "data": detail["data"]})
+    return found
+
+
+def _signed(text: Any, signature: Any) -> list[Block]:
+    """Return a block of thinking; without its signature the API would refuse it, and it is left out."""
+    if not isinstance(text, str) or not isinstance(signature, str) or not signature:
+        return []
+    return [{"type": "thinking", "thinking": text, "signature": signature}]
+
+
 def _tool_use(call: Any, where: str) -> Block:
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(call.get("id"), str):
@@ -118,20 +148,35 @@ def _tool_use(call: Any, where: str) -> Block:
         raise PayloadError("a tool call needs the function's name", param=f"{where}.function.name")
     return {
         "type": "tool_use",
-        "id": call["id"],
+        "id": _id(call["id"]),
         "name": function["name"],
         "input": _arguments(function.get("arguments"), f"{where}.function.arguments"),
     }
 
 
+def _id(given: str) -> str:
+    """Return the id of a call as the API takes it: other models' ids may hold dots and colons."""
+    if _ID.fullmatch(given):
+        return given
+    digest = hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()[:8]
+    return f"{_ODD.sub('_', given)[:_MAX_ID]}_{digest}"
+
+
 def _arguments(text: Any, where: str) -> dict[str, Any]:
+    """Return a call's arguments; those that are no JSON object, as a call that was cut off has, are wrapped.
+
+    OpenAI takes any text in the history, and the API an object alone. It documents this form for such texts:
+    https://platform.claude.com/docs/en/agents-and-tools/tool-use/fine-grained-tool-streaming
+    """
+    if isinstance(text, dict):
+        return text
+    if text is not None and not isinstance(text, str):
+        raise PayloadError("arguments must be text", param=where)
     try:
-        arguments = orjson.loads(text or "{}") if isinstance(text, str) or text is None else text
+        arguments = orjson.loads(text or "{}")
     except orjson.JSONDecodeError:
         arguments = None
-    if not isinstance(arguments, dict):
-        raise PayloadError("arguments must be the JSON of an object", param=where)
-    return arguments
+    return arguments if isinstance(arguments, dict) else {_INVALID_JSON: text}
 
 
 def _content(content: Any, where: str, allowed: tuple[str, ...]) -> Iterator[Block]:
@@ -187,11 +232,31 @@ def _file(part: dict[str, Any], where: str) -> list[Block]:
     return [{"type": "document", "source": {"type": "base64", "media_type": _PDF, "data": data}, **named}]
 
 
+def _thinking_part(part: dict[str, Any], where: str) -> list[Block]:
+    return _signed(part.get("thinking"), part.get("signature"))
+
+
+def _redacted_part(part: dict[str, Any], where: str) -> list[Block]:
+    data = part.get("data")
+    return [{"type": "redacted_thinking", "data": data}] if isinstance(data, str) else []
+
+
+def _reasoning_part(part: dict[str, Any], where: str) -> list[Block]:
+    """Return a standard content block of LangChain's, whose signature is among the extras."""
+    extras = part.get("extras")
+    return _signed(part.get("reasoning"), extras.get("signature") if isinstance(extras, dict) else None)
+
+
+_ASSISTANT_PARTS = ("text", "refusal", "thinking", "redacted_thinking", "reasoning")
+
 _PARTS: dict[str, Callable[[dict[str, Any], str], list[Block]]] = {
     "text": _text,
     "refusal": _refusal,
     "image_url": _image,
     "file": _file,
+    "thinking": _thinking_part,
+    "redacted_thinking": _redacted_part,
+    "reasoning": _reasoning_part,
 }
 
 

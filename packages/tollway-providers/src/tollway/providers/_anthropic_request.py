@@ -10,7 +10,9 @@ from typing import Any
 
 from tollway.provider import Call, PayloadError
 
+from ._anthropic_format import format_of
 from ._anthropic_messages import turns_of
+from ._anthropic_schema import closed
 
 _ANSWER_TOKENS = 8192
 """Tokens that are left for the answer when the caller sets a budget for thinking, but no maximum."""
@@ -43,7 +45,8 @@ def message_of(call: Call, model: str, version: str, default_max_tokens: int) ->
     payload = call.payload
     _refuse(payload)
     system, turns = turns_of(payload.get("messages"))
-    tools = _tools(payload)
+    wanted = format_of(payload)
+    tools = _tools(payload) or wanted.tools
     thinking = _thinking(payload, forced=tools.get("tool_choice", {}).get("type") in _FORCED)
     body: dict[str, Any] = {
         "model": model,
@@ -54,13 +57,14 @@ def message_of(call: Call, model: str, version: str, default_max_tokens: int) ->
         **tools,
         **thinking,
     }
+    if wanted.words:
+        system = [*system, {"type": "text", "text": wanted.words}]
     if system:
         body["system"] = system
-    output = {**_effort(payload), **_format(payload.get("response_format"))}
+    output = {**_effort(payload), **wanted.output}
     if output:
         body["output_config"] = output
-    user = payload.get("user") or payload.get("safety_identifier")
-    if user:
+    if user := _user(payload):
         body["metadata"] = {"user_id": user}
     if payload.get("cache_control"):
         body["cache_control"] = payload["cache_control"]
@@ -107,10 +111,22 @@ def _sampling(payload: dict[str, Any], *, thinks: bool) -> dict[str, Any]:
 
 
 def _stops(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return where to stop; the API refuses sequences of white space alone, so these are left out."""
     stop = payload.get("stop")
     if not stop:
         return {}
-    return {"stop_sequences": [stop] if isinstance(stop, str) else stop}
+    if not isinstance(stop, str | list):
+        raise PayloadError("stop must be text or a list of texts", param="stop")
+    sequences = [stop] if isinstance(stop, str) else stop
+    kept = [one for one in sequences if not isinstance(one, str) or one.strip()]
+    return {"stop_sequences": kept} if kept else {}
+
+
+def _user(payload: dict[str, Any]) -> Any:
+    """Return who asks: OpenAI's fields for it, or Anthropic's own `metadata.user_id`."""
+    metadata = payload.get("metadata")
+    named = metadata.get("user_id") if isinstance(metadata, dict) else None
+    return payload.get("user") or payload.get("safety_identifier") or named
 
 
 def _thinking(payload: dict[str, Any], *, forced: bool) -> dict[str, Any]:
@@ -141,20 +157,6 @@ def _effort(payload: dict[str, Any]) -> dict[str, Any]:
     return {"effort": _EFFORTS[effort]}
 
 
-def _format(wanted: Any) -> dict[str, Any]:
-    kind = wanted.get("type") if isinstance(wanted, dict) else None
-    if wanted is None or kind == "text":
-        return {}
-    described = wanted.get("json_schema") if isinstance(wanted, dict) else None
-    schema = described.get("schema") if isinstance(described, dict) else None
-    if kind != "json_schema" or not isinstance(schema, dict):
-        raise PayloadError(
-            "response_format must be of type json_schema, and hold a schema",
-            param="response_format",
-        )
-    return {"format": {"type": "json_schema", "schema": schema}}
-
-
 def _tools(payload: dict[str, Any]) -> dict[str, Any]:
     tools = payload.get("tools")
     if not tools:
@@ -179,11 +181,11 @@ def _tool(tool: Any, where: str) -> dict[str, Any]:
     parameters = function.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise PayloadError("parameters must be a JSON schema", param=f"{where}.function.parameters")
-    said = {"name": function["name"], "input_schema": {"type": "object", **parameters}}
+    said: dict[str, Any] = {"name": function["name"], "input_schema": {"type": "object", **parameters}}
     if function.get("description"):
         said["description"] = function["description"]
     if function.get("strict") is True:
-        said["strict"] = True
+        said |= {"strict": True, "input_schema": closed({"type": "object", **parameters})}
     marked = tool.get("cache_control") or function.get("cache_control")
     return {**said, "cache_control": marked} if marked else said
 

@@ -26,6 +26,7 @@ from tollway.provider.upstream_answers import text_of as read_text
 from tollway.provider.usages import anthropic_usage
 
 from ._anthropic_answer import answer_of, counts_of, finish_of, openai_usage, refusal_of, text_of
+from ._anthropic_format import JSON_TOOL, answers_by_tool
 
 _NO_EVENT = "the model's stream carried something that is no event"
 _REPORTED = "the model's service reported an error in mid-answer"
@@ -50,6 +51,7 @@ class _Block:
 
     began: dict[str, Any]
     call: int | None = None
+    answer: bool = False
     written: bool = False
     texts: dict[str, list[str]] = field(default_factory=dict)
 
@@ -82,6 +84,9 @@ class AnthropicStream:
         self._counts: dict[str, Any] = {}
         self._blocks: dict[int, _Block] = {}
         self._kept_chars = 0
+        self._by_tool = answers_by_tool(call.payload)
+        self._answered = False
+        self._aside: list[str] = []
         self._calls = 0
         self._thoughts = 0
 
@@ -122,7 +127,7 @@ class AnthropicStream:
             message = _load(body)
             if message is None or isinstance(message, str) or is_error(message):
                 raise self._error_of(body)
-            answer = answer_of(message, self._now_s)
+            answer = answer_of(message, self._now_s, by_tool=self._by_tool)
             events = stream_of_answer(answer, self._asked)
         except ProviderError as error:
             self.error = error
@@ -168,7 +173,9 @@ class AnthropicStream:
             return
         kind = text_of(block.began, "type")
         if kind == "text" and text_of(block.began, "text"):
-            yield self._chunk({"content": block.began["text"]})
+            yield from self._text(text_of(block.began, "text"))
+        elif self._by_tool and kind == "tool_use" and text_of(block.began, "name") == JSON_TOOL:
+            block.answer = self._answered = True
         elif kind == "thinking" and text_of(block.began, "thinking"):
             yield self._chunk({"reasoning_content": block.began["thinking"]})
         elif kind == "tool_use":
@@ -183,20 +190,34 @@ class AnthropicStream:
         if block is not None and kind in _GROWING:
             self._keep(block, _GROWING[kind], text_of(delta, _GROWING[kind]))
         if kind == "text_delta":
-            yield self._chunk({"content": text_of(delta, "text")})
+            yield from self._text(text_of(delta, "text"))
         elif kind == "thinking_delta":
             yield self._chunk({"reasoning_content": text_of(delta, "thinking")})
         elif kind == "input_json_delta" and block is not None:
             yield from self._arguments(block, text_of(delta, "partial_json"))
 
+    def _text(self, text: str) -> Iterator[bytes]:
+        """Say a text; where a tool is the answer, only if the tool does not come."""
+        if not self._by_tool:
+            yield self._chunk({"content": text})
+        elif text:
+            self._aside.append(text)
+            self._hold(text)
+
     def _arguments(self, block: _Block, text: str) -> Iterator[bytes]:
-        if block.call is not None and text:
+        if block.answer and text:
+            block.written = True
+            yield self._chunk({"content": text})
+        elif block.call is not None and text:
             block.written = True
             yield self._call(block, function={"arguments": text})
 
     def _keep(self, block: _Block, key: str, text: str) -> None:
         """Keep a text until its block ends, all of them together no longer than an event may be."""
         block.texts.setdefault(key, []).append(text)
+        self._hold(text)
+
+    def _hold(self, text: str) -> None:
         self._kept_chars += len(text) + _TEXT_CHARS
         if self._kept_chars > sse.MAX_EVENT_BYTES:
             self.error = StreamError(f"the model's thinking has more than {sse.MAX_EVENT_BYTES} bytes")
@@ -212,6 +233,8 @@ class AnthropicStream:
             # Whole, for the API takes back no part of it; the index is what OpenAI's client joins lists by.
             yield self._chunk({"thinking_blocks": [{"index": self._thoughts, **block.whole()}]})
             self._thoughts += 1
+        elif block.answer and not block.written:
+            yield self._chunk({"content": orjson.dumps(block.began.get("input") or {}).decode()})
         elif block.call is not None and not block.written:  # the input came whole, or is empty
             arguments = orjson.dumps(block.began.get("input") or {}).decode()
             yield self._call(block, function={"arguments": arguments})
@@ -219,10 +242,12 @@ class AnthropicStream:
     def _message_delta(self, event: dict[str, Any]) -> Iterator[bytes]:
         delta = _part(event, "delta")
         self._count(event)
-        finish = finish_of(delta.get("stop_reason"))
+        finish = finish_of(delta.get("stop_reason"), by_tool=self._by_tool)
         if finish and not self.info.finish_reasons:
             self.info.finish_reasons = (finish,)
             refusal = refusal_of(delta)
+            if self._aside and not self._answered:
+                yield self._chunk({"content": "".join(self._aside)})
             yield self._chunk({"refusal": refusal} if refusal else {}, finish)
 
     def _message_stop(self, event: dict[str, Any]) -> Iterator[bytes]:

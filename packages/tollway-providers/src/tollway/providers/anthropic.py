@@ -25,6 +25,7 @@ from tollway.provider import (
 from tollway.provider.upstream_answers import answer_of_stream, error_in_answer, is_error, text_of
 
 from ._anthropic_answer import answer_of
+from ._anthropic_format import answers_by_tool
 from ._anthropic_request import message_of
 from ._anthropic_stream import AnthropicStream
 from ._base_url import check_base_url
@@ -105,7 +106,7 @@ class AnthropicProvider(HTTPProvider):
             raise self._no_message(response.body) from cause
         if isinstance(message, str) or is_error(message):
             raise error_in_answer(message, self.redact, ResponseError, _ERROR)
-        return answer_of(message, int(self.now_s()))
+        return answer_of(message, int(self.now_s()), by_tool=answers_by_tool(call.payload))
 
     def stream(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream."""

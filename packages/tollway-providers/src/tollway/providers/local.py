@@ -13,6 +13,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata, util
@@ -96,15 +97,35 @@ class LocalProvider(BaseProvider):
         server = self._model.server
         chat = self.target.task is Task.CHAT
         handle = server.handle_chat_completions if chat else server.handle_completions
+        _refuse_tools(payload)
         ours = {"stream": True, "stream_options": {"include_usage": True}}
         asked = {key: value for key, value in payload.items() if key != "model"} | ours
-        return self._stream(handle, asked, several=_asks_for_several(payload))
+        prompts = [] if chat else _prompts(payload.get("prompt"))
+        if not prompts:
+            return self._stream(handle, asked, several=_is_several(payload.get("n")))
+        return self._stream_each(handle, asked, prompts)
 
     def close(self) -> None:
         """Free the model once no other endpoint uses it."""
         model, self._model = self._model, None
         if model is not None:
             _release(model)
+
+    def _stream_each(
+        self, handle: _Handle, asked: dict[str, Any], prompts: list[Any]
+    ) -> Iterator[dict[str, Any]]:
+        """Answer several prompts, one after another: llama.cpp streams no more than one."""
+        n = asked.get("n")
+        each = n if isinstance(n, int) and n > 1 else 1
+        total: Counter[str] = Counter()
+        for number, prompt in enumerate(prompts):
+            for said in self._stream(handle, asked | {"prompt": prompt}, several=each > 1):
+                for choice in said["choices"]:
+                    choice["index"] = number * each + choice.get("index", 0)
+                total.update(_counts(said.pop("usage", None)))
+                yield said
+        if total:
+            yield {"model": self._name, "choices": [], "usage": dict(total)}
 
     def _stream(self, handle: _Handle, asked: dict[str, Any], *, several: bool) -> Iterator[dict[str, Any]]:
         finished = False
@@ -264,10 +285,28 @@ def _raise_for(said: dict[str, Any]) -> None:
     raise PredictionError(message)
 
 
-def _asks_for_several(payload: Mapping[str, Any]) -> bool:
-    prompt, n = payload.get("prompt"), payload.get("n")
-    prompts = isinstance(prompt, list) and len(prompt) > 1 and not isinstance(prompt[0], int)
-    return prompts or (isinstance(n, int) and n > 1)
+def _is_several(n: Any) -> bool:
+    return isinstance(n, int) and n > 1
+
+
+def _prompts(prompt: Any) -> list[Any]:
+    """Return the prompts of a list of them: texts, or lists of tokens; empty when there is only one."""
+    if isinstance(prompt, list) and prompt and all(isinstance(one, str | list) for one in prompt):
+        return prompt
+    return []
+
+
+def _counts(usage: Any) -> dict[str, int]:
+    """Return the counts of a usage that can be added up."""
+    said = usage.items() if isinstance(usage, dict) else ()
+    return {key: value for key, value in said if isinstance(value, int) and not isinstance(value, bool)}
+
+
+def _refuse_tools(payload: Mapping[str, Any]) -> None:
+    """Refuse tools: the model would answer as if there were none."""
+    for field in ("tools", "functions"):
+        if payload.get(field):
+            raise PayloadError(f"this model calls no tools: remove {field}", param=field)
 
 
 def _packaged_weights() -> Path | None:

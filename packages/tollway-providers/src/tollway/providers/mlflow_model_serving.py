@@ -96,7 +96,7 @@ class MLflowModelServingProvider(HTTPProvider):
             raise ResponseError(f"{_NOT_JSON}: {said}" if said else _NOT_JSON) from cause
         if _says_error(body):
             raise error_in_answer(body, self.redact, ResponseError, _NO_ANSWER)
-        if not isinstance(body, dict | list):
+        if not isinstance(body, dict) or not ("predictions" in body or _is_an_answer(body)):
             raise ResponseError(_NO_ANSWER)
         try:
             return answer_from(
@@ -184,9 +184,9 @@ def _only_text(messages: Any) -> str:
     return "".join(map(str, texts))
 
 
-def _prediction(body: Any, task: Task) -> Any:
+def _prediction(body: dict[str, Any], task: Task) -> Any:
     """Return what the model predicted, as `answer_from` reads it; a whole request is answered bare."""
-    said = body.get("predictions", body) if isinstance(body, dict) else body
+    said = body.get("predictions", body)
     while isinstance(said, dict) and len(said) == 1 and isinstance(next(iter(said.values())), list):
         (key,) = said
         if key in ("choices", "data"):
