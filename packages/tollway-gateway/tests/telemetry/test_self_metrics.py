@@ -40,9 +40,10 @@ def test_every_number_is_told():
         export_retries=16,
         written_spans=17,
         failed_writes=18,
+        dropped_index_rows=19,
     )
     values = {line.rpartition(" ")[2] for line in exposed(numbers) if not line.startswith("#")}
-    assert {f"{n}.0" for n in range(11, 19)} <= values
+    assert {f"{n}.0" for n in range(11, 20)} <= values
 
 
 def test_numbers_are_those_of_the_scrape():

@@ -5,6 +5,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 
 from tollway.tracing.store import FileStore, FileStoreProcessor
+from tollway.tracing.store._pending import PendingRows
 
 NEVER_S = 3600.0
 DAY_NS = 86_400_000_000_000
@@ -119,6 +120,72 @@ class TestDiskRefuses:
         assert processor.force_flush()
         (file,) = tmp_path.glob("2026-11-24/*.json")
         assert orjson.loads(file.read_bytes())["traceId"] == f"{1:032x}"
+        processor.shutdown()
+
+
+class TestOneBucketRefuses:
+    """A file is in the place of the folder of one index; the other index can be written."""
+
+    @pytest.fixture
+    def in_the_way(self, store):
+        place = store.layout.indexes / "by_duration"
+        place.parent.mkdir(parents=True)
+        place.touch()
+        return place
+
+    def test_the_other_index_gets_each_row_once(self, in_the_way, store, span):
+        processor = FileStoreProcessor(store, interval_s=NEVER_S)
+        processor.on_end(span(1))
+        assert not processor.force_flush()
+        processor.on_end(span(2))
+        assert not processor.force_flush()
+        (bucket,) = store.layout.indexes.glob("by_status/*/*")
+        assert 2 == len(bucket.read_bytes().splitlines())
+        processor.shutdown()
+
+    def test_rows_are_written_when_it_takes_them_again(self, in_the_way, store, span):
+        processor = FileStoreProcessor(store, interval_s=NEVER_S)
+        processor.on_end(span(1))
+        assert not processor.force_flush()
+        in_the_way.unlink()
+        assert processor.force_flush()
+        assert [f"{1:032x}"] == [trace.trace_id for trace in store.search(order_by="slowest")]
+        assert 0 == processor.counts.dropped_rows
+        processor.shutdown()
+
+    def test_rows_wait_in_bounded_memory_and_the_loss_is_counted(self, in_the_way, store, span, caplog):
+        """The oldest go, whole, and that is said once."""
+        row_bytes = 150
+        processor = FileStoreProcessor(store, interval_s=NEVER_S)
+        rows = processor._writer._rows = PendingRows(store.layout, max_bytes=10 * row_bytes)
+        for n in range(1, 101):
+            processor.on_end(span(n))
+            processor.force_flush()
+            assert 10 * row_bytes >= rows.held_bytes
+        assert 50 < processor.counts.dropped_rows < 100
+        assert 1 == len([record for record in caplog.records if "are lost" in record.message])
+        in_the_way.unlink()
+        assert processor.force_flush()
+        kept = {f"{n:032x}" for n in range(processor.counts.dropped_rows + 1, 101)}
+        assert kept == {trace.trace_id for trace in store.search(order_by="slowest", limit=200)}
+        processor.shutdown()
+
+    def test_rows_do_not_wait_for_traces_that_cannot_be_written(self, store, span, monkeypatch):
+        """In every round one trace fails for its own sake."""
+        real = store.write_trace
+
+        def write(spans):
+            if spans[0].name == "odd":
+                raise ValueError("odd")
+            return real(spans)
+
+        monkeypatch.setattr(store, "write_trace", write)
+        monkeypatch.setattr(store, "write_usual", lambda groups: (0, None))
+        processor = FileStoreProcessor(store, interval_s=NEVER_S)
+        processor.on_end(span(1))
+        processor.on_end(span(2, name="odd"))
+        assert not processor.force_flush()
+        assert [f"{1:032x}"] == [trace.trace_id for trace in store.search()]
         processor.shutdown()
 
 

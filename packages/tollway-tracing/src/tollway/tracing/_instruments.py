@@ -50,6 +50,11 @@ COUNTERS: dict[str, tuple[str, str, Callable[[Stats], Rows]]] = {
         "Times that the disk refused a write.",
         lambda now: [(now.failed_writes, {})],
     ),
+    "tollway.tracing.store.dropped_index_rows": (
+        "{row}",
+        "Index rows lost because they could not be written for too long.",
+        lambda now: [(now.dropped_index_rows, {})],
+    ),
 }
 """Name to unit, description and the rows of a reading: numbers that only grow."""
 

@@ -38,6 +38,8 @@ class Stats:
     written_spans: int = 0
     failed_writes: int = 0
     """Times that the disk refused; what it refused is tried again."""
+    dropped_index_rows: int = 0
+    """Rows that the indexes of a store lack, because they could not be written for too long."""
 
     @property
     def evicted_spans(self) -> int:
@@ -70,4 +72,5 @@ def stats() -> Stats:
         export_retries=sum(exporter.counts.retries for exporter in exporters),
         written_spans=sum(p.counts.written_spans for p in stores),
         failed_writes=sum(p.counts.failed_writes for p in stores),
+        dropped_index_rows=sum(p.counts.dropped_rows for p in stores),
     )

@@ -28,6 +28,11 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Stats], int]], ...] = (
     ("gateway_spans_export_retries", "Exports tried again.", lambda now: now.export_retries),
     ("gateway_spans_written", "Spans written to the trace files.", lambda now: now.written_spans),
     ("gateway_trace_store_failures", "Times that the disk refused traces.", lambda now: now.failed_writes),
+    (
+        "gateway_trace_index_rows_dropped",
+        "Rows that the trace indexes lack, because they could not be written for too long.",
+        lambda now: now.dropped_index_rows,
+    ),
 )
 
 _GAUGES: tuple[tuple[str, str, Callable[[Stats], int]], ...] = (

@@ -75,6 +75,7 @@ class FileStoreProcessor(SpanProcessor):
             written_traces=counts.written_traces,
             dropped_spans=counts.dropped_spans + self._worker.dropped,
             failed_writes=counts.failed_writes,
+            dropped_rows=counts.dropped_rows,
         )
 
     @property

@@ -17,6 +17,7 @@ from tollway.tracing._worker import Clock
 from ._files import LinkError
 from ._index import Entry, Rows
 from ._maintenance import prune
+from ._pending import PendingRows
 from ._store import FileStore
 from ._summary import is_local_root, trace_id_of
 
@@ -34,6 +35,8 @@ class StoreCounts:
     """Lost because memory is bounded: the queue was full, or the disk refused for too long."""
     failed_writes: int = 0
     """Times that the disk refused; what was refused is tried again."""
+    dropped_rows: int = 0
+    """Index rows lost because a bucket refused them for too long; `reindex` makes them again."""
 
 
 @dataclass(slots=True)
@@ -82,7 +85,7 @@ class Writer:
     def _forget(self) -> None:
         self._open: OrderedDict[int, _Group] = OrderedDict()  # least recently touched first
         self._done: deque[list[ReadableSpan]] = deque()
-        self._unindexed: list[Entry | Rows] = []
+        self._rows = PendingRows(self.store.layout)
         self.held_spans = 0
         """Spans that were taken in, and are neither written nor given up."""
         self._refused = False
@@ -107,8 +110,10 @@ class Writer:
         self._take(spans, now_s)
         self._close_groups(None if flush else now_s - self._idle_s)
         written = self._write()
-        if written and (flush or not spans):
-            written = self._write_rows()
+        if flush or not spans or not written:
+            written = self._write_rows() and written
+            if written:
+                self._note_working()
         self._bound()
         self._prune(now_s)
         return written
@@ -190,25 +195,31 @@ class Writer:
             self.counts.written_spans += len(spans)
         self.counts.written_traces += groups
         if entry is not None:
-            self._unindexed.append(entry)
+            self._rows.add(entry)
 
     def _write_rows(self) -> bool:
-        """Write the rows of the traces written since the last time."""
-        try:
-            if self._unindexed:
-                self.store.write_index(self._unindexed)
-                self._unindexed = []
-        except LinkError as error:
-            self._unindexed = []  # `reindex` makes them, once the link is gone
-            self._refuse_link(error)
-            return False
-        except OSError as error:
-            self._refuse(error)
-            return False
+        """Write the rows of the traces written since the last time, and those that were refused before."""
+        errors = self._rows.write()
+        for error in errors:
+            if isinstance(error, LinkError):
+                self._refuse_link(error)
+            else:
+                self._refuse(error)
+        self._note_dropped_rows()
+        return not errors
+
+    def _note_dropped_rows(self) -> None:
+        if self._rows.dropped > self.counts.dropped_rows == 0:
+            _logger.warning(
+                "index rows of %s are lost: find their traces again with 'tollway traces reindex'",
+                self.store.layout.root,
+            )
+        self.counts.dropped_rows = self._rows.dropped
+
+    def _note_working(self) -> None:
         if self._refused:
             self._refused = False
             _logger.warning("writing traces to %s works again", self.store.layout.root)
-        return True
 
     def _refuse(self, error: OSError) -> None:
         self.counts.failed_writes += 1
