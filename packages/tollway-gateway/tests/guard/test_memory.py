@@ -38,6 +38,23 @@ def test_growing_to_less_changes_nothing(budget: MemoryBudget):
     assert budget.held == 100
 
 
+def test_what_nobody_has_read_takes_from_large_requests_only(budget: MemoryBudget):
+    """It may fill their part; small requests keep theirs."""
+    assert budget.count_unread(12 * MIB)
+    assert not budget.count_unread(1)
+    assert budget.count_unread(-1)
+    for _ in range(8):
+        held_by(budget, MIB // 2)
+    budget.count_unread(-12 * MIB)
+    assert budget.held == 4 * MIB
+
+
+def test_a_large_request_is_admitted_beside_what_nobody_has_read(budget: MemoryBudget):
+    """The only large one always is, or it might never be."""
+    budget.count_unread(8 * MIB)
+    held_by(budget, 20 * MIB)
+
+
 def test_large_requests_leave_a_quarter_for_small_ones(budget: MemoryBudget):
     """Large ones are refused at three quarters; small ones go on being admitted."""
     for _ in range(6):

@@ -103,6 +103,41 @@ def test_a_body_that_never_ends_counts_as_far_as_it_came(model):
     wait_until(lambda: gateway.metric("gateway_buffered_bytes") == 0)
 
 
+def test_the_beginning_of_a_body_counts(model):
+    """Also of one of which no more than its first packet has come."""
+    gateway = model(lambda payload: "ho", server={"max_buffered_bytes": 16 * MIB})
+    head = b"POST " + CHAT_PATH.encode() + b" HTTP/1.1\r\nhost: localhost\r\ncontent-length: 90000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+        connection.sendall(head + b"x" * 10_000)
+        wait_until(lambda: gateway.metric("gateway_buffered_bytes") == 10_000)
+    wait_until(lambda: gateway.metric("gateway_buffered_bytes") == 0)
+
+
+def test_what_connections_hold_counts(model):
+    """Requests that came behind one that is not answered."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def predict(payload):
+        entered.set()
+        leave.wait(20)
+        return "ho"
+
+    gateway = model(predict)
+    body = chat()
+    head = b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % (
+        CHAT_PATH.encode(),
+        len(body),
+    )
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+        connection.sendall(head + body)
+        assert entered.wait(20)
+        before = gateway.metric("gateway_buffered_bytes")
+        connection.sendall(b"GET /" + b"a" * 30_000)
+        wait_until(lambda: gateway.metric("gateway_buffered_bytes") == before + 30_005)
+        leave.set()
+    wait_until(lambda: gateway.metric("gateway_buffered_bytes") == 0)
+
+
 def test_bodies_of_failed_requests_are_given_back(model):
     """Whatever ends a request, its share is free again."""
 

@@ -17,6 +17,8 @@ def fed(body: Body, pieces: list[bytes]) -> tuple[bytes, bytes]:
     taken = b""
     for index, piece in enumerate(pieces):
         taken += body.feed(piece)
+        while body.rest and not body.complete:
+            taken += body.feed(body.rest)
         if body.complete:
             return taken, body.rest + b"".join(pieces[index + 1 :])
     return taken, b""
@@ -137,7 +139,31 @@ def test_what_is_beside_a_body_is_bounded(first: bytes, unit: bytes, status: int
 
 
 def test_chunks_of_one_byte_are_not_rejected_for_their_sizes():
-    assert b"x" * 50_000 == ChunkedBody().feed(b"1\r\nx\r\n" * 50_000)
+    assert (b"x" * 50_000, b"") == fed(ChunkedBody(), [b"1\r\nx\r\n" * 50_000 + b"0\r\n\r\n"])
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_chunks_are_read_in_turns(size: int):
+    """What one turn costs does not depend on how much came: the rest is for later."""
+    data = b"%x\r\n%b\r\n" % (size, b"x" * size) * 10_000
+    body = ChunkedBody()
+    turns = [body.feed(data)]
+    while body.rest:
+        turns.append(body.feed(body.rest))
+    assert 1024 * size >= max(map(len, turns))
+    assert b"x" * size * 10_000 == b"".join(turns)
+
+
+def test_nothing_but_tiny_chunks_is_rejected():
+    with pytest.raises(RequestRejected) as rejected:
+        fed(ChunkedBody(), [b"f\r\n%b\r\n" % (b"x" * 15) * 100_000])
+    assert (400, "invalid_chunk") == (rejected.value.failure.status, rejected.value.failure.code)
+
+
+def test_tiny_chunks_that_come_slowly_are_not_rejected():
+    """Byte by byte, as a model at the other end of a pipe may write."""
+    body = ChunkedBody()
+    assert 100_000 == sum(len(body.feed(b"1\r\nx\r\n")) for _ in range(100_000))
 
 
 def test_a_line_in_single_bytes_costs_what_it_has():

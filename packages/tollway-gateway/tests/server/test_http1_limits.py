@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from tollway.gateway.guard.memory import MemoryBudget
 from tollway.gateway.server.head import MAX_FIELDS, MAX_HEAD_BYTES
 
 NEXT = b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 HELD_BYTES = 65_536 + 262_144
 """What may wait on a connection: up to the limit, and what one read of the loop brings more."""
 
@@ -154,6 +156,139 @@ def test_requests_are_not_begun_for_who_does_not_read_answers(serve):
     assert [1_000_000] * 200 == [len(caller.answer().body) for _ in range(200)]
 
 
+def test_a_flood_of_tiny_chunks_is_read_in_turns(serve):
+    """Between the turns everybody else is served; what one read brings takes many of them."""
+    server = serve(Blocked())
+    server.connect(CHUNKED)
+    exchange = server.exchange()
+
+    def first_turn() -> int:
+        server.connections[0].data_received(b"1\r\nx\r\n" * 40_000)
+        return exchange.untaken
+
+    assert 1024 == server.in_loop(first_turn)
+    server.wait_for(lambda: exchange.untaken == 40_000)
+
+
+@pytest.mark.parametrize("in_first_packet", [False, True])
+def test_a_body_in_tiny_chunks_comes_whole(echoing, echo, in_first_packet: bool):
+    """And what is behind it is the next request."""
+    body = bytes(range(97, 123)) * 1000
+    data = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n" + NEXT
+    caller = echoing.connect(CHUNKED + data if in_first_packet else CHUNKED)
+    if not in_first_packet:
+        caller.send(data)
+    assert [200, 200] == [caller.answer().status, caller.answer().status]
+    assert [("POST", "/", body), ("GET", "/next", b"")] == echo.seen
+
+
+def test_an_endless_flood_of_tiny_chunks_is_refused(echoing):
+    caller = echoing.connect(CHUNKED)
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        caller.send(b"1\r\nx\r\n" * 20_000_000)
+    assert echoing.wait_for(lambda: not echoing.connections)
+
+
+def test_a_rest_in_tiny_chunks_is_skipped_in_turns(serve):
+    """Of a request that was answered early; the next one is served."""
+    caller = serve(refusing()).connect(CHUNKED)
+    assert 404 == caller.answer().status
+    caller.send(b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n" + NEXT)
+    assert 404 == caller.answer().status
+
+
+def test_a_hang_up_behind_a_flood_of_tiny_chunks_is_noticed(serve):
+    server = serve(Blocked())
+    caller = server.connect(CHUNKED + b"1\r\nx\r\n" * 20_000)
+    exchange = server.exchange()
+    server.wait_for(lambda: exchange.untaken == 20_000)
+    caller.close()
+    assert server.wait_for(lambda: exchange.disconnected)
+
+
+def test_empty_lines_before_a_request_are_few(echoing):
+    assert 200 == echoing.ask(b"\r\n" * 16 + NEXT).status
+    caller = echoing.connect(b"\r\n" * 100_000)
+    assert (400, b"close") == ((answer := caller.answer()).status, answer.headers[b"connection"])
+
+
+class TestSharedBudget:
+    """What connections hold and no request has read yet is in the budget of all of them."""
+
+    @pytest.fixture
+    def app(self) -> Blocked:
+        return Blocked()
+
+    @pytest.fixture
+    def server(self, serve, app) -> Any:
+        server = serve(app)
+        server.connect().close()
+        server.wait_for(lambda: "tollway.server" in server._state)
+        server.service.memory = MemoryBudget(1_000_000)
+        return server
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            NEXT + b"GET /" + b"a" * 50_000,
+            b"GET /" + b"a" * 50_000,
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n" + b"x" * 50_000,
+            CHUNKED + b"c350\r\n" + b"x" * 50_000,
+        ],
+        ids=["behind a request", "a head", "a body", "chunks"],
+    )
+    def test_it_counts_what_is_held(self, server, data: bytes):
+        caller = server.connect()
+        caller.send(data[:40_000])
+        caller.send(data[40_000:])
+        assert server.wait_for(lambda: 49_000 < server.service.memory.held < 51_000)
+        caller.close()
+        assert server.wait_for(lambda: server.service.memory.held == 0)
+
+    def test_what_an_application_takes_is_its_own(self, echoing):
+        echoing.ask(NEXT)
+        echoing.service.memory = memory = MemoryBudget(1_000_000)
+        caller = echoing.connect(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n")
+        caller.send(b"x" * 200_000)
+        caller.send(b"x" * 100_000 + NEXT)
+        assert [200, 200] == [caller.answer().status, caller.answer().status]
+        assert 0 == memory.held
+
+    def test_a_head_without_room_is_refused(self, server):
+        server.service.memory.count_unread(760_000)
+        answer = server.ask(b"GET /" + b"a" * 20_000)
+        assert (503, "gateway_overloaded", b"1") == (
+            answer.status,
+            answer.json["error"]["code"],
+            answer.headers[b"retry-after"],
+        )
+        assert server.wait_for(lambda: server.service.memory.held == 760_000)
+
+    def test_requests_without_room_are_not_waited_for(self, server, app):
+        """The one before them is answered, and says that no other is."""
+        server.service.memory.count_unread(760_000)
+        caller = server.connect(NEXT)
+        server.wait_for(lambda: app.asked)
+        exchange = server.exchange()
+        caller.send(NEXT * 1000)
+        server.wait_for(lambda: not exchange.keep_alive)
+        server.in_loop(app.go_on.set)
+        answer = caller.answer()
+        assert (200, b"close") == (answer.status, answer.headers[b"connection"])
+        assert b"" == caller.rest()
+        assert 760_000 == server.service.memory.held
+
+    def test_small_things_are_always_taken(self, server, app):
+        server.service.memory.count_unread(2_000_000)
+        caller = server.connect(b"GET /a HTT")
+        server.connection()
+        caller.send(b"P/1.1\r\nHost: x\r\n\r\n")
+        server.wait_for(lambda: app.asked)
+        caller.send(NEXT)
+        server.in_loop(app.go_on.set)
+        assert [200, 200] == [caller.answer().status, caller.answer().status]
+
+
 def refusing(status: int = 404) -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"2")]})
@@ -162,7 +297,6 @@ def refusing(status: int = 404) -> Any:
     return app
 
 
-CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 ENDLESS = {
     "a long body": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n", b"a"),
     "chunks": (CHUNKED, b"1000\r\n" + b"a" * 4096 + b"\r\n"),

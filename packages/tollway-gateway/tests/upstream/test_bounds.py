@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 
 import pytest
 
+from tollway.gateway.upstream.connection_core import ConnectionCore
 from tollway.provider import ResponseError
 
 from .conftest import CONNECT_S, post, run
@@ -191,3 +193,101 @@ def test_methods_whose_answers_end_elsewhere_are_refused(upstream):
     for method in ("HEAD", "CONNECT"):
         with pytest.raises(Exception, match=method):
             run(lambda client, m=method: client.send(post(server.url)._replace(method=m), CONNECT_S))
+
+
+def in_chunks(body: bytes, size: int) -> bytes:
+    pieces = (body[start : start + size] for start in range(0, len(body), size))
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+
+
+@pytest.mark.parametrize("size", [1, 20])
+def test_an_answer_in_tiny_chunks_comes_whole(upstream, size: int):
+    """Whole or read as it comes, and its connection is used again."""
+    body = bytes(range(97, 123)) * 1000
+    data = CHUNKED + in_chunks(body, size) + b"0\r\n\r\n"
+    server = upstream(lambda exchange: exchange.send(data))
+
+    async def ask(client):
+        whole = await client.send(post(server.url), CONNECT_S)
+        stream = await client.open(post(server.url), CONNECT_S)
+        read = b""
+        while piece := await stream.read():
+            read += piece
+        stream.close()
+        return whole.body, read
+
+    assert (body, body) == run(ask)
+    assert 1 == server.connections
+
+
+@pytest.mark.parametrize("ask", [ask_whole, ask_stream])
+def test_nothing_but_tiny_chunks_fails(upstream, ask):
+    script, sent = repeating(CHUNKED, in_chunks(b"x" * 9000, 1))
+    server = upstream(script)
+    with pytest.raises(ResponseError, match="chunks of a few bytes"):
+        run(lambda client: ask(client, server.url))
+    assert sent[0] < 32 * 1024 * 1024
+
+
+class Pausable(asyncio.Transport):
+    """A transport that notes whether it is read."""
+
+    reads = True
+    aborted = False
+
+    def write(self, data):
+        pass
+
+    def pause_reading(self):
+        self.reads = False
+
+    def resume_reading(self):
+        self.reads = True
+
+    def abort(self):
+        self.aborted = True
+
+    def is_closing(self):
+        return self.aborted
+
+    def get_write_buffer_size(self):
+        return 0
+
+
+def asked() -> tuple[ConnectionCore, Pausable]:
+    """Return a connection that waits for an answer, and its transport."""
+    connection, transport = ConnectionCore(asyncio.get_running_loop()), Pausable()
+    connection.connection_made(transport)
+    connection.ask(b"x")
+    return connection, transport
+
+
+def test_chunks_are_read_in_turns():
+    """What is read at once is parsed little by little, and nothing more is read meanwhile."""
+
+    async def turns():
+        connection, transport = asked()
+        connection.data_received(CHUNKED + in_chunks(b"x" * 40_000, 1))
+        yield connection.read_nowait()
+        while not transport.reads:
+            await asyncio.sleep(0)
+            yield connection.read_nowait() or b""
+
+    async def read():
+        return [len(piece) async for piece in turns()]
+
+    sizes = asyncio.run(read())
+    assert (40_000, True) == (sum(sizes), max(sizes) < 8000)
+
+
+def test_what_comes_behind_an_answer_ends_the_connection_at_its_turn():
+    async def ask():
+        connection, transport = asked()
+        answer = CHUNKED + in_chunks(b"x" * 20_000, 1) + b"0\r\n\r\n"
+        connection.data_received(answer + b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" + b"x" * 40_000)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert (True, False) == (connection.complete, connection.reusable)
+        assert transport.aborted
+
+    asyncio.run(ask())

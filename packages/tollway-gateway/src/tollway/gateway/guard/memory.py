@@ -7,9 +7,13 @@ event loop alone.
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence
+from collections.abc import MutableMapping, MutableSequence
+from typing import Any
 
 from .json_size import BYTES_PER_NODE, nodes_and_depth, text_bytes
+
+_STATE_KEY = "tollway.memory"
+"""Where a lifespan's state has the budget, for the server."""
 
 _LARGE_BYTES = 1024 * 1024
 """A request that needs more memory than this is a large one."""
@@ -31,6 +35,7 @@ class MemoryBudget:
         self.max_unmeasured = max_bytes // 8
         """While less is held, a rough estimate is good enough."""
         self._large = 0
+        self._unread = 0
         self.cells: MutableSequence[float] = [0.0] if cells is None else cells
         self.at = at
 
@@ -43,7 +48,7 @@ class MemoryBudget:
         """Hold `count` bytes more for a request that holds `already`; False if there is no room for them."""
         held = self.cells[self.at]
         if already + count <= _LARGE_BYTES:
-            if count > self._max - held and count > self._for_small - (held - self._large):
+            if count > self._max - held and count > self._for_small - (held - self._large - self._unread):
                 return False
         else:
             was_large = already > _LARGE_BYTES
@@ -54,11 +59,32 @@ class MemoryBudget:
         self.cells[self.at] = held + count
         return True
 
+    def count_unread(self, more: int) -> bool:
+        """Count bytes that connections hold and no request has read yet (less of them, where it is negative).
+
+        They are held already; False if there was no room for them: not in what large requests may use.
+        """
+        self._unread += more
+        self.cells[self.at] += more
+        return self._unread + self._large <= self._max_large and self.cells[self.at] <= self._max
+
     def give_back(self, count: int) -> None:
         """Hold no longer what one request held in all."""
         self.cells[self.at] -= count
         if count > _LARGE_BYTES:
             self._large -= count
+
+
+def share_with_server(scope: MutableMapping[str, Any], budget: MemoryBudget) -> None:
+    """Have our own server count what its connections hold; `scope` is the lifespan's."""
+    state = scope.get("state")
+    if state is not None:
+        state[_STATE_KEY] = budget
+
+
+def budget_of(app_state: MutableMapping[str, Any]) -> MemoryBudget:
+    """Return the budget that an application shares; one without a bound if it has none."""
+    return app_state.get(_STATE_KEY) or MemoryBudget(2**62)
 
 
 class Hold:

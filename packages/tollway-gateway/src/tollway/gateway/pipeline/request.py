@@ -75,15 +75,17 @@ async def _receive_body(
 
 async def _read_on(first: bytes, receive: Receive, max_bytes: int, hold: Hold) -> bytes:
     body = bytearray(first)
+    more = True
     while len(body) <= max_bytes:
+        if not hold.grow_to(len(body)):
+            raise _overloaded()
+        if not more:
+            break
         message = await receive()
         if message["type"] == "http.disconnect":
             raise CallerGone
         body += message.get("body", b"")
-        if not hold.grow_to(len(body)):
-            raise _overloaded()
-        if not message.get("more_body"):
-            break
+        more = message.get("more_body", False)
     return bytes(body)
 
 

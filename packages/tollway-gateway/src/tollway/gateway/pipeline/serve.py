@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from tollway.gateway.config.values import ServerConfig
-from tollway.gateway.guard.memory import Hold, MemoryBudget
+from tollway.gateway.guard.memory import Hold, MemoryBudget, share_with_server
 from tollway.gateway.guard.origin_check import OriginCheck
 from tollway.provider import ProviderError
 
@@ -152,6 +152,7 @@ class Gateway:
         """Serve what is not the pipeline's: the control plane, and the application's own lifespan."""
         if scope["type"] == "lifespan":
             observe(scope, self._count_malformed)
+            share_with_server(scope, self._memory)
             await self.lifetime.serve(receive, send)
         else:
             await self._control(scope, receive, send)

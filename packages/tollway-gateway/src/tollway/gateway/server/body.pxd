@@ -15,6 +15,8 @@ cdef class ChunkedBody(Body):
     cdef int _expects
     cdef object _line
     cdef Py_ssize_t _overhead
+    cdef Py_ssize_t _chunks_left
+    cdef Py_ssize_t _tiny
     cdef Py_ssize_t _trailer_bytes
     cdef Py_ssize_t _trailers
 

@@ -2,6 +2,9 @@
 
 A body is fed what comes from the connection and returns what is the body's. Once it is `complete`, what came
 behind it is in `rest`.
+
+Small chunks cost much more time than their bytes: a body is read in turns of so many chunks (what is left
+over then is in `rest` too), and one of nothing but tiny chunks is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +24,16 @@ _MAX_OVERHEAD = 16_384
 
 _USUAL_OVERHEAD = 16
 
+_CHUNKS_A_TURN = 1024
+"""About a millisecond's."""
+
+_TINY_BYTES = 16
+_MAX_TINY = 65_536
+_TINY_A_TURN = 64
+"""Chunks of less than `_TINY_BYTES` come from callers that write byte by byte: any number of them over time,
+`_MAX_TINY` at once.
+"""
+
 _SIZE = re.compile(rb"0*([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
@@ -34,6 +47,7 @@ class Body:
     def __init__(self) -> None:
         self.complete = False
         self.rest = b""
+        """What `feed` did not take: what is behind the body, or what is to be fed again."""
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes, return those of the body. Raises RequestRejected (400, 431)."""
@@ -79,6 +93,8 @@ class ChunkedBody(Body):
         self._expects = _SIZE_LINE
         self._line = bytearray()  # the line that has begun
         self._overhead = 0
+        self._chunks_left = 0  # of this turn
+        self._tiny = 0
         self._trailer_bytes = 0
         self._trailers = 0
 
@@ -87,16 +103,19 @@ class ChunkedBody(Body):
         pieces = []
         at = 0
         size = len(data)
+        self._chunks_left = _CHUNKS_A_TURN
+        self._tiny = max(0, self._tiny - _TINY_A_TURN)
         while at < size and not self.complete:
             if self._left:
                 end = min(size, at + self._left)
                 pieces.append(data[at:end])
                 self._left -= end - at
                 at = end
+            elif self._chunks_left == 0 and self._expects == _SIZE_LINE:
+                break
             else:
                 at = self._read_line(data, at)
-        if at < size:
-            self.rest = data[at:]
+        self.rest = data[at:]
         return b"".join(pieces)
 
     def left(self) -> int:
@@ -146,6 +165,11 @@ class ChunkedBody(Body):
             raise _bad_chunk("a chunk must begin with its size in hexadecimal digits")
         self._left = int(found[1], 16)
         self._expects = _AFTER_DATA if self._left else _TRAILERS
+        self._chunks_left -= 1
+        if self._left < _TINY_BYTES:
+            self._tiny += 1
+            if self._tiny > _MAX_TINY:
+                raise _bad_chunk("too many chunks are of a few bytes only")
         self._overhead = max(0, self._overhead + len(line) - _USUAL_OVERHEAD - 2 * self._left)
         if self._overhead > _MAX_OVERHEAD:
             raise _bad_chunk("the chunk extensions are too long")

@@ -7,6 +7,7 @@ cdef class Connection:
     cdef public object client
     cdef public str scheme
     cdef public bint read_paused
+    cdef public Py_ssize_t counted_bytes
     cdef public bint write_paused
     cdef public bint is_ending
     cdef public list unwritten

@@ -29,6 +29,8 @@ class Connection:
         self.client: tuple[str, int | None] | None = None
         self.scheme = "http"
         self.read_paused = False
+        self.counted_bytes = 0
+        """What is held here of what the caller sent, as the budget of all connections knows it."""
         self.write_paused = False
         self.is_ending = False
         """Whether the connection ends with what was written so far."""
@@ -85,7 +87,7 @@ class Connection:
         raise NotImplementedError
 
     def resume_reading(self) -> None:
-        """Read on after a pause, if there is room for what comes."""
+        """Count what is held, now that it is less, and read on after a pause if there is room for what comes."""
         raise NotImplementedError
 
     def on_answered(self, exchange: ExchangeCore) -> None:

@@ -123,7 +123,7 @@ class ExchangeCore:
         self._has_news = False
         if self.untaken:
             self.untaken = 0
-            if connection.read_paused:
+            if connection.read_paused or connection.counted_bytes:
                 connection.resume_reading()
         return body
 

@@ -23,6 +23,9 @@ MAX_HEAD_BYTES = 65_536
 MAX_FIELDS = 100
 """Header lines of a request."""
 
+_MAX_EMPTY_BYTES = 32
+"""Of empty lines before a request, in what comes at once."""
+
 _MAX_LENGTH_DIGITS = 18
 
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
@@ -210,6 +213,14 @@ def check_codings(values: list[bytes]) -> None:
         raise RequestRejected(
             501, "unsupported_transfer_coding", "no Transfer-Encoding but 'chunked' is supported"
         )
+
+
+def begin_of_head(data: bytes | bytearray) -> int:
+    """Return where empty lines end, of which a server ignores a few (RFC 9112, section 2.2)."""
+    at = 0
+    while at < _MAX_EMPTY_BYTES and data.startswith(b"\r\n", at):
+        at += 2
+    return at
 
 
 def malformed(message: str) -> RequestRejected:

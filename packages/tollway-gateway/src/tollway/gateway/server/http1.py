@@ -11,23 +11,23 @@ request can take its answer. When too much waits, the connection is not read.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from tollway.gateway.pipeline.errors import RequestRejected, shape_of
-from tollway.gateway.pipeline.malformed import MalformedRequest
+from tollway.gateway.pipeline.errors import RequestRejected
 from tollway.tracing.compiled import accept_proxies
 
 from .body import Body, ChunkedBody, LengthBody
 from .connection import NEVER, Connection
 from .exchange import Exchange
-from .exchange_core import CLOSE, STATUS_LINE, ExchangeCore
-from .head import MAX_HEAD_BYTES, RequestHead, malformed
+from .exchange_core import ExchangeCore
+from .head import MAX_HEAD_BYTES, RequestHead, begin_of_head, malformed
+from .refusal import head_so_far, overloaded, refusal_of, too_large, too_slow
 from .service import service_of
 
 _END_OF_HEAD = b"\r\n\r\n"
@@ -38,13 +38,11 @@ _NO_HEAD = re.compile(rb"(?<!\r)\n|\0")
 _MAX_WAITING_BYTES = 65_536
 """Of a body that nobody takes, or behind a request: when there is more, the connection is not read."""
 
+_SMALL_BYTES = 8_192
+"""What a connection may hold also when all of them hold too much."""
+
 _MAX_SKIPPED_BYTES = 1_048_576
 """Of a request, after its answer: they are read and thrown away."""
-
-_REFUSAL = b"%b%bcontent-type: application/json\r\ncontent-length: %d\r\n%b\r\n%b"
-
-_SLOW = "the request did not come to its end in time"
-
 
 class HTTPProtocol(Connection):
     """One connection from a caller."""
@@ -94,10 +92,13 @@ class HTTPProtocol(Connection):
         if self.is_ending or self._is_broken:
             self._skip(len(data))
             return
-        if self._body is not None:
+        if self._body is not None and not self._waiting:
             data = self._read_body(data)
             if not data:
                 return
+        if self._body is not None:
+            self._read_later(data)
+            return
         if not self._waiting:
             self._received_s = perf_counter()
             if self.exchange is None and not self.write_paused:
@@ -106,8 +107,8 @@ class HTTPProtocol(Connection):
         self._waiting += data
         if self.exchange is None and not self.write_paused:
             self._read_waiting()
-        elif len(self._waiting) > _MAX_WAITING_BYTES:
-            self._pause_reading()
+        else:
+            self._hold_waiting()
 
     def eof_received(self) -> None:
         """Take it that the caller is gone: the transport then closes itself."""
@@ -120,6 +121,7 @@ class HTTPProtocol(Connection):
         self._waiting = bytearray()
         self._body = None
         exchange, self.exchange = self.exchange, None
+        self._count_held()
         if exchange is not None:
             exchange.hung_up()
         self.resume()
@@ -162,11 +164,11 @@ class HTTPProtocol(Connection):
         elif self.exchange is not None:
             self.deadline_s = NEVER
             if self._body is not None and not self.read_paused:
-                self._break(RequestRejected(408, "request_timeout", _SLOW))
+                self._break(too_slow())
         elif self.is_ending:
             self.transport.close()
         elif self._waiting:
-            self._refuse(self._head_so_far(), RequestRejected(408, "request_timeout", _SLOW))
+            self._refuse_waiting(too_slow)
         else:
             self._end()
 
@@ -175,7 +177,7 @@ class HTTPProtocol(Connection):
     def _read_request(self, data: bytes) -> None:
         """Read a request that begins with these bytes."""
         if data.startswith(b"\r\n"):
-            data = data[_begin_of_head(data) :]
+            data = data[begin_of_head(data) :]
         end = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
         if len(_END_OF_HEAD) <= end <= MAX_HEAD_BYTES:
             self._begin(data[:end], data[end:])
@@ -187,16 +189,17 @@ class HTTPProtocol(Connection):
         """Read a request of what waits, if its head is there."""
         waiting = self._waiting
         if waiting.startswith(b"\r\n"):
-            del waiting[: _begin_of_head(waiting)]
+            del waiting[: begin_of_head(waiting)]
         end = waiting.find(_END_OF_HEAD, self._searched) + len(_END_OF_HEAD)
         if end < len(_END_OF_HEAD):
             self._await_head()
         elif end > MAX_HEAD_BYTES:
-            self._refuse_large()
+            self._refuse_waiting(too_large)
         else:
             head = bytes(waiting[:end])
             del waiting[:end]
             self._searched = 0
+            self._count_held()
             self._begin(head, b"")
             self._read_waiting_body()
 
@@ -206,34 +209,15 @@ class HTTPProtocol(Connection):
         if not waiting:
             return
         if len(waiting) > MAX_HEAD_BYTES:
-            self._refuse_large()
+            self._refuse_waiting(too_large)
         elif not 0x41 <= waiting[0] <= 0x5A or _NO_HEAD.search(waiting, self._searched):
             self._refuse(RequestHead(), malformed("the request is not HTTP/1.1"))
         else:
             if not self._searched and not self._is_new:
                 self.deadline_s = self.loop.time() + self.limits.head_s
             self._searched = max(1, len(waiting) - len(_END_OF_HEAD) + 1)
-
-    def _refuse_large(self) -> None:
-        head = self._head_so_far()
-        if head.target:
-            error = RequestRejected(
-                431, "head_too_large", f"the header is longer than {MAX_HEAD_BYTES} bytes"
-            )
-        else:
-            error = RequestRejected(
-                414, "target_too_long", f"the request line is longer than {MAX_HEAD_BYTES} bytes"
-            )
-        self._refuse(head, error)
-
-    def _head_so_far(self) -> RequestHead:
-        """Return what can be known of a head that is not complete."""
-        head = RequestHead()
-        line, found, _ = bytes(self._waiting[:MAX_HEAD_BYTES]).partition(b"\r\n")
-        if found:
-            with contextlib.suppress(RequestRejected):
-                head.read_request_line(line + found)
-        return head
+            if not self._count_held():
+                self._refuse_waiting(overloaded)
 
     def _begin(self, data: bytes, behind: bytes) -> None:
         """Begin an exchange with the request of this head; `behind` is what came behind it."""
@@ -258,33 +242,30 @@ class HTTPProtocol(Connection):
             exchange.arrived_whole()
         if behind and self._body is not None:
             behind = self._read_body(behind)
-        if behind:
+        if behind and self._body is not None:
+            self._read_later(behind)
+        elif behind:
             self._waiting += behind
-            if len(behind) > _MAX_WAITING_BYTES:
-                self._pause_reading()
+            self._hold_waiting()
         exchange.task = task = self.loop.create_task(exchange.run_asgi(self.service.app))
         self.state.tasks.add(task)
 
+    def _refuse_waiting(self, why: Callable[[RequestHead], RequestRejected]) -> None:
+        """Answer a head that is not complete and never will be."""
+        head = head_so_far(self._waiting)
+        self._refuse(head, why(head))
+
     def _refuse(self, head: RequestHead, error: RequestRejected) -> None:
         """Answer what never becomes an exchange, and tell of it; nothing that follows can be understood."""
-        failure = error.failure
-        target = head.target
-        path = target.partition(b"?")[0].decode("latin-1")
-        body = b"" if head.method == "HEAD" else shape_of(path)(failure)
-        self.service.malformed(
-            MalformedRequest(
-                self.client[0] if self.client else None,
-                head.method or None,
-                path or None,
-                failure.status,
-                failure.code,
-                failure.message,
-                perf_counter() - self._received_s,
-                len(body),
-            )
+        request, data = refusal_of(
+            head,
+            error.failure,
+            self.client[0] if self.client else None,
+            perf_counter() - self._received_s,
+            self.default_lines(),
         )
-        status_line = STATUS_LINE[failure.status]
-        self.write(_REFUSAL % (status_line, self.default_lines(), len(body), CLOSE, body))
+        self.service.malformed(request)
+        self.write(data)
         self._end(lingers=True)
 
     # In: bodies
@@ -303,13 +284,14 @@ class HTTPProtocol(Connection):
             self._break(error)
             return b""
         if exchange is None:
-            self._skip(len(data))
+            self._skip(len(data) - len(body.rest))
         elif exchange.arrived(piece) > _MAX_WAITING_BYTES:
             self._pause_reading()
         else:
             self.deadline_s = self.loop.time() + self.limits.body_s
+        self._count_held()
         if not body.complete:
-            return b""
+            return body.rest
         self._body = None
         self.deadline_s = NEVER
         if exchange is not None:
@@ -320,8 +302,16 @@ class HTTPProtocol(Connection):
             self.deadline_s = self.loop.time() + self.limits.idle_s
         return body.rest
 
+    def _read_later(self, data: bytes) -> None:
+        """Read these bytes of a body when everybody else had a turn; others may come before that."""
+        if not self._waiting:
+            self.loop.call_soon(self._read_waiting_body)
+        self._waiting += data
+        self._count_held()
+        self._pause_reading()
+
     def _read_waiting_body(self) -> None:
-        """Read what waits of a body."""
+        """Read what waits of a body, or a turn's worth of it."""
         waiting = self._waiting
         while waiting and self._body is not None:
             body = self._body
@@ -329,12 +319,25 @@ class HTTPProtocol(Connection):
             size = _MAX_WAITING_BYTES if left < 0 else min(left, _MAX_WAITING_BYTES)
             data = bytes(waiting[:size])
             del waiting[:size]
-            waiting[:0] = self._read_body(data)
+            rest = self._read_body(data)
+            if rest and self._body is not None:
+                data = rest + bytes(waiting)
+                waiting.clear()
+                self._read_later(data)
+                return
+            waiting[:0] = rest
+        exchange = self.exchange
+        if exchange is None and self._body is None:
+            if not self.is_ending:
+                self._go_on()
+        elif exchange is None or exchange.untaken <= _MAX_WAITING_BYTES:
+            self.resume_reading()
 
     def _break(self, error: RequestRejected) -> None:
         """Give up a body: its exchange is told why."""
         self._body = None
         self._is_broken = True
+        self._waiting.clear()
         exchange = self.exchange
         if exchange is None:
             self._end(lingers=True)
@@ -357,7 +360,31 @@ class HTTPProtocol(Connection):
         else:
             self._end()
 
-    # What is read, and when
+    # What is read and held, and when
+
+    def _hold_waiting(self) -> None:
+        """Keep what came behind a request until its answer; without room the connection ends with that."""
+        exchange = self.exchange
+        if not self._count_held() and exchange is not None:
+            exchange.hang_up_after()
+            self._is_broken = True
+            self._waiting.clear()
+            self._count_held()
+            self._pause_reading()
+        elif len(self._waiting) > _MAX_WAITING_BYTES:
+            self._pause_reading()
+
+    def _count_held(self) -> bool:
+        """Count what is held of what the caller sent; False if all callers together sent too much."""
+        exchange = self.exchange
+        held = len(self._waiting)
+        if exchange is not None:
+            held += exchange.untaken
+        more = held - self.counted_bytes
+        if not more:
+            return True
+        self.counted_bytes = held
+        return self.service.memory.count_unread(more) or held <= _SMALL_BYTES
 
     def _pause_reading(self) -> None:
         if not self.read_paused and not self.transport.is_closing():
@@ -368,9 +395,12 @@ class HTTPProtocol(Connection):
 
     def resume_reading(self) -> None:
         """See `Connection.resume_reading`."""
+        self._count_held()
         if not self.read_paused or self.transport.is_closing():
             return
         if (self._is_broken and not self._lingers) or len(self._waiting) > _MAX_WAITING_BYTES:
+            return
+        if self._body is not None and self._waiting:  # its turn comes
             return
         self.read_paused = False
         if self._body is not None:
@@ -383,6 +413,7 @@ class HTTPProtocol(Connection):
         """See `Connection.on_answered`."""
         self.state.total_requests += 1
         self.exchange = None
+        self._count_held()
         if self.is_ending or self.transport.is_closing():
             return
         if not exchange.keep_alive:
@@ -415,6 +446,7 @@ class HTTPProtocol(Connection):
         self._lingers = lingers
         self._waiting.clear()
         self._body = None
+        self._count_held()
         self.end()
 
     def hang_up(self) -> None:
@@ -428,14 +460,6 @@ class HTTPProtocol(Connection):
         else:
             self.deadline_s = self.loop.time() + self.limits.read_s
             transport.close()
-
-
-def _begin_of_head(data: bytes | bytearray) -> int:
-    """Return where empty lines end, which a server ignores (RFC 9112, section 2.2)."""
-    at = 0
-    while data.startswith(b"\r\n", at):
-        at += 2
-    return at
 
 
 def _address(info: Any) -> tuple[str, int | None] | None:

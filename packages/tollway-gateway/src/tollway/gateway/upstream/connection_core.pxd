@@ -1,11 +1,19 @@
+cimport cython
+
 cdef Py_ssize_t _HIGH_WATER_BYTES
 cdef Py_ssize_t _MAX_FRAMING_BYTES
 cdef Py_ssize_t _MAX_FIELDS
 cdef Py_ssize_t _MAX_PIECES
+cdef Py_ssize_t _TURN_BYTES
+cdef Py_ssize_t _PIECES_A_TURN
+cdef Py_ssize_t _TINY_BYTES
+cdef Py_ssize_t _MAX_TINY
+cdef Py_ssize_t _TINY_A_READ
 
 
 cdef class ConnectionCore:
     cdef object _new_future
+    cdef object _call_soon
     cdef object _outbox
     cdef object _clock
     cdef object _unwritten
@@ -31,6 +39,9 @@ cdef class ConnectionCore:
     cdef list _joined
     cdef list _body
     cdef Py_ssize_t _body_bytes
+    cdef bytes _unparsed
+    cdef Py_ssize_t _pieces
+    cdef Py_ssize_t _tiny
     cdef Py_ssize_t _check_at_bytes
     cdef Py_ssize_t _max_bytes
     cdef bint _paused
@@ -45,6 +56,11 @@ cdef class ConnectionCore:
     cpdef take(self)
     cdef _hang_up(self)
     cdef _resume(self)
+    cdef _pause(self)
+    @cython.locals(at=Py_ssize_t)
+    cdef _parse(self, bytes data)
+    cpdef parse_on(self)
+    cdef _parse_part(self, bytes data)
     cdef _stop_waiting(self)
     cdef _wake(self)
     cdef _fail(self, error)

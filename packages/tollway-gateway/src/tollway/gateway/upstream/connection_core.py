@@ -4,6 +4,9 @@ Every part of an answer is bounded: the head and the trailers in bytes and in fi
 (chunk extensions, interim answers) in bytes without a byte of the body between them, a whole body by the
 caller's limit, and of a stream what nobody has read yet. Over a bound the exchange fails and the connection
 is closed.
+
+Small chunks cost much more time than their bytes: after so many everybody else has a turn, and a body of
+nothing but tiny ones fails.
 """
 
 from __future__ import annotations
@@ -32,6 +35,15 @@ _MAX_FIELDS = 256
 _MAX_PIECES = 1024
 """Pieces of a body that are held one by one: a small piece takes more memory than its bytes."""
 
+_TURN_BYTES = 32 * 1024
+_PIECES_A_TURN = 1024
+"""Pieces of a body after which no more than `_TURN_BYTES` are parsed before everybody else has had a turn."""
+
+_TINY_BYTES = 16
+_MAX_TINY = 65_536
+_TINY_A_READ = 64
+"""Pieces of less than `_TINY_BYTES`: any number of them over time, `_MAX_TINY` at once."""
+
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 """What tells where a body ends, other than the end of its connection."""
 
@@ -41,6 +53,7 @@ class ConnectionCore:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float] = perf_counter) -> None:
         self._new_future = loop.create_future
+        self._call_soon = loop.call_soon
         self._outbox = outbox_of(loop)
         self._clock = clock
         self._unwritten = b""
@@ -68,6 +81,9 @@ class ConnectionCore:
         self._framing_bytes = 0
         self._keep_alive = False
         self._body_bytes = 0
+        self._unparsed = b""
+        self._pieces = 0
+        self._tiny = 0
         self._check_at_bytes = _HIGH_WATER_BYTES
         self._max_bytes = 0
         self._paused = False
@@ -122,7 +138,7 @@ class ConnectionCore:
     @property
     def reusable(self) -> bool:
         """Whether another exchange may follow: both sides have said all, and all was read."""
-        if not self.complete or not self._keep_alive or self.closed or self._body_bytes:
+        if not self.complete or not self._keep_alive or self.closed or self._body_bytes or self._unparsed:
             return False
         return self.transport is not None and not self.transport.get_write_buffer_size()
 
@@ -159,9 +175,14 @@ class ConnectionCore:
         return data
 
     def _resume(self) -> None:
-        if self._paused and self.transport is not None:
+        if self._paused and self.transport is not None and not self._unparsed and not self.closed:
             self._paused = False
             self.transport.resume_reading()
+
+    def _pause(self) -> None:
+        if not self._paused and self.transport is not None and not self.closed:
+            self._paused = True
+            self.transport.pause_reading()
 
     def next(self) -> asyncio.Future[None]:
         """Return what comes true when something has come. Raises what went wrong before."""
@@ -211,6 +232,43 @@ class ConnectionCore:
             self._fail(UpstreamConnectionError("the model's service answered before it was asked"))
             return
         self.answering = True
+        self._tiny = max(0, self._tiny - _TINY_A_READ)
+        if self._unparsed:
+            self._unparsed += data
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse, until it is somebody else's turn."""
+        at = _TURN_BYTES
+        self._parse_part(data if len(data) <= at else data[:at])
+        while at < len(data) and not self.closed:
+            if self.complete:
+                self.abort()
+            elif self._pieces > _PIECES_A_TURN:
+                self._unparsed = data[at:]
+                self._pause()
+                self._call_soon(self.parse_on)
+                return
+            else:
+                self._parse_part(data[at : at + _TURN_BYTES])
+                at += _TURN_BYTES
+        if self._pieces > _PIECES_A_TURN and not self.complete:
+            self._pause()
+            self._call_soon(self.parse_on)
+
+    def parse_on(self) -> None:
+        """Parse what was left over, now that everybody else had a turn."""
+        data, self._unparsed = self._unparsed, b""
+        self._pieces = 0
+        if self.closed:
+            return
+        if data:
+            self._parse(data)
+        if not self._unparsed and (self._max_bytes or self._body_bytes <= _HIGH_WATER_BYTES):
+            self._resume()
+
+    def _parse_part(self, data: bytes) -> None:
         self._framing_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -220,6 +278,8 @@ class ConnectionCore:
             self._refuse("the model's service switched to another protocol")
         if self._framing_bytes > _MAX_FRAMING_BYTES:
             self._refuse("the header of the model's service is too large")
+        if self._tiny > _MAX_TINY:
+            self._refuse("the model's service sent too many chunks of a few bytes")
 
     def _refuse(self, message: str) -> None:
         """Fail over what an answer is like; what is wrong behind its end costs only the connection."""
@@ -294,6 +354,9 @@ class ConnectionCore:
         if self.complete or self._error is not None:
             return
         self._framing_bytes = 0
+        self._pieces += 1
+        if len(data) < _TINY_BYTES:
+            self._tiny += 1
         self._body.append(data)
         self._body_bytes += len(data)
         if self._body_bytes > self._check_at_bytes or len(self._body) > _MAX_PIECES:
@@ -309,9 +372,7 @@ class ConnectionCore:
         if self._body_bytes <= self._check_at_bytes:
             return
         if not self._max_bytes:
-            if not self._paused and self.transport is not None:
-                self._paused = True
-                self.transport.pause_reading()
+            self._pause()
         elif self.status >= 300:
             self._cut_error()
         elif self._body_bytes > self._max_bytes or self._announced_bytes() > self._max_bytes:

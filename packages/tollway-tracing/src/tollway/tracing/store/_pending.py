@@ -42,10 +42,10 @@ class PendingRows:
         new, self._new = self._new, []
         for place, lines in grouped(new).items():
             self._lines[place] += lines
-        errors = []
+        errors: list[OSError] = []
         for place in list(self._lines):
             try:
-                append_to(self._layout, place, self._lines[place])
+                append_to(self._layout, place, bytes(self._lines[place]))
             except LinkError as error:  # it would stand in the way until somebody removes it
                 self._drop(place, len(self._lines[place]))
                 errors.append(error)
