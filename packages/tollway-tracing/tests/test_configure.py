@@ -4,6 +4,7 @@ providers.
 
 import http.server
 import logging
+import math
 import threading
 
 import pytest
@@ -82,6 +83,11 @@ class TestPolicy:
         sampler = configure(environ).sampler
         assert (0.2, 1000, "collector") == (sampler.sampling_rate, sampler.slow_threshold_ms, sampler.mode)
 
+    def test_infinity_is_no_threshold_whatever_the_environment_says(self):
+        sampler = configure({"TOLLWAY_SLOW_THRESHOLD_MS": "1000"}, slow_threshold_ms=math.inf).sampler
+        assert isinstance(sampler, RatioSlowSampler)
+        assert sampler.slow_threshold_ms is None
+
     def test_arguments_go_before_the_environment(self):
         environ = {"TOLLWAY_SAMPLING_RATE": "0.2", "TOLLWAY_SLOW_THRESHOLD_MS": "1000"}
         sampler = configure(environ, sampling_rate=0.5, slow_threshold_ms=10, mode="local").sampler
@@ -143,6 +149,10 @@ class TestStore:
         with pytest.raises(SettingError, match=r"store_file_mode is .*use 0o600"):
             configure(store=tmp_path, store_file_mode=mode)
 
+    def test_none_whatever_the_environment_says(self, tmp_path):
+        made = configure({"TOLLWAY_STORE": str(tmp_path)}, store=False)
+        assert [] == processors(made, FileStoreProcessor)
+
     def test_retention_is_passed_on(self, tmp_path):
         (processor,) = processors(
             configure({"TOLLWAY_STORE": str(tmp_path)}, retention_days=2, retention_bytes=10),
@@ -153,6 +163,14 @@ class TestStore:
 
 
 class TestExport:
+    @pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+    def test_none_whatever_the_environment_says(self, name):
+        """Also where an exporter is named; one that is not OTLP's stays."""
+        environ = {name: "http://localhost:4318", "OTEL_TRACES_EXPORTER": "otlp,console"}
+        made = configure(environ, otlp=False)
+        assert [] == processors(made, BatchProcessor)
+        assert 1 == len(processors(made, SimpleSpanProcessor))
+
     def test_by_argument(self, receiver):
         configure(otlp=receiver.url, otlp_headers={"x-team": "ml"})
         tracing.start_span("s").start().end()

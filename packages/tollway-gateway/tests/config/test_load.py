@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -333,6 +334,14 @@ def test_a_store_is_a_path_or_a_section(loaded, store: str, path: str, mode: int
 
 def test_the_environment_opens_no_store_that_the_file_closes(loaded):
     assert loaded(GOOD + "tracing: {store: null}\n", {"TOLLWAY_STORE": "elsewhere"}).tracing.store is None
+
+
+def test_null_means_none_where_the_environment_could_say_more(loaded):
+    """What is left out is left to it."""
+    said = loaded(GOOD + "tracing: {slow_threshold_ms: null, otlp: null}\n").tracing
+    assert (math.inf, "") == (said.slow_threshold_ms, said.otlp.endpoint)
+    silent = loaded(GOOD).tracing
+    assert (None, None) == (silent.slow_threshold_ms, silent.otlp)
 
 
 def test_what_yaml_writes_is_read_back(loaded):

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.control import create_control_app
+from tollway.gateway.control.counting import Counted
 from tollway.gateway.pipeline import Runtime
 from tollway.gateway.serving import Snapshots, build
 from tollway.gateway.telemetry import Metrics
@@ -72,12 +73,12 @@ class Control:
 
     def __init__(self, metrics: Callable[[str], tuple[bytes, str]], *, ready: bool = True) -> None:
         self.exporter = InMemorySpanExporter()
-        self.failures: list[str] = []
+        self.answers: list[tuple[int, str | None]] = []
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         counts = Metrics()
         counts.render = metrics  # type: ignore[assignment, method-assign]
-        counts.control_failed = self.failures.append  # type: ignore[method-assign]
+        counts.control_answered = lambda *answer: self.answers.append(answer)  # type: ignore[method-assign]
         self.snapshots = serving(CONFIG)
         self._app = create_control_app(
             lambda: self.snapshots.current,
@@ -126,6 +127,55 @@ def test_the_configuration_that_serves_is_the_one_that_is_told():
         assert "renamed" in control.get(path).text
     assert 404 == control.get("/v1/models/vectors").status_code
     assert 404 == control.get("/api/3.0/gateway/route/split").status_code
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "counted"),
+    [
+        ("GET", "/v1/models", (200, None)),
+        ("GET", "/nope", (404, "not_found")),
+        ("GET", "/v1/models/nope", (404, "not_found")),
+        ("DELETE", "/v1/models", (405, "method_not_allowed")),
+        ("POST", "/health", (405, "method_not_allowed")),
+        ("GET", "/", (307, None)),
+    ],
+)
+def test_answers_are_counted(method: str, path: str, counted: tuple[int, str | None]):
+    control = Control(lambda _: (b"", ""))
+    control.request(method, path, follow_redirects=False)
+    assert [counted] == control.answers
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
+def test_answers_to_probes_are_not_counted(path: str):
+    """They would outnumber all others; also that one is not ready is what it was asked."""
+    control = Control(lambda _: (b"", ""), ready=False)
+    control.get(path)
+    assert [] == control.answers
+
+
+def test_failures_are_counted():
+    """Those of probes too."""
+
+    def fail(_: str) -> tuple[bytes, str]:
+        raise RuntimeError("no metrics")
+
+    control = Control(fail)
+    assert 500 == control.get("/metrics").status_code
+    assert [(500, "internal_error")] == control.answers
+
+
+def test_an_application_that_raises_is_counted():
+    """The server answers in its place."""
+    answers = []
+
+    async def app(scope, receive, send):
+        raise RuntimeError
+
+    counted = Counted(app, lambda path: False, lambda status, code: answers.append((status, code)))
+    with pytest.raises(RuntimeError):
+        asyncio.run(counted({"type": "http", "path": "/x"}, None, None))  # type: ignore[arg-type]
+    assert [(500, "internal_error")] == answers
 
 
 PROBED = """

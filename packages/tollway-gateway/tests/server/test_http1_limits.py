@@ -224,7 +224,8 @@ class TestSharedBudget:
         server = serve(app)
         server.connect().close()
         server.wait_for(lambda: "tollway.server" in server._state)
-        server.service.memory = MemoryBudget(1_000_000)
+        server.memory = memory = MemoryBudget(1_000_000)
+        server.service.memory = lambda: memory
         return server
 
     @pytest.mark.parametrize(
@@ -241,32 +242,45 @@ class TestSharedBudget:
         caller = server.connect()
         caller.send(data[:40_000])
         caller.send(data[40_000:])
-        assert server.wait_for(lambda: 49_000 < server.service.memory.held < 51_000)
+        assert server.wait_for(lambda: 49_000 < server.memory.held < 51_000)
         caller.close()
-        assert server.wait_for(lambda: server.service.memory.held == 0)
+        assert server.wait_for(lambda: server.memory.held == 0)
 
     def test_what_an_application_takes_is_its_own(self, echoing):
         echoing.ask(NEXT)
-        echoing.service.memory = memory = MemoryBudget(1_000_000)
+        memory = MemoryBudget(1_000_000)
+        echoing.service.memory = lambda: memory
         caller = echoing.connect(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n")
         caller.send(b"x" * 200_000)
         caller.send(b"x" * 100_000 + NEXT)
         assert [200, 200] == [caller.answer().status, caller.answer().status]
         assert 0 == memory.held
 
+    def test_another_budget_counts_what_comes_from_then_on(self, server):
+        """Of a configuration that was loaded meanwhile: what was counted in the first is given back to it."""
+        caller = server.connect(b"GET /" + b"a" * 20_000)
+        server.wait_for(lambda: server.memory.held == 20_005)
+        second = MemoryBudget(1_000_000)
+        server.service.memory = lambda: second
+        server.connect(b"GET /" + b"a" * 30_000)
+        server.wait_for(lambda: second.held == 30_005)
+        caller.close()
+        server.wait_for(lambda: server.memory.held == 0)
+        assert 30_005 == second.held
+
     def test_a_head_without_room_is_refused(self, server):
-        server.service.memory.count_unread(760_000)
+        server.memory.count_unread(760_000)
         answer = server.ask(b"GET /" + b"a" * 20_000)
         assert (503, "gateway_overloaded", b"1") == (
             answer.status,
             answer.json["error"]["code"],
             answer.headers[b"retry-after"],
         )
-        assert server.wait_for(lambda: server.service.memory.held == 760_000)
+        assert server.wait_for(lambda: server.memory.held == 760_000)
 
     def test_requests_without_room_are_not_waited_for(self, server, app):
         """The one before them is answered, and says that no other is."""
-        server.service.memory.count_unread(760_000)
+        server.memory.count_unread(760_000)
         caller = server.connect(NEXT)
         server.wait_for(lambda: app.asked)
         exchange = server.exchange()
@@ -276,10 +290,10 @@ class TestSharedBudget:
         answer = caller.answer()
         assert (200, b"close") == (answer.status, answer.headers[b"connection"])
         assert b"" == caller.rest()
-        assert 760_000 == server.service.memory.held
+        assert 760_000 == server.memory.held
 
     def test_small_things_are_always_taken(self, server, app):
-        server.service.memory.count_unread(2_000_000)
+        server.memory.count_unread(2_000_000)
         caller = server.connect(b"GET /a HTT")
         server.connection()
         caller.send(b"P/1.1\r\nHost: x\r\n\r\n")

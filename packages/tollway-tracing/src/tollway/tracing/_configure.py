@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from opentelemetry import trace as otel
 from opentelemetry.metrics import MeterProvider
@@ -38,9 +40,9 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
     service_name: str | None = None,
     sampling_rate: float | None = None,
     slow_threshold_ms: float | None = None,
-    store: str | os.PathLike[str] | FileStore | None = None,
+    store: str | os.PathLike[str] | FileStore | Literal[False] | None = None,
     store_file_mode: int = 0o600,
-    otlp: str | None = None,
+    otlp: str | Literal[False] | None = None,
     otlp_headers: Mapping[str, str] | None = None,
     mode: str | None = None,
     resource: Resource | None = None,
@@ -51,7 +53,8 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
     **engine: Any,
 ) -> SDKTracerProvider:
     """Set up tracing, and return the provider. Arguments go before the environment, which goes before the
-    defaults.
+    defaults; None is no argument. False for `store` or `otlp`, infinity for `slow_threshold_ms`, mean none,
+    whatever the environment says.
 
     sampling_rate: the ratio of traces that is kept, 0 to 1 (1). slow_threshold_ms: keep every trace slower
     than that. store: a folder for trace files. store_file_mode: of new files in it; 0o640 lets the group read
@@ -73,7 +76,7 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
     if resource is not None:
         full_resource = full_resource.merge(resource)
     processors: list[SpanProcessor] = []
-    files = _store(store if store is not None else given.store, store_file_mode)
+    files = _store(given.store if store is None else store or None, store_file_mode)
     if files is not None:
         max_age_s = None if retention_days is None else retention_days * 86_400
         processors.append(FileStoreProcessor(files, max_age_s=max_age_s, max_bytes=retention_bytes))
@@ -117,6 +120,8 @@ def _sampler(
         return None
     rate = given.sampling_rate if rate is None else rate
     slow_ms = given.slow_threshold_ms if slow_ms is None else slow_ms
+    if slow_ms == math.inf:
+        slow_ms = None
     try:
         return RatioSlowSampler(
             1.0 if rate is None else rate,
@@ -136,8 +141,13 @@ def _store(store: str | os.PathLike[str] | FileStore | None, file_mode: int) -> 
         raise SettingError(f"store_{error}") from None
 
 
-def _exporting(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> list[SpanProcessor]:
+def _exporting(
+    given: Environment, otlp: str | Literal[False] | None, headers: Mapping[str, str]
+) -> list[SpanProcessor]:
     processors: list[SpanProcessor] = []
+    if otlp is False:
+        given = replace(given, exporters=_without_otlp(given), endpoint=None, traces_endpoint=None)
+        otlp = None
     asked = otlp or given.endpoint or given.traces_endpoint
     for name in given.exporters or (("otlp",) if asked else ()):
         if name == "otlp":
@@ -151,6 +161,10 @@ def _exporting(given: Environment, otlp: str | None, headers: Mapping[str, str])
     if otlp and not any(isinstance(processor, BatchProcessor) for processor in processors):
         processors.append(BatchProcessor(_otlp_exporter(given, otlp, headers), **given.batch))  # type: ignore[arg-type]
     return processors
+
+
+def _without_otlp(given: Environment) -> tuple[str, ...]:
+    return tuple(name for name in given.exporters if name != "otlp")
 
 
 def _otlp_exporter(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> Any:

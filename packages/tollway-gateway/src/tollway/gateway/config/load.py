@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -39,6 +40,8 @@ def _headers(at: At) -> dict[str, str]:
 
 
 def _otlp(at: At) -> dict[str, Any]:
+    if at.is_null:
+        return {"endpoint": ""}
     return fields(at, {"endpoint": Field(scalars.url, required=True), "headers": Field(_headers)})
 
 
@@ -54,13 +57,17 @@ def _store(at: At) -> dict[str, Any] | None:
     return fields(at, table, _STORE_NOT_YET)
 
 
+def _slow_threshold_ms(at: At) -> float:
+    return math.inf if at.is_null else scalars.at_least_0(at)
+
+
 def _tracing(at: At) -> dict[str, Any]:
     table = {
         "service_name": Field(scalars.text),
         "sampling_rate": Field(scalars.ratio),
-        "slow_threshold_ms": Field(scalars.at_least_0),
+        "slow_threshold_ms": Field(_slow_threshold_ms, takes_null=True),
         "store": Field(_store, takes_null=True),
-        "otlp": Field(_otlp),
+        "otlp": Field(_otlp, takes_null=True),
         "capture_content": Field(scalars.flag),
     }
     return fields(at, table)

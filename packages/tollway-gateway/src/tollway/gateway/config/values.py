@@ -160,7 +160,10 @@ class StoreConfig(Value):
 
 
 class OTLPConfig(Value):
-    """Where spans go by OTLP/HTTP; keys and passwords may be in both, which are kept out of every repr."""
+    """Where spans go by OTLP/HTTP: nowhere if `endpoint` is empty, whatever the environment says.
+
+    Keys and passwords may be in both, which are kept out of every repr.
+    """
 
     endpoint: str = Field(repr=False)
     headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
@@ -169,7 +172,8 @@ class OTLPConfig(Value):
 class TracingConfig(Value):
     """What is recorded of requests; None for `store` writes no trace files.
 
-    None for `sampling_rate` leaves it to the environment (`TOLLWAY_SAMPLING_RATE`, `OTEL_TRACES_SAMPLER`).
+    None for `sampling_rate`, `slow_threshold_ms` and `otlp` leaves them to the environment. An infinite
+    `slow_threshold_ms` is none, whatever it says.
     """
 
     service_name: str = "tollway-gateway"

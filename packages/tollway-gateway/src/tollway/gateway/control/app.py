@@ -10,7 +10,7 @@ from opentelemetry.trace import TracerProvider
 from starlette.routing import Match
 
 from . import docs, errors, mlflow, models, openapi, operations, upstreams
-from .plane import ASGIApp, Message, Receive, Send
+from .counting import ASGIApp, Message, Receive, Send
 from .probes import Probes
 from .serving import Current
 

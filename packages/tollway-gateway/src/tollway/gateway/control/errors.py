@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 
 from tollway.gateway.pipeline.errors import INTERNAL, Failure, shape_of
 
+from .counting import note_code
+
 _log = logging.getLogger(__name__)
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}
@@ -40,6 +42,7 @@ async def _internal(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, failure: Failure, headers: Mapping[str, str] | None = None) -> Response:
+    note_code(request.scope, failure.code)
     body = shape_of(request.scope["path"])(failure)
     return Response(body, failure.status, dict(headers or {}), "application/json")
 

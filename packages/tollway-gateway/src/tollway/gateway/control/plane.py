@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Any
 
 from opentelemetry.trace import TracerProvider
 
 from tollway.gateway.first_use import FirstUse
-from tollway.gateway.pipeline.errors import Failure, RequestRejected, shape_of
+from tollway.gateway.pipeline.errors import INTERNAL, Failure, RequestRejected, shape_of
 from tollway.gateway.pipeline.reply import pairs_of
 from tollway.gateway.telemetry import Metrics
 
 from .access import CALLER, access_of
+from .counting import ASGIApp, Counted, Message, Receive, Send, note_code
 from .probes import JSON, METRICS, Answer, Probes
 from .serving import Current
 
 _READING = frozenset({"GET", "HEAD"})
 
 _METHODS = b"GET, HEAD, OPTIONS, POST"
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 def create_control_app(
@@ -46,7 +41,8 @@ def create_control_app(
 
         return build_app(current, probes, tracer_provider)
 
-    return ControlPlane(probes, build, current, metrics.control_failed)
+    plane = ControlPlane(probes, build, current)
+    return Counted(plane, probes.__contains__, metrics.control_answered)
 
 
 class ControlPlane:
@@ -57,11 +53,9 @@ class ControlPlane:
         probes: Probes,
         build: Callable[[], ASGIApp],
         current: Current,
-        failed: Callable[[str], None],
     ) -> None:
         self._probes = probes
         self._current = current
-        self._failed = failed
         self._app = FirstUse(build)
         self._exposition = FirstUse(lambda: import_module("prometheus_client"))
 
@@ -70,12 +64,12 @@ class ControlPlane:
         serving = self._current()
         objection = serving.origins.objection(scope.get("method", "GET"), scope["headers"])
         if objection is not None:
-            await self._refuse(scope["path"], Failure(403, *objection), send)
+            await _refuse(scope, Failure(403, *objection), send)
             return
         try:
             caller = access_of(serving).caller(scope["path"], scope["headers"])
         except RequestRejected as rejected:
-            await self._refuse(scope["path"], rejected.failure, send)
+            await _refuse(scope, rejected.failure, send)
             return
         if scope.get("method") in _READING and scope["path"] in self._probes:
             await self._answer_probe(scope, send)
@@ -90,12 +84,16 @@ class ControlPlane:
         path = scope["path"]
         if path == METRICS:
             await self._exposition.get()
-        await _send(self._probes.answer(path, _accept(scope["headers"])), send)
+        answer = self._probes.answer(path, _accept(scope["headers"]))
+        if answer.status == INTERNAL.status:
+            note_code(scope, INTERNAL.code)
+        await _send(answer, send)
 
-    async def _refuse(self, path: str, failure: Failure, send: Send) -> None:
-        self._failed(failure.code)
-        answer = Answer(failure.status, JSON, shape_of(path)(failure))
-        await _send(answer, send, pairs_of(failure.header_lines))
+
+async def _refuse(scope: Message, failure: Failure, send: Send) -> None:
+    note_code(scope, failure.code)
+    answer = Answer(failure.status, JSON, shape_of(scope["path"])(failure))
+    await _send(answer, send, pairs_of(failure.header_lines))
 
 
 async def _send(answer: Answer, send: Send, more: Iterable[tuple[bytes, bytes]] = ()) -> None:

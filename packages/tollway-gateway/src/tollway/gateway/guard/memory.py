@@ -7,7 +7,7 @@ event loop alone.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, MutableSequence
+from collections.abc import Callable, MutableMapping, MutableSequence
 from typing import Any
 
 from .json_size import BYTES_PER_NODE, nodes_and_depth, text_bytes
@@ -75,16 +75,17 @@ class MemoryBudget:
             self._large -= count
 
 
-def share_with_server(scope: MutableMapping[str, Any], budget: MemoryBudget) -> None:
+def share_with_server(scope: MutableMapping[str, Any], current: Callable[[], MemoryBudget]) -> None:
     """Have our own server count what its connections hold; `scope` is the lifespan's."""
     state = scope.get("state")
     if state is not None:
-        state[_STATE_KEY] = budget
+        state[_STATE_KEY] = current
 
 
-def budget_of(app_state: MutableMapping[str, Any]) -> MemoryBudget:
-    """Return the budget that an application shares; one without a bound if it has none."""
-    return app_state.get(_STATE_KEY) or MemoryBudget(2**62)
+def shared_budget(app_state: MutableMapping[str, Any]) -> Callable[[], MemoryBudget]:
+    """Return what gives the budget that an application shares; one without a bound if it has none."""
+    unbounded = MemoryBudget(2**62)
+    return app_state.get(_STATE_KEY) or (lambda: unbounded)
 
 
 class Hold:

@@ -152,7 +152,7 @@ class Gateway:
         """Serve what is not the pipeline's: the control plane, and the application's own lifespan."""
         if scope["type"] == "lifespan":
             observe(scope, self._count_malformed)
-            share_with_server(scope, self._memory)
+            share_with_server(scope, lambda: self._snapshots.current.memory)
             await self.lifetime.serve(receive, send)
         else:
             await self._control(scope, receive, send)

@@ -87,7 +87,7 @@ class Connection:
         raise NotImplementedError
 
     def resume_reading(self) -> None:
-        """Count what is held, now that it is less, and read on after a pause if there is room for what comes."""
+        """Count what is held, now that it is less, and read on if there is room for what comes."""
         raise NotImplementedError
 
     def on_answered(self, exchange: ExchangeCore) -> None:

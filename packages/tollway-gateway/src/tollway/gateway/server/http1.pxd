@@ -19,6 +19,7 @@ cdef class HTTPProtocol(Connection):
     cdef bint _is_broken
     cdef bint _lingers
     cdef Py_ssize_t _skip_left
+    cdef object _memory
     cdef Py_ssize_t _unsent
 
     @cython.locals(end=Py_ssize_t)

@@ -44,6 +44,7 @@ _SMALL_BYTES = 8_192
 _MAX_SKIPPED_BYTES = 1_048_576
 """Of a request, after its answer: they are read and thrown away."""
 
+
 class HTTPProtocol(Connection):
     """One connection from a caller."""
 
@@ -72,6 +73,8 @@ class HTTPProtocol(Connection):
         """Whether nothing of what still comes can be understood."""
         self._lingers = False
         self._skip_left = 0
+        self._memory: Any = None
+        """The budget that `counted_bytes` are in."""
         self._unsent = 0
 
     # Calls of the transport, and of Uvicorn
@@ -383,8 +386,10 @@ class HTTPProtocol(Connection):
         more = held - self.counted_bytes
         if not more:
             return True
+        if not self.counted_bytes:  # another configuration may have another budget
+            self._memory = self.service.memory()
         self.counted_bytes = held
-        return self.service.memory.count_unread(more) or held <= _SMALL_BYTES
+        return self._memory.count_unread(more) or held <= _SMALL_BYTES
 
     def _pause_reading(self) -> None:
         if not self.read_paused and not self.transport.is_closing():

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from tollway.gateway.guard.memory import budget_of
+from tollway.gateway.guard.memory import shared_budget
 from tollway.gateway.outbox import outbox_of
 from tollway.gateway.pipeline.malformed import OBSERVERS, MalformedRequest, Observer
 
@@ -96,7 +96,7 @@ class Service:
         self.outbox = outbox_of(loop)
         self.limits = TimeLimits(idle_s=config.timeout_keep_alive)
         self.sweeper = Sweeper(loop, state.connections)  # type: ignore[arg-type]  # they are ours
-        self.memory = budget_of(app_state)
+        self.memory = shared_budget(app_state)
         self._observers: list[Observer] = [MalformedLog(loop).note, *app_state.get(OBSERVERS, ())]
 
     def malformed(self, request: MalformedRequest) -> None:

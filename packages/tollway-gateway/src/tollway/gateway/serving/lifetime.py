@@ -165,12 +165,12 @@ class Lifetime:
 def _configure_tracing(settings: TracingConfig) -> None:
     from tollway import tracing
 
-    store = settings.store
+    store, otlp = settings.store, settings.otlp
     tracing.configure(
         service_name=settings.service_name,
         sampling_rate=settings.sampling_rate,
         slow_threshold_ms=settings.slow_threshold_ms,
-        store=None if store is None else tracing.FileStore(store.path, file_mode=store.file_mode),
-        otlp=None if settings.otlp is None else settings.otlp.endpoint,
-        otlp_headers=None if settings.otlp is None else settings.otlp.headers,
+        store=store is not None and tracing.FileStore(store.path, file_mode=store.file_mode),
+        otlp=None if otlp is None else otlp.endpoint or False,
+        otlp_headers=None if otlp is None else otlp.headers,
     )

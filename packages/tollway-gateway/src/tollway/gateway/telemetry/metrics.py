@@ -58,6 +58,9 @@ class InvalidAcceptError(ValueError):
 _UNKNOWN_ROUTE = "unknown"
 """The route of a request whose path leads nowhere, or was never understood."""
 
+_CONTROL_ROUTE = "control"
+"""The route of all requests to the control plane: one, since its paths are chosen by callers."""
+
 _WHO = ("endpoint", "provider", "model")
 
 
@@ -228,9 +231,11 @@ class Metrics:
         self.answered(UNKNOWN, route, status, took_s, took_s, None)
         self.failed(UNKNOWN, route, code)
 
-    def control_failed(self, code: str) -> None:
-        """Count an error that the control plane answered."""
-        self.failed(UNKNOWN, "control", code)
+    def control_answered(self, status: int, code: str | None) -> None:
+        """Count an answer of the control plane; the times are those of models, and not told of it."""
+        self._add(_REQUESTS, *UNKNOWN, _CONTROL_ROUTE, str(status))
+        if code is not None:
+            self.failed(UNKNOWN, _CONTROL_ROUTE, code)
 
     def resent(self) -> None:
         """Count a request that was sent to its model a second time."""
