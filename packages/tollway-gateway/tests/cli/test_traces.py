@@ -222,7 +222,7 @@ def test_stats_say_when_they_are_of_some_only(tollway, three):
 
 
 def test_verify_and_reindex(tollway, as_json, three, tmp_path):
-    """Lost indexes are told, and mended."""
+    """Lost indexes are told, and made anew."""
     assert 0 == tollway("traces", "verify").exit_code
     shutil.rmtree(tmp_path / "traces" / "indexes")
     result = tollway("traces", "verify")

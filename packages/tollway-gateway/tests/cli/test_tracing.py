@@ -18,7 +18,7 @@ def test_it_prints_the_configuration_of_the_policy():
 
 
 def test_a_policy_that_is_none_is_refused():
-    """Exit code 2, and the mend."""
+    """Exit code 2, and how to fix it."""
     done = CliRunner().invoke(app, ["tracing", "collector-config", "--sampling-rate", "20"])
     assert 2 == done.exit_code
     assert "between 0 and 1" in done.output

@@ -94,7 +94,7 @@ def test_what_is_wrong_is_told(problem, text: str, line: int, key: str, message:
     found = problem(text)
     assert (line, key) == (found.line, found.key)
     assert message in found.message
-    assert hint in found.mend
+    assert hint in found.hint
 
 
 @pytest.mark.parametrize("written", ["sk-hush!", "[sk-hush]", "'sha256:sk-hush'", "'sk hush sk hush sk'"])

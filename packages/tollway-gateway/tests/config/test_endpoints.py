@@ -70,7 +70,7 @@ def test_a_fallback_that_cannot_be_one(problem, text: str, line: int, key: str, 
 
     assert (line, key) == (found.line, found.key)
     assert said in found.message
-    assert hint in found.mend
+    assert hint in found.hint
 
 
 def test_two_cycles_are_two_problems(problems) -> None:

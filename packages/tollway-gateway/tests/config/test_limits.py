@@ -52,4 +52,4 @@ def test_what_is_wrong_is_told(problem, limit: str, key: str, message: str, hint
     found = problem(f"{GOOD}    limit: {limit}\n")
     assert (5, f"endpoints[0].limit{key}") == (found.line, found.key)
     assert message in found.message
-    assert hint in found.mend
+    assert hint in found.hint

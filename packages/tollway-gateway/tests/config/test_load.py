@@ -1,4 +1,4 @@
-"""Whole files: what is good loads, what is not is told at once, each with its line, key and mend."""
+"""Whole files: what is good loads, every problem is reported with its line, its key and how to fix it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ tracin: {}
 
 
 def test_a_problem_is_one_line_that_editors_jump_to(tmp_path):
-    """`file:line: key: message; mend`."""
+    """`file:line: key: message; hint`."""
     path = tmp_path / "c.yaml"
     path.write_text(GOOD + "servr: {}\n")
     with pytest.raises(ConfigError) as caught:
@@ -101,7 +101,7 @@ def test_a_problem_is_one_line_that_editors_jump_to(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "key", "said", "mend"),
+    ("text", "line", "key", "said", "hint"),
     [
         (GOOD + "tracing: {sampling: 1}\n", 8, "tracing.sampling", "unknown key", "did you mean"),
         (GOOD + "zzz: 1\n", 8, "zzz", "unknown key", "known keys: endpoints"),
@@ -197,12 +197,12 @@ def test_a_problem_is_one_line_that_editors_jump_to(tmp_path):
         (GOOD + "tracing: {store: !!python/name:os.system x}\n", 8, "tracing.store", "cannot be read", "tag"),
     ],
 )
-def test_one_problem(problem, text: str, line: int, key: str, said: str, mend: str):
+def test_one_problem(problem, text: str, line: int, key: str, said: str, hint: str):
     """Each fault is told once, where it stands."""
     found = problem(text)
     assert (line, key) == (found.line, found.key)
     assert said in found.message
-    assert mend in found.mend
+    assert hint in found.hint
 
 
 def test_routes_load(loaded):
@@ -214,7 +214,7 @@ def test_routes_load(loaded):
 
 
 @pytest.mark.parametrize(
-    ("text", "key", "said", "mend"),
+    ("text", "key", "said", "hint"),
     [
         (with_routes(SPLIT.replace("80", "70")), ".destinations", "is 90", "make it 100"),
         (with_routes(SPLIT.replace("backup", "bakcup")), ".destinations[1].name", "no endpoint", "'backup'"),
@@ -232,11 +232,11 @@ def test_routes_load(loaded):
         (with_routes(SPLIT) + "    routing_strategy: RANDOM\n", ".routing_strategy", "TRAFFIC_SPLIT", ""),
     ],
 )
-def test_routes_are_checked(problem, text: str, key: str, said: str, mend: str):
+def test_routes_are_checked(problem, text: str, key: str, said: str, hint: str):
     found = problem(text)
     assert f"routes[0]{key}" == found.key
     assert said in found.message
-    assert mend in found.mend
+    assert hint in found.hint
 
 
 def test_two_endpoints_of_one_name(problem):

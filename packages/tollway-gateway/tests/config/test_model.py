@@ -72,7 +72,7 @@ def test_a_missing_variable_names_itself_and_the_endpoint(problem):
     found = problem(with_config("{openai_api_key: $OPENAI_API_KEY}"))
     assert "endpoints[0].model.config.openai_api_key" == found.key
     assert "the environment variable OPENAI_API_KEY of endpoint 'chat' is not set" == found.message
-    assert "export OPENAI_API_KEY=…, or give the path of a file that holds it" == found.mend
+    assert "export OPENAI_API_KEY=…, or give the path of a file that holds it" == found.hint
 
 
 def test_an_empty_variable_is_as_good_as_none(problem):
@@ -130,7 +130,7 @@ def test_what_yaml_takes_for_a_date_is_an_api_version(loaded):
 def test_unknown_settings_are_told_where_they_stand(problem):
     found = problem(with_config("{openai_api_key: k,\n        openai_api_bse: x}"))
     assert (8, "endpoints[0].model.config.openai_api_bse") == (found.line, found.key)
-    assert "did you mean 'openai_api_base'?" == found.mend
+    assert "did you mean 'openai_api_base'?" == found.hint
 
 
 def test_no_secret_is_ever_told(tmp_path, install):
@@ -185,7 +185,7 @@ def test_a_provider_that_is_not_installed(problem):
     assert (5, "endpoints[0].model.provider") == (found.line, found.key)
     assert "installed: anthropic, local" in found.message
     assert "pip install tollway-acme" in found.message
-    assert "did you mean 'openai'?" == problem(with_config("{}", "openia")).mend
+    assert "did you mean 'openai'?" == problem(with_config("{}", "openia")).hint
 
 
 def test_a_provider_that_does_not_import(problem, install):
@@ -209,8 +209,8 @@ def test_proxy_that_cannot_be_used_is_a_problem(problem):
     found = problem(GOOD, SOCKS)
     assert (5, "endpoints[0].model") == (found.line, found.key)
     assert "ALL_PROXY begins with socks5://" in found.message
-    assert "or add api.openai.com to NO_PROXY" in found.mend
-    assert "secret" not in found.message + found.mend
+    assert "or add api.openai.com to NO_PROXY" in found.hint
+    assert "secret" not in found.message + found.hint
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_one_problem(problem, keys: str, key: str, said: str, hint: str) -> None
 
     assert (8, f"{AT}.{key}") == (found.line, found.key)
     assert said in found.message
-    assert hint in found.mend
+    assert hint in found.hint
 
 
 def test_all_problems_are_told_at_once(problems) -> None:

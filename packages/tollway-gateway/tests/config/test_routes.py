@@ -84,4 +84,4 @@ def test_one_problem(problem, text: str, key: str, said: str, hint: str) -> None
 
     assert key == found.key
     assert said in found.message
-    assert hint in found.mend
+    assert hint in found.hint

@@ -64,7 +64,7 @@ DEEP = "nested deeper than 64 levels, aliases written out"
 def test_an_alias_inside_itself_is_found_at_its_line(problem, endless: str):
     found = problem(GOOD.replace("{openai_api_key: sk-literal}", endless))
     assert (7, DEEP) == (found.line, found.message)
-    assert "inside itself" in found.mend
+    assert "inside itself" in found.hint
 
 
 def nested(levels: int, first: str, following: str) -> str:

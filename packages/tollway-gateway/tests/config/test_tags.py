@@ -61,7 +61,7 @@ def test_a_tag_that_is_no_plain_values_is_refused(problem, value: str, place: st
     found = problem(GOOD.format("") + text.format(value) + "\n")
     assert (5, key) == (found.line, found.key)
     assert found.message
-    assert found.mend or "must be" in found.message
+    assert found.hint or "must be" in found.message
 
 
 @pytest.mark.parametrize("value", [value for value in REFUSED if value.endswith(("]", "}"))])
@@ -85,14 +85,14 @@ def test_a_providers_settings_have_no_tags_either(problems, value: str):
 def test_a_key_has_no_tag(problem, key: str):
     found = problem(GOOD.format("") + f"? {key}\n: x\n")
     assert (5, "a key must be plain text") == (found.line, found.message)
-    assert "without a tag" in found.mend
+    assert "without a tag" in found.hint
 
 
 @pytest.mark.parametrize("value", ["5", "[5]", "[{a: b}, 5]", "!!set {a}", "!own {a: b}", "~", "text"])
 def test_only_mappings_are_merged(problem, value: str):
     found = problem(GOOD.format("") + f"tracing:\n  <<: {value}\n")
     assert "<< must name a mapping" in found.message
-    assert "&name" in found.mend
+    assert "&name" in found.hint
 
 
 @pytest.mark.parametrize(

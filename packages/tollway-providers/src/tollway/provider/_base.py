@@ -43,7 +43,7 @@ class Provider:
 
     @classmethod
     def check(cls, config: Mapping[str, Any], task: Task) -> Iterable[SettingProblem]:
-        """Say what is wrong with an endpoint's `model.config`, each with its mend; empty when all is well."""
+        """Say what is wrong with an endpoint's `model.config`, and how to fix it; empty when all is well."""
         return check_settings(cls.settings, cls.tasks, config, task)
 
     def close(self) -> None:

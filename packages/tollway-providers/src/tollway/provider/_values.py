@@ -35,11 +35,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class SettingProblem:
-    """What is wrong with one key of `model.config`, and the mend; `key` is None for the model as a whole."""
+    """What is wrong with one key of `model.config`, and how to fix it; `key` is None for all of the model."""
 
     key: str | None
     message: str
-    mend: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,12 +114,12 @@ class ProviderContract:
             assert [problem.key for problem in problems] == ["no_such_key"]
 
     def test_a_missing_key_is_a_problem(self) -> None:
-        """Each required key is reported by name when it is missing, with its mend."""
+        """Each required key is reported by name when it is missing, with how to fix it."""
         for setting in self.provider.settings or ():
             if setting.required:
                 config = {name: value for name, value in self.config.items() if name != setting.name}
                 problems = list(self.provider.check(config, self.tasks()[0]))
-                assert setting.name in [problem.key for problem in problems if problem.mend]
+                assert setting.name in [problem.key for problem in problems if problem.hint]
 
     def test_a_task_that_is_not_served_is_a_problem(self) -> None:
         """An endpoint type that the provider cannot serve is refused before the first request."""

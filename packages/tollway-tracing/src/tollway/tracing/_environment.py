@@ -15,7 +15,7 @@ _logger = logging.getLogger(__name__)
 
 
 class SettingError(ValueError):
-    """A setting, from an argument or the environment, that cannot be used; the message says the mend."""
+    """A setting, from an argument or the environment, that cannot be used; the message says how to fix it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def start(
 @app.command()
 @config_path_option
 def check(config_path: Path) -> None:
-    """Say what is wrong with a configuration: every problem with its line and its mend; 2 if there is one."""
+    """Report every problem of a configuration, its line and how to fix it; exit with 2 if there are any."""
     config = _loaded(config_path)
     counts = [(len(config.endpoints), "endpoint")]
     if config.routes:

@@ -11,7 +11,7 @@ from typing import Any
 from . import scalars, secrets
 from .limits import limits
 from .nodes import At, Field, Read, each, fields, renamed
-from .problems import Wrong, did_you_mean
+from .problems import InvalidValue, did_you_mean
 
 _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
@@ -25,7 +25,7 @@ def auth(at: At) -> dict[str, Any]:
     """Read `auth`."""
     found = fields(at, {"admin_key": Field(_digest), "keys": Field(_keys)})
     if not at.entries():
-        raise Wrong("there are neither keys nor an admin_key", "add one of them, or remove auth")
+        raise InvalidValue("there are neither keys nor an admin_key", "add one of them, or remove auth")
     return renamed(found, admin_key="admin_digest")
 
 
@@ -64,7 +64,7 @@ def values_of(section: Mapping[str, Any]) -> dict[str, Any]:
 
 def _keys(at: At) -> list[Read]:
     if not at.items():
-        raise Wrong("there are no keys", _NEW)
+        raise InvalidValue("there are no keys", _NEW)
     return each(at, _key)
 
 
@@ -87,15 +87,17 @@ def _digest(at: At) -> str:
     if match is not None:
         return match[1].lower()
     if value.startswith("sha256:"):
-        raise Wrong("a digest is sha256: and 64 hexadecimal digits", _NEW)
+        raise InvalidValue("a digest is sha256: and 64 hexadecimal digits", _NEW)
     key = secrets.from_file(value).strip()
     match = _DIGEST.fullmatch(key)
     if match is not None:
         return match[1].lower()
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise Wrong("a key has plain characters and no spaces", _NEW)
+        raise InvalidValue("a key has plain characters and no spaces", _NEW)
     if len(key) < _MIN_CHARACTERS:
-        raise Wrong(f"a key has at least {_MIN_CHARACTERS} characters; if it is a file, there is none", _NEW)
+        raise InvalidValue(
+            f"a key has at least {_MIN_CHARACTERS} characters; if it is a file, there is none", _NEW
+        )
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -105,7 +107,9 @@ def _moment_s(at: At) -> float:
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError:
-        raise Wrong(f"{at.shown} is no date", "write 2027-01-31 or 2027-01-31T18:00:00+01:00") from None
+        raise InvalidValue(
+            f"{at.shown} is no date", "write 2027-01-31 or 2027-01-31T18:00:00+01:00"
+        ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

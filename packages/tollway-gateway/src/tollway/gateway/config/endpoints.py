@@ -12,7 +12,7 @@ from .limits import limits
 from .model import model_reader
 from .nodes import At, Field, Read, Report, each, fields, renamed
 from .prices import price_reader
-from .problems import Wrong, did_you_mean
+from .problems import InvalidValue, did_you_mean
 
 _SHOWN = 8
 """Endpoints of a cycle that its problem names."""
@@ -58,7 +58,7 @@ def _endpoint(at: At) -> Read:
 def endpoints(at: At) -> list[Read]:
     """Read all endpoints."""
     if not at.items():
-        raise Wrong("there are no endpoints", "add one")
+        raise InvalidValue("there are no endpoints", "add one")
     return each(at, _endpoint)
 
 
@@ -68,7 +68,7 @@ def _peek(at: At, key: str, read: Any) -> Any:
     try:
         entries = quiet.entries()
         return read(entries[key][1]) if key in entries else None
-    except Wrong:
+    except InvalidValue:
         return None
 
 

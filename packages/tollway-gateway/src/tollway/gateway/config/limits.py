@@ -6,7 +6,7 @@ from typing import Any
 
 from . import scalars
 from .nodes import At, Field, each, fields, renamed
-from .problems import Wrong
+from .problems import InvalidValue
 
 _MOST = 2**52
 """Larger numbers of tokens are not exact where they are computed with."""
@@ -41,7 +41,7 @@ def _limit(at: At) -> dict[str, Any]:
 def _count(at: At) -> int:
     value = scalars.count(at)
     if value > _MOST:
-        raise Wrong(f"must be at most {_MOST}, not {at.shown}")
+        raise InvalidValue(f"must be at most {_MOST}, not {at.shown}")
     return value
 
 
@@ -52,7 +52,7 @@ def _key(at: At) -> str:
         return value
     if value.startswith(_HEADER):
         return _HEADER + scalars.header_name(value.removeprefix(_HEADER).strip(), at)
-    raise Wrong(
+    raise InvalidValue(
         f"limits cannot go by {at.shown}",
         "write endpoint (one limit for all callers), client (one for each address) or header:NAME",
     )

@@ -14,7 +14,7 @@ from . import scalars
 from .auth import auth, check_auth, values_of
 from .endpoints import check_fallbacks, endpoints
 from .nodes import MAX_NODES, At, Field, Report, TooLargeError, each, fields, renamed
-from .problems import ConfigError, Wrong
+from .problems import ConfigError, InvalidValue
 from .routes import check_routes, routes
 from .source import compose
 from .values import GatewayConfig
@@ -27,7 +27,7 @@ def _header(at: At) -> str:
     """Read a header's value; it may be a key, and is not shown."""
     value = at.scalar()
     if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
-        raise Wrong("a header's value is one line of plain characters", "put it into quotes")
+        raise InvalidValue("a header's value is one line of plain characters", "put it into quotes")
     return value
 
 
@@ -88,7 +88,7 @@ def _server(at: At) -> dict[str, Any]:
 
 def _storage(at: At) -> str:
     if isinstance(value := at.scalar(), str) and value.startswith(("redis://", "rediss://")):
-        raise Wrong(
+        raise InvalidValue(
             "limits that several machines share are not there yet", "write shared: this machine's workers"
         )
     return scalars.choice(["shared"])(at)
@@ -119,8 +119,8 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
         check_fallbacks(found)
         check_routes(found)
         check_auth(found)
-    except Wrong as wrong:
-        root.problem(wrong.message, wrong.mend)
+    except InvalidValue as invalid:
+        root.problem(invalid.message, invalid.hint)
     except TooLargeError:
         root.problem(f"more than {MAX_NODES} values, aliases written out", "is it the right file?")
     if report.problems:

@@ -22,7 +22,7 @@ from tollway.provider import (
 
 from . import scalars, secrets
 from .nodes import MISSING, At, Field, fields
-from .problems import Wrong, did_you_mean
+from .problems import InvalidValue, did_you_mean
 
 _log = logging.getLogger(__name__)
 
@@ -68,9 +68,11 @@ def _load(name: str) -> type[Provider]:
     try:
         return discovery.load(name)
     except ProviderNotFoundError as error:
-        raise Wrong(str(error), did_you_mean(discovery.normalise(name), discovery.installed(), "")) from None
+        raise InvalidValue(
+            str(error), did_you_mean(discovery.normalise(name), discovery.installed(), "")
+        ) from None
     except PluginError as error:
-        raise Wrong(str(error), "mend or reinstall that distribution") from None
+        raise InvalidValue(str(error), "fix or reinstall that distribution") from None
 
 
 def _config(model: At, at: At | None, kind: type[Provider], task: Task | None) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _config(model: At, at: At | None, kind: type[Provider], task: Task | None) -
         key = f"{model.key}.config.{problem.key}" if problem.key else model.key
         node = entries[problem.key][0] if problem.key in entries else where.node
         message = secrets.without(problem.message, values, kind.settings)
-        At(node, key, model.report).problem(message, secrets.without(problem.mend, values, kind.settings))
+        At(node, key, model.report).problem(message, secrets.without(problem.hint, values, kind.settings))
     return values
 
 
@@ -116,14 +118,14 @@ def _value(at: At, key: str, settings: tuple[Setting, ...] | None) -> Any:
         if secrets.is_secret(key, settings):
             return secrets.from_file(value)
         return _cast(value, next((s.type for s in settings or () if s.name == key), str))
-    except Wrong as wrong:
-        mend = wrong.mend
-        if secrets.is_secret(key, settings) and mend.startswith("export "):
-            mend += ", or give the path of a file that holds it"
-        message = wrong.message
+    except InvalidValue as invalid:
+        hint = invalid.hint
+        if secrets.is_secret(key, settings) and hint.startswith("export "):
+            hint += ", or give the path of a file that holds it"
+        message = invalid.message
         if secrets.is_secret(key, settings):
             message = message.replace(at.shown, "its value")
-        at.problem(message, mend)
+        at.problem(message, hint)
         return MISSING
 
 

@@ -12,7 +12,7 @@ import yaml
 from tollway.gateway.printable import without_passwords
 
 from . import secrets, tags
-from .problems import Problem, Wrong, did_you_mean
+from .problems import InvalidValue, Problem, did_you_mean
 
 MAX_NODES = 20_000
 """Values of one file with its aliases written out: a few nested aliases can stand for billions."""
@@ -86,17 +86,17 @@ class At:
         is_key = self.key.startswith("auth.") and self.key.endswith("key")
         return is_key or ".headers." in self.key or secrets.is_secret(setting, None)
 
-    def problem(self, message: str, mend: str = "") -> None:
+    def problem(self, message: str, hint: str = "") -> None:
         """Note a problem here."""
-        self.report.problems.append(Problem(self.line, self.key, message, mend))
+        self.report.problems.append(Problem(self.line, self.key, message, hint))
 
     def entries(self) -> dict[str, tuple[yaml.Node, At]]:
         """Return a mapping's values by key, each with its key's node; problems with keys are noted.
 
-        Raises Wrong when this is no mapping.
+        Raises InvalidValue when this is no mapping.
         """
         if not isinstance(self.node, yaml.MappingNode):
-            raise Wrong(f"must be a mapping of keys, not {self.shown}")
+            raise InvalidValue(f"must be a mapping of keys, not {self.shown}")
         tags.check(self.node, self.shown)
         found: dict[str, tuple[yaml.Node, At]] = {}
         for key, value, merged in _pairs(self.node, self.report):
@@ -110,9 +110,9 @@ class At:
         return found
 
     def items(self) -> list[At]:
-        """Return a list's values. Raises Wrong when this is no list."""
+        """Return a list's values. Raises InvalidValue when this is no list."""
         if not isinstance(self.node, yaml.SequenceNode):
-            raise Wrong(f"must be a list, not {self.shown}", "begin each entry with '- '")
+            raise InvalidValue(f"must be a list, not {self.shown}", "begin each entry with '- '")
         tags.check(self.node, self.shown)
         self.report.visit()
         return [
@@ -121,9 +121,9 @@ class At:
         ]
 
     def scalar(self) -> str | int | float | bool | None:
-        """Return a plain value, `$NAME` resolved. Raises Wrong."""
+        """Return a plain value, `$NAME` resolved. Raises InvalidValue."""
         if not isinstance(self.node, yaml.ScalarNode):
-            raise Wrong(f"must be one value, not {self.shown}")
+            raise InvalidValue(f"must be one value, not {self.shown}")
         self.report.visit()
         value = tags.value_of(self.node, self.shown)
         return self._resolved(value) if isinstance(value, str) else value
@@ -151,7 +151,7 @@ class At:
             return text[1:]
         match = _VARIABLE.fullmatch(text)
         if match is None:
-            raise Wrong(
+            raise InvalidValue(
                 "begins with $ and names no environment variable",
                 "write $NAME with letters, digits and _, or $$ for a real $",
             )
@@ -160,7 +160,7 @@ class At:
         if not value:
             whose = f" of {self.inside}" if self.inside else ""
             state = "is not set" if value is None else "is empty"
-            raise Wrong(f"the environment variable {name}{whose} {state}", f"export {name}=…")
+            raise InvalidValue(f"the environment variable {name}{whose} {state}", f"export {name}=…")
         return value
 
 
@@ -175,7 +175,9 @@ def _pairs(node: yaml.MappingNode, report: Report) -> Iterator[tuple[yaml.Node, 
             yield key, value, False
     for source in merged:
         if not isinstance(source, yaml.MappingNode) or not tags.is_plain(source):
-            raise Wrong("<< must name a mapping", "write <<: *name, where &name stands before a mapping")
+            raise InvalidValue(
+                "<< must name a mapping", "write <<: *name, where &name stands before a mapping"
+            )
         for key, value, _ in _pairs(source, report):
             yield key, value, True
 
@@ -191,7 +193,7 @@ class Missing:
 MISSING = Missing()
 
 Reader = Callable[[At], Any]
-"""Reads one value. Raises Wrong, or notes problems of what is inside it and leaves that out."""
+"""Reads one value. Raises InvalidValue, or notes problems of what is inside it and leaves that out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +209,8 @@ class Field:
 def fields(at: At, table: Mapping[str, Field], not_yet: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Read a section: what is good is returned by key, what is not is noted, each where it stands.
 
-    `not_yet` has the keys that a later version will know, each with what it is. Raises Wrong when this is no
-    mapping.
+    `not_yet` has the keys that a later version will know, each with what it is. Raises InvalidValue when this
+    is no mapping.
     """
     entries = at.entries()
     for key, (node, value) in entries.items():
@@ -225,13 +227,13 @@ def fields(at: At, table: Mapping[str, Field], not_yet: Mapping[str, str] | None
             if (read := _or_missing(here, one.read)) is not MISSING:
                 found[key] = read
         elif one.required:
-            state, mend = ("missing", f"add {key}") if here is None else ("empty", "")
-            (here or at).problem(f"the key {key!r} is {state}", mend)
+            state, hint = ("missing", f"add {key}") if here is None else ("empty", "")
+            (here or at).problem(f"the key {key!r} is {state}", hint)
     return found
 
 
 def each(at: At, read: Reader) -> list[Any]:
-    """Read every item of a list; those that cannot be read are noted and left out. Raises Wrong."""
+    """Read every item of a list; those that cannot be read are noted and left out. Raises InvalidValue."""
     found = [_or_missing(item, read) for item in at.items()]
     return [value for value in found if value is not MISSING]
 
@@ -239,8 +241,8 @@ def each(at: At, read: Reader) -> list[Any]:
 def _or_missing(at: At, read: Reader) -> Any:
     try:
         return read(at)
-    except Wrong as wrong:
-        at.problem(wrong.message, wrong.mend)
+    except InvalidValue as invalid:
+        at.problem(invalid.message, invalid.hint)
         return MISSING
 
 

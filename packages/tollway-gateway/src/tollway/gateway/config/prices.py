@@ -10,7 +10,7 @@ from tollway.gateway.cost.prices import TIERS
 from tollway.provider import Task
 
 from .nodes import At, Field, fields
-from .problems import Wrong
+from .problems import InvalidValue
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -35,7 +35,7 @@ def price_reader(task: Task | None) -> Callable[[At], dict[str, Any]]:
         entries = at.entries()
         per = found.pop("per", _DEFAULT_PER)
         if not found and not entries.keys() & TIERS.keys():
-            raise Wrong("there is no price", "add input and output, or request; 0 is a price")
+            raise InvalidValue("there is no price", "add input and output, or request; 0 is a price")
         _check_whole(at, entries.keys() & TIERS.keys(), task)
         prices = {}
         for tier, value in found.items():
@@ -56,18 +56,18 @@ def usd(at: At) -> Decimal:
 
     value = at.scalar()
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise Wrong(f"must be an amount of USD, not {at.shown}", _HINT)
+        raise InvalidValue(f"must be an amount of USD, not {at.shown}", _HINT)
     written = str(value) if isinstance(value, int | str) else at.node.value
     try:
         amount = Decimal(written.strip().removeprefix("$").replace("_", ""))
     except InvalidOperation:
-        raise Wrong(f"must be an amount of USD, not {at.shown}", _HINT) from None
+        raise InvalidValue(f"must be an amount of USD, not {at.shown}", _HINT) from None
     if not amount.is_finite() or len(written) > _MOST_CHARACTERS:
-        raise Wrong(f"must be an amount of USD, not {at.shown}", _HINT)
+        raise InvalidValue(f"must be an amount of USD, not {at.shown}", _HINT)
     if amount < 0:
-        raise Wrong(f"must not be negative, and is {at.shown}")
+        raise InvalidValue(f"must not be negative, and is {at.shown}")
     if amount > _MOST_USD or (amount and amount.adjusted() < -_MOST_CHARACTERS):
-        raise Wrong(f"{at.shown} is no price of this world", _HINT)
+        raise InvalidValue(f"{at.shown} is no price of this world", _HINT)
     return amount
 
 
@@ -79,7 +79,7 @@ def _per(at: At) -> int:
     digits = text[:-1] if multiple > 1 else text
     number = int(digits) * multiple if digits.isascii() and digits.isdecimal() and len(digits) < 10 else 0
     if number < 1 or str(number).strip("0") != "1":
-        raise Wrong(f"must be a power of ten, not {at.shown}", "write 1M, 1K or 1")
+        raise InvalidValue(f"must be a power of ten, not {at.shown}", "write 1M, 1K or 1")
     return number
 
 

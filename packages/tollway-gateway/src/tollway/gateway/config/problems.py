@@ -1,8 +1,8 @@
 """What is wrong with a configuration file.
 
 ConfigError          all problems of one file, in the order of their lines
-└── Problem          one of them: where, what, and the mend
-Wrong                raised by what reads one value; becomes a Problem where the value stands
+└── Problem          one of them: where, what, and how to fix it
+InvalidValue         raised by what reads one value; becomes a Problem where the value stands
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from tollway.gateway.printable import printable
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend; `line` counts from 1 and is None for the file as a whole, `key` is a path in it."""
+    """One thing to fix; `line` counts from 1 and is None for the file as a whole, `key` is a path in it."""
 
     line: int | None
     key: str
     message: str
-    mend: str = ""
+    hint: str = ""
 
     def told(self, path: str) -> str:
-        """Return `file:line: key: message; mend`, the form that editors jump to, in printable characters."""
+        """Return `file:line: key: message; hint`, the form that editors jump to, in printable characters."""
         where = path if self.line is None else f"{path}:{self.line}"
         told = f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
-        return printable(f"{told}; {self.mend}" if self.mend else told)
+        return printable(f"{told}; {self.hint}" if self.hint else told)
 
 
 class ConfigError(Exception):
@@ -39,16 +39,16 @@ class ConfigError(Exception):
         super().__init__("\n".join(problem.told(path) for problem in self.problems))
 
 
-class Wrong(Exception):  # noqa: N818 - caught where the value stands, never seen outside this package
-    """A value that cannot be used, and the mend."""
+class InvalidValue(Exception):  # noqa: N818 - caught where the value stands, never seen outside this package
+    """A value that cannot be used, and how to fix it."""
 
-    def __init__(self, message: str, mend: str = "") -> None:
+    def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.mend = mend
+        self.hint = hint
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
-    """Return the mend of a word that is not one of those known."""
+    """Return the hint for a word that is not one of those known."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"did you mean {close[0]!r}?" if close else otherwise

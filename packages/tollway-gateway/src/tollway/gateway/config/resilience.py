@@ -6,7 +6,7 @@ from typing import Any
 
 from . import scalars
 from .nodes import At, Field, fields, renamed
-from .problems import Wrong
+from .problems import InvalidValue
 from .values import BreakerConfig, RetryConfig
 
 
@@ -68,8 +68,10 @@ def _after(at: At) -> dict[str, float]:
         return {"after_quantile": percentile}
     try:
         return {"after_s": scalars.duration_s(at)}
-    except Wrong as wrong:
-        raise Wrong(wrong.message, "write a duration such as 800ms, or a percentile such as p95") from None
+    except InvalidValue as invalid:
+        raise InvalidValue(
+            invalid.message, "write a duration such as 800ms, or a percentile such as p95"
+        ) from None
 
 
 def _check_order(at: At, found: dict[str, Any], low: tuple[str, float], high: tuple[str, float]) -> None:

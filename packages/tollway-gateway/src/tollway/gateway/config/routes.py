@@ -9,7 +9,7 @@ from . import scalars
 from .endpoints import TASK
 from .limits import limits
 from .nodes import At, Field, Read, each, fields, renamed
-from .problems import Wrong, did_you_mean
+from .problems import InvalidValue, did_you_mean
 from .values import RoutingStrategy
 
 _SPLIT = "TRAFFIC_SPLIT"
@@ -25,7 +25,7 @@ def _destination(at: At) -> Read:
 
 def _destinations(at: At) -> tuple[At, list[Read]]:
     if not at.items():
-        raise Wrong("there are no destinations", "add one")
+        raise InvalidValue("there are no destinations", "add one")
     return at, each(at, _destination)
 
 

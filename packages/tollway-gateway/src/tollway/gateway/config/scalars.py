@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from .nodes import At
-from .problems import Wrong
+from .problems import InvalidValue
 
 _UNITS_S = {
     "ms": 0.001,
@@ -54,9 +54,9 @@ def text(at: At) -> str:
     """Read text."""
     value = at.scalar()
     if not isinstance(value, str):
-        raise Wrong(f"must be text, not {at.shown}", f'put it into quotes: "{value}"')
+        raise InvalidValue(f"must be text, not {at.shown}", f'put it into quotes: "{value}"')
     if not value.strip():
-        raise Wrong("must not be empty")
+        raise InvalidValue("must not be empty")
     return value
 
 
@@ -64,9 +64,9 @@ def name(at: At) -> str:
     """Read a name that can stand in a path."""
     value = text(at)
     if not _NAME.fullmatch(value):
-        raise Wrong(f"{at.shown} is no name", "use letters, digits, '_', '-' and '.' only")
+        raise InvalidValue(f"{at.shown} is no name", "use letters, digits, '_', '-' and '.' only")
     if not value.strip("."):  # clients resolve such a segment away
-        raise Wrong(f"{at.shown} cannot stand in a path", "add a letter")
+        raise InvalidValue(f"{at.shown} cannot stand in a path", "add a letter")
     return value
 
 
@@ -76,14 +76,14 @@ def host(at: At) -> str:
     if ":" in value.strip("[]") and _is_ipv6(value.strip("[]")):
         return f"[{value.strip('[]')}]"
     if value != "*" and not _HOST_PATTERN.fullmatch(value):
-        raise Wrong(f"{at.shown} is not a host name", "write the name alone, without scheme and port")
+        raise InvalidValue(f"{at.shown} is not a host name", "write the name alone, without scheme and port")
     return value
 
 
 def header_name(value: str, at: At) -> str:
-    """Return the name of a header in lower case. Raises Wrong."""
+    """Return the name of a header in lower case. Raises InvalidValue."""
     if not value.isascii() or not value.replace("-", "").replace("_", "").isalnum():
-        raise Wrong(f"{at.shown} is not the name of a header", "write one such as X-Session-Id")
+        raise InvalidValue(f"{at.shown} is not the name of a header", "write one such as X-Session-Id")
     return value.lower()
 
 
@@ -93,7 +93,7 @@ def flag(at: At) -> bool:
     if isinstance(value, str) and value.lower() in ("true", "false"):  # from the environment
         return value.lower() == "true"
     if not isinstance(value, bool):
-        raise Wrong(f"must be true or false, not {at.shown}")
+        raise InvalidValue(f"must be true or false, not {at.shown}")
     return value
 
 
@@ -108,7 +108,7 @@ def choice(options: Iterable[str]) -> Callable[[At], str]:
             all_words = ", ".join(words.values())
             close = difflib.get_close_matches(value.lower(), words, n=1)
             hint = f"did you mean {words[close[0]]!r}?" if close else ""
-            raise Wrong(f"{at.shown} is not one of {all_words}", hint)
+            raise InvalidValue(f"{at.shown} is not one of {all_words}", hint)
         return found
 
     return read
@@ -118,7 +118,7 @@ def count(at: At) -> int:
     """Read a whole number above 0."""
     value = _number(at)
     if value < 1 or value != int(value):
-        raise Wrong(f"must be a whole number above 0, not {at.shown}")
+        raise InvalidValue(f"must be a whole number above 0, not {at.shown}")
     return _counted(at, value)
 
 
@@ -126,13 +126,13 @@ def count_or_0(at: At) -> int:
     """Read a whole number that is not negative."""
     value = _number(at)
     if value < 0 or value != int(value):
-        raise Wrong(f"must be a whole number from 0 up, not {at.shown}")
+        raise InvalidValue(f"must be a whole number from 0 up, not {at.shown}")
     return _counted(at, value)
 
 
 def _counted(at: At, value: float) -> int:
     if value > MAX_COUNT:
-        raise Wrong(f"must be at most {MAX_COUNT}, not {at.shown}")
+        raise InvalidValue(f"must be at most {MAX_COUNT}, not {at.shown}")
     return int(value)
 
 
@@ -140,7 +140,7 @@ def at_least_0(at: At) -> float:
     """Read a number that is not negative."""
     value = _number(at)
     if value < 0:
-        raise Wrong(f"must not be negative, and is {at.shown}")
+        raise InvalidValue(f"must not be negative, and is {at.shown}")
     return value
 
 
@@ -148,8 +148,8 @@ def ratio(at: At) -> float:
     """Read a number from 0 to 1."""
     value = _number(at)
     if not 0 <= value <= 1:
-        mend = f"write {value / 100:g} for {value:g} %" if 1 < value <= 100 else ""
-        raise Wrong(f"must be from 0 to 1, and is {at.shown}", mend)
+        hint = f"write {value / 100:g} for {value:g} %" if 1 < value <= 100 else ""
+        raise InvalidValue(f"must be from 0 to 1, and is {at.shown}", hint)
     return value
 
 
@@ -160,12 +160,12 @@ def share(at: At) -> float:
     try:
         number = float(str(value).strip().removesuffix("%")) if percent else _number(at)
     except ValueError:
-        raise Wrong(f"{at.shown} is no percentage", "write one such as 20%") from None
+        raise InvalidValue(f"{at.shown} is no percentage", "write one such as 20%") from None
     if percent:
         number /= 100
     if not 0 <= number <= 1:
         hint = f"write {number:g}%" if 1 < number <= 100 and not percent else "write one such as 20%"
-        raise Wrong(f"must be from 0% to 100%, and is {at.shown}", hint)
+        raise InvalidValue(f"must be from 0% to 100%, and is {at.shown}", hint)
     return number
 
 
@@ -173,7 +173,7 @@ def share_above_0(at: At) -> float:
     """Read a share that is not 0."""
     value = share(at)
     if not value:
-        raise Wrong(f"must be above {at.shown}")
+        raise InvalidValue(f"must be above {at.shown}")
     return value
 
 
@@ -185,7 +185,7 @@ def percentile(at: At) -> float | None:
         return None
     percent = float(match[1])
     if not 0 < percent < 100:
-        raise Wrong(f"{at.shown} is no percentile", "write one from p1 to p99.9")
+        raise InvalidValue(f"{at.shown} is no percentile", "write one from p1 to p99.9")
     return percent / 100
 
 
@@ -193,7 +193,7 @@ def percentage(at: At) -> float:
     """Read a number from 0 to 100."""
     value = _number(at)
     if not 0 <= value <= 100:
-        raise Wrong(f"must be from 0 to 100, and is {at.shown}")
+        raise InvalidValue(f"must be from 0 to 100, and is {at.shown}")
     return value
 
 
@@ -202,7 +202,7 @@ def period_s(at: At) -> float:
     value = at.scalar()
     seconds = _span_s(value) if isinstance(value, str) else None
     if not seconds:
-        raise Wrong(f"{at.shown} is no period", _PERIODS)
+        raise InvalidValue(f"{at.shown} is no period", _PERIODS)
     return _bounded_s(at, seconds)
 
 
@@ -210,7 +210,7 @@ def duration_s(at: At) -> float:
     """Read a duration above 0, in seconds."""
     seconds = duration_or_0_s(at)
     if not seconds:
-        raise Wrong(f"must be longer than {at.shown}")
+        raise InvalidValue(f"must be longer than {at.shown}")
     return seconds
 
 
@@ -221,14 +221,14 @@ def duration_or_0_s(at: At) -> float:
     if seconds is None:
         try:
             seconds = at_least_0(at)
-        except Wrong:
-            raise Wrong(f"{at.shown} is no duration", _DURATIONS) from None
+        except InvalidValue:
+            raise InvalidValue(f"{at.shown} is no duration", _DURATIONS) from None
     return _bounded_s(at, seconds)
 
 
 def _bounded_s(at: At, seconds: float) -> float:
     if seconds > MAX_SECONDS:
-        raise Wrong(f"must be at most 100 years, not {at.shown}")
+        raise InvalidValue(f"must be at most 100 years, not {at.shown}")
     return seconds
 
 
@@ -239,7 +239,7 @@ def file_mode(at: At) -> int:
     match = _MODE.fullmatch(written.strip())
     mode = int(match[1], 8) if match else 0
     if mode & 0o600 != 0o600 or mode & ~0o666:
-        raise Wrong(f"{at.shown} is no mode for files", 'write "0600", "0640" or "0644"')
+        raise InvalidValue(f"{at.shown} is no mode for files", 'write "0600", "0640" or "0644"')
     return mode
 
 
@@ -252,7 +252,9 @@ def url(at: At) -> str:
     except ValueError:  # a port or an IPv6 address that is none
         good = False
     if not good:
-        raise Wrong(f"{at.shown} is no address", "write scheme and host, such as http://localhost:4318")
+        raise InvalidValue(
+            f"{at.shown} is no address", "write scheme and host, such as http://localhost:4318"
+        )
     return value
 
 
@@ -270,7 +272,7 @@ def _number(at: At) -> float:
     except (ValueError, OverflowError):
         number = None
     if number is None or not math.isfinite(number):
-        raise Wrong(f"must be a number, not {at.shown}")
+        raise InvalidValue(f"must be a number, not {at.shown}")
     return number
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tollway.provider import Setting
 
-from .problems import Wrong
+from .problems import InvalidValue
 
 _NAMED_LIKE_ONE = re.compile(r"key|secret|token|password|credential", re.IGNORECASE)
 
@@ -29,7 +29,7 @@ def is_secret(key: str, settings: Iterable[Setting] | None) -> bool:
 def from_file(value: str) -> str:
     """Return what the file at `value` holds, without its last line end; `value` where there is none.
 
-    Raises Wrong for a file that cannot be a secret.
+    Raises InvalidValue for a file that cannot be a secret.
     """
     if not _is_file(value):
         return value
@@ -38,12 +38,12 @@ def from_file(value: str) -> str:
             data = file.read(_MAX_FILE_BYTES + 1)
         text = data.decode()
     except OSError as error:
-        raise Wrong(f"the file of this secret cannot be read: {error.strerror}") from None
+        raise InvalidValue(f"the file of this secret cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise Wrong("the file of this secret is not UTF-8 text") from None
+        raise InvalidValue("the file of this secret is not UTF-8 text") from None
     if len(data) > _MAX_FILE_BYTES or not text.strip():
         state = "is empty" if not text.strip() else f"has more than {_MAX_FILE_BYTES} bytes"
-        raise Wrong(f"the file of this secret {state}")
+        raise InvalidValue(f"the file of this secret {state}")
     return text.removesuffix("\n").removesuffix("\r")
 
 

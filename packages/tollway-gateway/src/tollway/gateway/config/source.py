@@ -17,7 +17,7 @@ MAX_DEPTH = 64
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_MENDS = (
+_HINTS = (
     ("cannot start any token", "YAML indents with spaces; text that begins with @, ` or % needs quotes"),
     ("mapping values are not allowed", "put text that holds a colon into quotes, and check the indentation"),
     ("another document", "keep one document: remove the line '---' and what follows it"),
@@ -34,9 +34,9 @@ def compose(path: str) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        mend = next((mend for sign, mend in _MENDS if sign in said), "")
+        hint = next((hint for sign, hint in _HINTS if sign in said), "")
         line = None if mark is None else int(mark.line) + 1
-        raise _failed(path, f"not valid YAML: {said}", mend, line) from None
+        raise _failed(path, f"not valid YAML: {said}", hint, line) from None
     except yaml.YAMLError as error:
         raise _failed(path, f"not valid YAML: {' '.join(str(error).split())}") from None
     if root is None:
@@ -98,5 +98,5 @@ def _collections_in(node: yaml.Node) -> Iterator[yaml.Node]:
     return (child for child in children if isinstance(child, yaml.CollectionNode))
 
 
-def _failed(path: str, message: str, mend: str = "", line: int | None = None) -> ConfigError:
-    return ConfigError(path, [Problem(line, "", message, mend)])
+def _failed(path: str, message: str, hint: str = "", line: int | None = None) -> ConfigError:
+    return ConfigError(path, [Problem(line, "", message, hint)])

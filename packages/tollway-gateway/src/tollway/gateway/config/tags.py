@@ -12,7 +12,7 @@ import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.resolver import Resolver
 
-from .problems import Wrong
+from .problems import InvalidValue
 
 _YAML = "tag:yaml.org,2002:"
 
@@ -47,14 +47,14 @@ def is_plain(node: yaml.Node) -> bool:
 
 
 def check(node: yaml.Node, shown: str) -> None:
-    """Raise Wrong for a node that is not plain."""
+    """Raise InvalidValue for a node that is not plain."""
     if is_plain(node):
         return
     if (
         isinstance(node, yaml.ScalarNode)
         and _resolver.resolve(type(node), node.value, (True, False)) == node.tag
     ):
-        raise Wrong(f"{shown} means something of its own in YAML", "put it into quotes")
+        raise InvalidValue(f"{shown} means something of its own in YAML", "put it into quotes")
     raise _unreadable(node, shown)
 
 
@@ -64,7 +64,7 @@ def is_null(node: yaml.Node) -> bool:
 
 
 def value_of(node: yaml.ScalarNode, shown: str) -> str | int | float | bool | None:
-    """Return a plain scalar's value. Raises Wrong for one that is not, or a number that is too large."""
+    """Return a plain scalar's value. Raises InvalidValue for any other, and for too large a number."""
     check(node, shown)
     if node.tag in _AS_WRITTEN:
         return str(node.value)
@@ -83,9 +83,9 @@ def value_of(node: yaml.ScalarNode, shown: str) -> str | int | float | bool | No
     return value
 
 
-def _unreadable(node: yaml.Node, shown: str) -> Wrong:
-    return Wrong(f"{shown} cannot be read as {node.tag.replace(_YAML, '!!', 1)}", "remove the tag")
+def _unreadable(node: yaml.Node, shown: str) -> InvalidValue:
+    return InvalidValue(f"{shown} cannot be read as {node.tag.replace(_YAML, '!!', 1)}", "remove the tag")
 
 
-def _too_large(shown: str) -> Wrong:
-    return Wrong(f"{shown} is too large a number", "write a smaller one, or put it into quotes")
+def _too_large(shown: str) -> InvalidValue:
+    return InvalidValue(f"{shown} is too large a number", "write a smaller one, or put it into quotes")

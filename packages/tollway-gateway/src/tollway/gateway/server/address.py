@@ -23,7 +23,7 @@ SPREADS = sys.platform == "linux"
 
 
 class AddressError(Exception):
-    """An address that cannot be listened on; says why, and the mend."""
+    """An address that cannot be listened on; says why, and how to fix it."""
 
 
 @dataclass(frozen=True, slots=True)

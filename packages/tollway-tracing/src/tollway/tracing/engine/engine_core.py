@@ -117,7 +117,7 @@ class Engine:
     def emit(self, span: SpanCore) -> None:
         """Pass an ended span to every processor; one that raises costs itself this span only."""
         self.counts.kept_spans += 1
-        span.work_out()
+        span.resolve_attributes()
         for processor in processors_in(self._several):
             try:
                 processor.on_end(span)  # type: ignore[arg-type]  # what a tracer makes is one

@@ -31,7 +31,7 @@ cdef class SpanCore:
     @cython.locals(local=LocalTrace)
     cdef _weigh(self, Py_ssize_t heavy_bytes)
     @cython.locals(items=dict)
-    cpdef work_out(self)
+    cpdef resolve_attributes(self)
     @cython.locals(items=dict)
     cpdef dict all_attributes(self)
     cpdef count_dropped(self, Py_ssize_t attributes=*, Py_ssize_t events=*, Py_ssize_t links=*)

@@ -120,7 +120,7 @@ class SpanCore:
         else:
             self._deferred.append(attributes)
 
-    def work_out(self) -> None:
+    def resolve_attributes(self) -> None:
         """Look at what was deferred: the engine does so once it is known that the span is kept."""
         if self._deferred is None:
             return

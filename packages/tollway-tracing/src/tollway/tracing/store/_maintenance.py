@@ -22,7 +22,7 @@ class Verification:
     traces: int
     torn_lines: int
     unindexed: tuple[str, ...]
-    """Traces with a file and no row, or an outdated one: `reindex` mends it."""
+    """Traces with a file and no row, or an outdated one: `reindex` fixes it."""
     missing: tuple[str, ...]
     """Traces with a row and no file."""
 
