@@ -30,7 +30,11 @@ RESOLUTIONS = {
 LEFT_BEHIND = ("*.so", "build", "__pycache__", "./.venv", "./.git", "./traces")
 """What a copy of the tree does not have: it is made anew."""
 
-EDITABLE = ("packages/tollway-tracing[otlp]", "packages/tollway-providers", "packages/tollway-gateway[local]")
+EDITABLE = (
+    "packages/tollway-tracing[otlp]",
+    "packages/tollway-providers",
+    "packages/tollway-gateway[local,redis]",
+)
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **environ: str) -> None:

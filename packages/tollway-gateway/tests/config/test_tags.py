@@ -141,7 +141,7 @@ def test_a_secret_with_a_tag_is_not_shown(loaded, where: str, value: str):
         ("tracing: {{otlp: {}}}", "'http://user:hush@host'"),
         ("tracing: {{sampling_rate: {}}}", "'http://user:hush@host'"),
         ("server: {}", "'http://user:hush@host'"),
-        ("limits: {{storage: {}}}", "'redis://:hush@host'"),
+        ("limits: {{storage: {}}}", "'redis://:hush@host:port'"),
     ],
 )
 def test_the_password_of_a_url_is_not_shown(loaded, place: str, value: str):

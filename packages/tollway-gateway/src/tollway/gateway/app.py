@@ -35,6 +35,7 @@ def create_app(
         PluginError: a provider that the config names is not installed, or does not import.
     """
     runtime = runtime or Runtime()
+    runtime.keep_limits_in(config.limits.storage)
     snapshots = Snapshots(build(config, runtime, providers), runtime.metrics)
     recorder = _recorder(config.tracing, runtime, tracer_provider)
     lifetime = Lifetime(snapshots, runtime, recorder, tracer_provider)

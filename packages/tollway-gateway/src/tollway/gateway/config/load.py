@@ -17,6 +17,7 @@ from .nodes import MAX_NODES, At, Field, Report, TooLargeError, each, fields, re
 from .problems import ConfigError, InvalidValue
 from .routes import check_routes, routes
 from .source import compose
+from .storage import limits_section, with_environment
 from .values import GatewayConfig
 
 _is_header_name = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
@@ -86,20 +87,12 @@ def _server(at: At) -> dict[str, Any]:
     return renamed(fields(at, table), drain_timeout="drain_timeout_s")
 
 
-def _storage(at: At) -> str:
-    if isinstance(value := at.scalar(), str) and value.startswith(("redis://", "rediss://")):
-        raise InvalidValue(
-            "limits that several machines share are not there yet", "write shared: this machine's workers"
-        )
-    return scalars.choice(["shared"])(at)
-
-
 _TOP = {
     "endpoints": Field(endpoints, required=True),
     "routes": Field(routes),
     "tracing": Field(_tracing),
     "server": Field(_server),
-    "limits": Field(lambda at: fields(at, {"storage": Field(_storage)})),
+    "limits": Field(limits_section),
     "auth": Field(auth),
 }
 
@@ -119,6 +112,7 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
         check_fallbacks(found)
         check_routes(found)
         check_auth(found)
+        found["limits"] = with_environment(root, found.get("limits", {}))
     except InvalidValue as invalid:
         root.problem(invalid.message, invalid.hint)
     except TooLargeError:

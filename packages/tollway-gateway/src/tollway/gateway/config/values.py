@@ -226,9 +226,9 @@ class AuthConfig(Value):
 
 
 class LimitsConfig(Value):
-    """Where the buckets of all limits are: `shared` by all workers on this machine."""
+    """Where the buckets of all limits are: `shared` by all workers on this machine, or the URL of a Redis."""
 
-    storage: Literal["shared"] = "shared"
+    storage: str = Field(default="shared", repr=False)
 
 
 class GatewayConfig(Value):

@@ -3,6 +3,7 @@
 from .bucket import Claim, Decision, LimitStore
 from .local import LocalStore
 from .rate import Rate
+from .redis_client import address_of
 from .shared import SharedStore
 
-__all__ = ["Claim", "Decision", "LimitStore", "LocalStore", "Rate", "SharedStore"]
+__all__ = ["Claim", "Decision", "LimitStore", "LocalStore", "Rate", "SharedStore", "address_of"]

@@ -50,8 +50,17 @@ class LimitStore(Protocol):
     def adjust(self, claims: Sequence[Claim]) -> None:
         """Take more tokens than are there, or give some back where the number is negative."""
 
+    def note(self, claims: Sequence[Claim], missing: Sequence[int]) -> None:
+        """Make the buckets of these claims as another store says that they are now."""
+
     def reserve(self, rate: Rate, key: bytes) -> None:
         """Keep a place for a bucket for good: it is never given up for others."""
+
+    async def start(self) -> None:
+        """Get ready to decide; in the event loop that asks."""
+
+    async def close(self) -> None:
+        """Let go of what is held."""
 
 
 def missing_at(rate: Rate, missing: int, since_us: int, now_us: int) -> int:

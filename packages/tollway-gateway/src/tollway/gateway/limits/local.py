@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from .bucket import Claim, Decision, adjusted, allows, decision, missing_at
 from .rate import Rate
@@ -66,13 +66,26 @@ class LocalStore:
         """See `LimitStore.take`."""
         return self.take_nowait(claims)
 
-    def adjust(self, claims: Iterable[Claim]) -> None:
+    def adjust(self, claims: Sequence[Claim]) -> None:
         """See `LimitStore.adjust`."""
         now_us = self._clock_ns() // 1000
         for claim in claims:
             bucket = self._bucket(claim)
             bucket.missing = adjusted(claim.rate, bucket.missing_at(now_us), claim.tokens)
             bucket.since_us = now_us
+
+    def note(self, claims: Sequence[Claim], missing: Sequence[int]) -> None:
+        """See `LimitStore.note`."""
+        now_us = self._clock_ns() // 1000
+        for claim, one in zip(claims, missing, strict=True):
+            bucket = self._bucket(claim)
+            bucket.missing, bucket.since_us = one, now_us
+
+    async def start(self) -> None:
+        """See `LimitStore.start`."""
+
+    async def close(self) -> None:
+        """See `LimitStore.close`."""
 
     def _bucket(self, claim: Claim) -> Bucket:
         bucket = self._reserved.get(claim.key) or self._buckets.get(claim.key)

@@ -14,7 +14,7 @@ import mmap
 import os
 import struct
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .bucket import Claim, Decision, adjusted, allows, decision, missing_at
@@ -103,7 +103,7 @@ class SharedStore:
         """See `LimitStore.take`."""
         return self.take_nowait(claims)
 
-    def adjust(self, claims: Iterable[Claim]) -> None:
+    def adjust(self, claims: Sequence[Claim]) -> None:
         """See `LimitStore.adjust`."""
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
@@ -113,6 +113,22 @@ class SharedStore:
                 self._write(at, adjusted(rate, self._missing(at, rate, now_us), tokens), now_us)
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def note(self, claims: Sequence[Claim], missing: Sequence[int]) -> None:
+        """See `LimitStore.note`."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            now_us = self._clock_ns() // 1000
+            for (rate, key, _), one in zip(claims, missing, strict=True):
+                self._write(self._slot(rate, key, now_us), one, now_us)
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    async def start(self) -> None:
+        """See `LimitStore.start`."""
+
+    async def close(self) -> None:
+        """See `LimitStore.close`."""
 
     def _missing(self, at: int, rate: Rate, now_us: int) -> int:
         words = self._words

@@ -65,6 +65,16 @@ class Runtime:
             max_answer_bytes=max_answer_bytes, on_resend=self.metrics.resent, pools=self._pools
         )
 
+    def keep_limits_in(self, storage: str) -> None:
+        """Keep the buckets of limits where the configuration says: `shared`, or the URL of a Redis."""
+        if storage != "shared":
+            from tollway.gateway.limits.remote import remote_store  # most gateways need none
+
+            metrics = self.metrics
+            self.limits = remote_store(
+                storage, self.limits, on_change=metrics.watch_storage(), on_local=metrics.decided_locally
+            )
+
     @property
     def folder(self) -> str | None:
         """The folder of all workers; None for one alone."""

@@ -92,6 +92,7 @@ class Lifetime:
         """Speak ASGI's lifespan protocol."""
         await receive()
         try:
+            await self._runtime.limits.start()
             self._start()
         except Exception as error:
             # A setting of the environment that cannot be used says all in its message.
@@ -152,6 +153,7 @@ class Lifetime:
         left = [*self._snapshots]
         for snapshot in left:
             await closing.wait_for("the connections to models", snapshot.client.close())
+        await closing.wait_for("the limits' storage", runtime.limits.close())
         await closing.close_providers(dict.fromkeys(one for all_ in left for one in all_.providers.values()))
         if self._own_tracing:
             from tollway import tracing

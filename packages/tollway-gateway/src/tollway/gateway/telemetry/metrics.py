@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -125,6 +125,16 @@ _BREAKER = Family(
     "Of an upstream's circuit breaker, in the worker where it is worst: 0 closed, 1 half open, 2 open.",
     ("endpoint",),
 )
+_STORAGE_UP = Family(
+    "gateway_limits_storage_up",
+    "Whether the storage that the limits of several machines share serves, in all workers.",
+    (),
+)
+_DECIDED_LOCALLY = Family(
+    "gateway_limits_local_decisions",
+    "Calls whose limits this machine decided, because the storage did not in time.",
+    (),
+)
 _BREAKER_OPENED = Family("gateway_breaker_opened", "How often a circuit breaker opened.", ("endpoint",))
 _DENIALS = Family("gateway_limit_denials", "Requests denied by a limit.", _WHO)
 _IN_FLIGHT = Family("gateway_requests_in_flight", "Requests being answered.", ())
@@ -155,12 +165,17 @@ _RESENDS = Family(
 _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
 
 COUNTERS = (
-    *(_REQUESTS, _ERRORS, _TOKENS, _COST, _UNPRICED, _DENIALS, _PREDICT_REFUSALS, _RESENDS, _REPLACED),
+    *(_REQUESTS, _ERRORS, _TOKENS, _COST, _UNPRICED, _DENIALS, _DECIDED_LOCALLY),
+    *(_PREDICT_REFUSALS, _RESENDS, _REPLACED),
     *(_RETRIES, _RETRIES_DENIED, _FALLBACKS, _HEDGES, _ATTEMPT_ERRORS, _SHED, _BREAKER_OPENED),
 )
-GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG, _BREAKER)
-_WORST = frozenset({_LAG.name, _BREAKER.name})
-"""Gauges of which all workers' worst is shown, not their sum."""
+GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG, _BREAKER, _STORAGE_UP)
+_WORST: Mapping[Hashable, Callable[[float, float], float]] = {
+    _LAG.name: max,
+    _BREAKER.name: max,
+    _STORAGE_UP.name: min,
+}
+"""Gauges of which all workers' worst is shown, not their sum; and which of two is that."""
 
 HISTOGRAMS = (_LATENCY, _OVERHEAD, _FIRST_TOKEN)
 
@@ -244,6 +259,19 @@ class Metrics:
     def denied(self, labels: Labels) -> None:
         """Count a request that a limit denied."""
         self._add(_DENIALS, *labels)
+
+    def watch_storage(self) -> Callable[[bool], None]:
+        """Show whether the limits' storage serves; return what is to be told of it."""
+        at = self.gauge(_STORAGE_UP.name)
+
+        def changed(is_up: bool) -> None:
+            self.cells[at] = float(is_up)
+
+        return changed
+
+    def decided_locally(self) -> None:
+        """Count a call whose limits the storage did not decide in time."""
+        self._add(_DECIDED_LOCALLY)
 
     def retried(self, labels: Labels) -> None:
         """Count a retry."""
@@ -386,7 +414,7 @@ class Metrics:
             if known is None:
                 totals[key] = numbers
             else:
-                join = max if key[0] in _WORST else float.__add__
+                join = _WORST.get(key[0], float.__add__)
                 totals[key] = list(map(join, known, numbers))
         return totals
 
