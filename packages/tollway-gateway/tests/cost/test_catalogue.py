@@ -178,3 +178,13 @@ def test_what_a_vendor_says_that_it_charges_is_the_cost(ours: list[Any]) -> None
     ]
 
     assert [42, 12_500_000] == costs
+
+
+def test_a_name_without_end_is_no_model(ours: list[Any]) -> None:
+    """An upstream may answer with any name: a very long one is neither searched for nor remembered."""
+    catalogue = Catalogue(lambda: ours)
+    pricing = ListPrices(catalogue, catalogue.vendor(["openai"], None), "gpt-4o", lambda: NOW_S)
+    catalogue.load_now()
+    name = "gpt-4o-2024-11-20" + "x" * 300
+    assert Unpriced.NO_PRICE is pricing.cost(AnswerInfo(model=name, usage=used()))
+    assert not pricing._lists

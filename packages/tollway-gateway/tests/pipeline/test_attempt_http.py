@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from tollway.gateway.guard.answer_size import AnswerSize
 from tollway.gateway.pipeline.attempt_http import HTTPEvents
 from tollway.provider import (
     Call,
@@ -58,7 +59,8 @@ def read(*pieces: bytes) -> list[bytes]:
     async def forward() -> list[bytes]:
         provider = Acme(Target("e", Task.CHAT, "m", {}))
         decoder = provider.stream(Call(Task.CHAT, {}, b"", stream=True))
-        events = HTTPEvents(BrokenStream(*pieces), decoder, Attempt())  # type: ignore[arg-type]
+        stream = BrokenStream(*pieces)
+        events = HTTPEvents(stream, decoder, Attempt(), AnswerSize(1_000_000))  # type: ignore[arg-type]
         forwarded = []
         while data := await events.next():
             forwarded.append(data)

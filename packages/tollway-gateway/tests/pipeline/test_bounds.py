@@ -190,3 +190,20 @@ def test_an_answer_that_is_nested_too_deep_is_the_upstreams_fault(claude):
     message = f'{{"type":"message","role":"assistant","content":[{block}],"stop_reason":"tool_use"}}'
     answer = ask(claude(lambda exchange: exchange.answer(message.encode())), chat())
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_invalid_response")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_of_nothing_but_values_is_refused(gateway, upstream, stream: bool):
+    """It is not parsed: that would take twenty times its bytes."""
+    body = b'{"choices":[],"x":[' + b"[]," * 2_000_000 + b"1]}"
+    settings = {"openai_api_key": "k"}
+    if stream:
+        script = lambda exchange: (exchange.begin_stream(), exchange.chunk(b"data: " + body + b"\n\n"))  # noqa: E731
+    else:
+        script = lambda exchange: exchange.answer(body)  # noqa: E731
+    settings["openai_api_base"] = f"{upstream(script).url}/v1"
+    model = {"provider": "openai", "name": "gpt", "config": settings}
+    endpoint = {"name": "chat", "endpoint_type": "llm/v1/chat", "model": model}
+    server = {"max_answer_bytes": 8_000_000}
+    answer = ask(gateway({"endpoints": [endpoint], "server": server}), chat(stream=stream))
+    assert (502, "upstream_response_too_large") == (answer.status_code, answer.json()["error"]["code"])

@@ -15,6 +15,9 @@ from .prices import PriceList
 _MAX_LISTS = 256
 """Models of one endpoint that are remembered: an upstream may answer with any name."""
 
+_MAX_NAME = 256
+"""Characters of a model's name: there is no list for longer ones, and no memory either."""
+
 _BILLS = frozenset({"openrouter", "x-ai"})
 """Vendors whose answers tell what they charge, in a unit that is documented."""
 
@@ -133,6 +136,8 @@ class ListPrices:
         return None if dated is None else dated.prices
 
     def _dated(self, model: str | None, tier: str | None) -> Dated | None:
+        if len(model or "") > _MAX_NAME or len(tier or "") > _MAX_NAME:
+            return None
         key = model if tier is None else (model, tier)
         found = self._lists.get(key, _MISSING)
         if found is None or (found is not _MISSING and found.until_s > self._now_s()):

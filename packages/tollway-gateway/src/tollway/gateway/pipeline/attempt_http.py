@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tollway.gateway.guard.answer_size import AnswerSize
 from tollway.gateway.guard.json_size import is_too_deep
 from tollway.gateway.telemetry.propagation import inject
 from tollway.gateway.upstream import MAX_ERROR_BYTES, UpstreamClient, UpstreamStream
@@ -32,7 +33,10 @@ _ANSWER_TOO_DEEP = "the model's service answered with JSON that is nested too de
 class HTTPRunner:
     """Asks the model of one `HTTPProvider`."""
 
-    def __init__(self, provider: HTTPProvider, client: UpstreamClient, connect_s: float) -> None:
+    def __init__(
+        self, provider: HTTPProvider, client: UpstreamClient, connect_s: float, size: AnswerSize
+    ) -> None:
+        self._size = size
         self._provider = provider
         self._client = client
         self._connect_s = connect_s
@@ -45,6 +49,7 @@ class HTTPRunner:
         attempt.upstream_headers = response.headers
         if not 200 <= response.status < 300:
             raise self._provider.error(response)
+        self._size.check(response.body)
         try:
             return self._provider.response(call, response)
         except (RecursionError, TypeError) as error:
@@ -59,7 +64,7 @@ class HTTPRunner:
         stream = await self._client.open(request, self._connect_s, lines, attempt.waited)
         attempt.upstream_headers = stream.headers
         if 200 <= stream.status < 300:
-            return HTTPEvents(stream, self._provider.stream(call), attempt)
+            return HTTPEvents(stream, self._provider.stream(call), attempt, self._size)
         try:
             response = await _whole(stream)
         finally:
@@ -80,8 +85,11 @@ class HTTPRunner:
 class HTTPEvents:
     """The events of one upstream stream, decoded on their way; see `Events`."""
 
-    def __init__(self, stream: UpstreamStream, decoder: StreamDecoder, attempt: Attempt) -> None:
+    def __init__(
+        self, stream: UpstreamStream, decoder: StreamDecoder, attempt: Attempt, size: AnswerSize
+    ) -> None:
         self._attempt = attempt
+        self._size = size.of_events()
         self._told_s = 0.0
         self._stream = stream
         self._decoder = decoder
@@ -135,6 +143,7 @@ class HTTPEvents:
     def _decode(self, data: bytes) -> bytes:
         try:
             if data:
+                self._size.check(data)
                 return self._decoder.feed(data)
             self._ended = True
             return self._decoder.end()

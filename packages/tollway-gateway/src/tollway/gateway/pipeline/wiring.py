@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from tollway.gateway.config.values import AuthConfig, EndpointConfig, GatewayConfig, RouteConfig
 from tollway.gateway.cost import Catalogue, PriceList, Pricing, pricing_of
+from tollway.gateway.guard.answer_size import AnswerSize
 from tollway.gateway.guard.calls import CallSlots
 from tollway.gateway.resilience.candidates import fallback_chain
 from tollway.gateway.resilience.hedge import hedge_policy
@@ -141,7 +142,8 @@ class Wiring:
         )
 
     def _http(self, config: EndpointConfig, provider: HTTPProvider) -> Runner:
-        return HTTPRunner(provider, self._client, config.timeout.connect_s)
+        size = AnswerSize(self._config.server.max_answer_bytes)
+        return HTTPRunner(provider, self._client, config.timeout.connect_s, size)
 
     def _predict(self, config: EndpointConfig, provider: BaseProvider) -> Runner:
         server = self._config.server

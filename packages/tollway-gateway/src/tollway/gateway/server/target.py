@@ -11,7 +11,7 @@ from tollway.gateway.pipeline.errors import RequestRejected
 Parts = tuple[str, bytes, bytes]
 """The decoded path, the raw path and the query of a target."""
 
-_ABSOLUTE = re.compile(rb"(?:http|https)://([^/?#]*)([^#]*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"(?:http|https)://([^/?#]*+)([^#]*+)", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _HOST = re.compile(rb"(?:\[([^\]]*)\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::([0-9]{0,5}))?")
 _FUTURE_ADDRESS = re.compile(rb"[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+")

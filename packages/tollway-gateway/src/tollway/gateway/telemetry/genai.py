@@ -18,6 +18,10 @@ OPERATIONS: Mapping[Task, str] = {
 """`gen_ai.operation.name` of each endpoint type."""
 
 
+_MAX_CHARACTERS = 256
+"""Of an id, a model's name and a reason, which an upstream chooses and every trace keeps."""
+
+
 def span_name(task: Task, model: str) -> str:
     """Return the name of the span of a call."""
     return f"{OPERATIONS[task]} {model}"
@@ -95,11 +99,12 @@ def answer_attributes(info: AnswerInfo) -> dict[str, Any]:
     """Return what is known of an answer."""
     attributes: dict[str, Any] = {}
     if info.id:
-        attributes["gen_ai.response.id"] = info.id
+        attributes["gen_ai.response.id"] = info.id[:_MAX_CHARACTERS]
     if info.model:
-        attributes["gen_ai.response.model"] = info.model
+        attributes["gen_ai.response.model"] = info.model[:_MAX_CHARACTERS]
     if info.finish_reasons:
-        attributes["gen_ai.response.finish_reasons"] = info.finish_reasons
+        reasons = [reason[:_MAX_CHARACTERS] for reason in info.finish_reasons]
+        attributes["gen_ai.response.finish_reasons"] = tuple(reasons)
     if (usage := info.usage) is not None:
         if usage.input_tokens is not None:
             attributes["gen_ai.usage.input_tokens"] = usage.input_tokens
