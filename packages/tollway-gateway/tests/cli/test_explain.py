@@ -89,3 +89,31 @@ def test_the_name_of_a_model_steers_no_terminal(tollway, config: str):
     said = tollway("gateway", "explain", "--config-path", config, "--endpoint", "primary").stdout
     assert said.replace("\n", "").isprintable()
     assert r"gpt\x1b[2J\u202e4" in said
+
+
+def test_budgets_are_shown(tollway, config: str):
+    path = Path(config)
+    path.write_text(
+        CONFIG.replace(
+            "    fallback:", "    budget: {amount: 50, period: month, alert_at: 80%}\n    fallback:"
+        )
+    )
+
+    said = tollway("gateway", "explain", "--config-path", config, "--endpoint", "primary").stdout
+
+    assert "budget: 50 USD a month (UTC), alert at 80%" in said
+
+
+def test_check_warns_of_a_budget_that_nothing_can_be_charged_to(tollway, config: str):
+    """GPT-4's price is listed, that of the made-up model is not."""
+    path = Path(config)
+    path.write_text(CONFIG.replace("routes:", "    budget: {amount: 50, period: month}\nroutes:"))
+    checked = tollway("gateway", "check", "--config-path", config)
+    path.write_text(
+        path.read_text().replace("name: balanced", "name: balanced\n    budget: {amount: 1, period: day}")
+    )
+    both = tollway("gateway", "check", "--config-path", config)
+
+    assert (0, 0) == (checked.exit_code, both.exit_code)
+    assert "warning: the price of endpoint 'backup' is not known" in checked.stderr
+    assert "'primary'" not in both.stderr

@@ -68,6 +68,7 @@ class Endpoint:
     def __init__(self, name: str, *, retries: int = 0, decision: Decision = ALLOWED, prefill=False) -> None:
         self.name = name
         self.quotas = (Limit(decision),)
+        self.budgets = ()
         self.retry = Retries(retries)
         self.can_prefill = prefill
         self.limits = time_limits(TimeoutConfig())
@@ -84,6 +85,7 @@ class Destination:
     """Gives candidates one by one, and remembers how many it gave."""
 
     quotas = ()
+    budgets = ()
 
     def __init__(self, *endpoints: Endpoint, by_conversation: bool = False) -> None:
         self.endpoints = endpoints

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tollway.gateway.config.values import EndpointConfig, GatewayConfig, LimitConfig, RouteConfig
-from tollway.gateway.cost import PriceList
+from tollway.gateway.config.values import (
+    BudgetConfig,
+    EndpointConfig,
+    GatewayConfig,
+    LimitConfig,
+    RouteConfig,
+)
+from tollway.gateway.cost import PriceList, usd_text
 from tollway.gateway.resilience.candidates import fallback_chain
 
 from .prices import price_lists, price_words
@@ -44,6 +50,7 @@ def _lines(
         yield f"{name}: route, {route.task_type}"
         yield f"  strategy: {route.routing_strategy}, {_ORDER[route.routing_strategy]}"
         yield from _limits(route.limits, "  ")
+        yield from _budgets(route.budgets, "  ")
         first = [one.name for one in route.destinations]
     yield f"  paths: /endpoints/{name}/invocations, /gateway/{name}/invocations, /v1/* with model {name!r}"
     yield "candidates:"
@@ -69,6 +76,7 @@ def _endpoint(config: EndpointConfig, role: str, prices: PriceList | None) -> It
         f"idle {timeout.idle_s:g} s, total {timeout.total_s:g} s for all attempts"
     )
     yield f"    price: {price_words(config, prices)}"
+    yield from _budgets(config.budgets, "    ")
     yield f"    retry: {_retry(config)}"
     yield f"    hedge: {_hedge(config)}"
     yield f"    circuit breaker: {_breaker(config)}"
@@ -80,6 +88,13 @@ def _limits(limits: Iterable[LimitConfig], indent: str) -> Iterator[str]:
     told = [line for limit in limits for line in _limit(limit)]
     for line in told or ["none"]:
         yield f"{indent}limit: {line}"
+
+
+def _budgets(budgets: Iterable[BudgetConfig], indent: str) -> Iterator[str]:
+    for budget in budgets:
+        alert = "" if budget.alert_at is None else f", alert at {budget.alert_at:.0%}"
+        amount = usd_text(budget.amount_picousd)
+        yield f"{indent}budget: {amount} USD a {budget.period} ({budget.timezone}){alert}"
 
 
 def _limit(limit: LimitConfig) -> Iterator[str]:

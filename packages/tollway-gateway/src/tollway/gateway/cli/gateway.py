@@ -85,6 +85,15 @@ def check(config_path: Path) -> None:
         counts.append((len(config.routes), "route"))
     told = " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
     click.echo(f"{printable(str(config_path))} is good: {told}.")
+    if config.has_budgets:
+        from .prices import unpriced
+
+        for name in unpriced(config):
+            click.echo(
+                f"warning: the price of endpoint {name!r} is not known, so its answers are charged to no "
+                "budget; add price",
+                err=True,
+            )
 
 
 @app.command()

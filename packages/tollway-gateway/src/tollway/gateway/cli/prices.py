@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 
-from tollway.gateway.config.values import EndpointConfig
+from tollway.gateway.config.values import EndpointConfig, GatewayConfig
 from tollway.gateway.cost import TIERS, Catalogue, PriceList
 from tollway.gateway.cost.money import price_text
 from tollway.gateway.pipeline.wiring import pricing_for, provider_of
@@ -20,6 +20,17 @@ def price_lists(endpoints: Iterable[EndpointConfig]) -> Mapping[str, PriceList |
     if not all(pricing.is_ready for pricing in pricings.values()):
         catalogue.load_now()
     return {name: pricing.prices() for name, pricing in pricings.items()}
+
+
+def unpriced(config: GatewayConfig) -> list[str]:
+    """Return the endpoints that a budget covers and whose answers have no known price."""
+    auth = config.auth
+    covered = {one.name for one in config.endpoints if one.budgets}
+    covered |= {to.name for route in config.routes if route.budgets for to in route.destinations}
+    if auth.budgets or any(key.budgets for key in auth.keys):
+        covered = {one.name for one in config.endpoints}
+    lists = price_lists(one for one in config.endpoints if one.name in covered)
+    return [name for name, prices in lists.items() if prices is None]
 
 
 def price_words(config: EndpointConfig, prices: PriceList | None) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import scalars, secrets
+from .budgets import budgets, tag_budgets
 from .limits import limits
 from .nodes import At, Field, Read, each, fields, renamed
 from .problems import InvalidValue, did_you_mean
@@ -23,7 +24,7 @@ _NEW = "make one with `tollway keys new`"
 
 def auth(at: At) -> dict[str, Any]:
     """Read `auth`."""
-    found = fields(at, {"admin_key": Field(_digest), "keys": Field(_keys)})
+    found = fields(at, {"admin_key": Field(_digest), "keys": Field(_keys), "budgets": Field(tag_budgets)})
     if not at.entries():
         raise InvalidValue("there are neither keys nor an admin_key", "add one of them, or remove auth")
     return renamed(found, admin_key="admin_digest")
@@ -74,10 +75,11 @@ def _key(at: At) -> Read:
         "key": Field(_digest, required=True),
         "endpoints": Field(lambda at: each(at, lambda item: (item, scalars.name(item)))),
         "limit": Field(limits),
+        "budget": Field(budgets),
         "expires": Field(_moment_s),
         "tags": Field(_tags),
     }
-    return at, renamed(fields(at, table), key="digest", limit="limits", expires="expires_s")
+    return at, renamed(fields(at, table), key="digest", limit="limits", budget="budgets", expires="expires_s")
 
 
 def _digest(at: At) -> str:

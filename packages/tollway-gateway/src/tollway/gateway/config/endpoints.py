@@ -8,6 +8,7 @@ from typing import Any
 from tollway.provider import Task
 
 from . import resilience, scalars
+from .budgets import budgets
 from .limits import limits
 from .model import model_reader
 from .nodes import At, Field, Read, Report, each, fields, renamed
@@ -48,8 +49,9 @@ def _endpoint(at: At) -> Read:
         "stream_recovery": Field(scalars.choice(["error", "continue", "buffer"])),
         "prefill": Field(scalars.flag),
         "price": Field(price_reader(known_task)),
+        "budget": Field(budgets),
     }
-    found = renamed(fields(at, table), limit="limits")
+    found = renamed(fields(at, table), limit="limits", budget="budgets")
     if "model" in found:
         found["model"].setdefault("name", name or "")  # MLflow asks for none: some services have one model
     return at, found

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from . import scalars
+from .budgets import budgets
 from .endpoints import TASK
 from .limits import limits
 from .nodes import At, Field, Read, each, fields, renamed
@@ -48,8 +49,9 @@ def _route(at: At) -> Read:
         "routing_strategy": Field(scalars.choice(get_args(RoutingStrategy))),
         "sticky": Field(_sticky),
         "limit": Field(limits),
+        "budget": Field(budgets),
     }
-    found = renamed(fields(at, table), limit="limits")
+    found = renamed(fields(at, table), limit="limits", budget="budgets")
     entries = at.entries()
     strategy = found.get("routing_strategy", None if "routing_strategy" in entries else _SPLIT)
     if strategy is None:  # it could not be read, and so nothing can be held against it

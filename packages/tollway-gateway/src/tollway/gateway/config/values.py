@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from tollway.gateway.budgets.periods import Period
 from tollway.provider import Task
 
 from .frozen import Field, Value
@@ -93,6 +94,21 @@ class ConcurrencyConfig(Value):
     max_wait_s: Annotated[float, Field(gt=0)] = 5.0
 
 
+class BudgetConfig(Value):
+    """An amount of 10^-12 USD for each calendar `period` in a `timezone`; `alert_at` is a share of it."""
+
+    amount_picousd: Annotated[int, Field(gt=0)]
+    period: Period
+    timezone: str = "UTC"
+    alert_at: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class TagBudgetConfig(BudgetConfig):
+    """A budget that all keys share which have these tags."""
+
+    tags: Mapping[str, str]
+
+
 class PriceConfig(Value):
     """What an endpoint's answers cost: prices by tier, in 10^-24 USD for one token or request.
 
@@ -122,6 +138,8 @@ class EndpointConfig(Value):
     price: PriceConfig | None = None
     """None for the vendor's list price."""
 
+    budgets: tuple[BudgetConfig, ...] = ()
+
 
 class DestinationConfig(Value):
     """An endpoint that takes a share of a route's traffic, in percent; a weight if it is no split."""
@@ -149,6 +167,7 @@ class RouteConfig(Value):
     destinations: tuple[DestinationConfig, ...]
     routing_strategy: RoutingStrategy = "TRAFFIC_SPLIT"
     limits: tuple[LimitConfig, ...] = ()
+    budgets: tuple[BudgetConfig, ...] = ()
     sticky: StickyConfig = StickyConfig()
 
 
@@ -214,6 +233,7 @@ class KeyConfig(Value):
     digest: str = Field(repr=False)
     endpoints: tuple[str, ...] | None = None
     limits: tuple[LimitConfig, ...] = ()
+    budgets: tuple[BudgetConfig, ...] = ()
     expires_s: float | None = None
     tags: Mapping[str, str] = Field(default_factory=dict)
 
@@ -222,6 +242,7 @@ class AuthConfig(Value):
     """Who may use the gateway: callers by their keys, and the admin key by its digest."""
 
     keys: tuple[KeyConfig, ...] = ()
+    budgets: tuple[TagBudgetConfig, ...] = ()
     admin_digest: str | None = Field(default=None, repr=False)
 
 
@@ -240,3 +261,13 @@ class GatewayConfig(Value):
     server: ServerConfig = ServerConfig()
     limits: LimitsConfig = LimitsConfig()
     auth: AuthConfig = AuthConfig()
+
+    @property
+    def has_budgets(self) -> bool:
+        """Whether anything has a budget."""
+        return bool(
+            self.auth.budgets
+            or any(one.budgets for one in self.endpoints)
+            or any(one.budgets for one in self.routes)
+            or any(one.budgets for one in self.auth.keys)
+        )

@@ -99,6 +99,10 @@ class PriceList:
             total += read * (self._cached_input - self._input if read <= inputs else self._cached_input)
         return amount_of(total)
 
+    def estimate_picousd(self, inputs: int, outputs: int) -> int:
+        """Return what so many tokens cost at the plain prices; those without a price cost nothing."""
+        return amount_of(inputs * self._input + outputs * self._output + self._request)
+
     def _by_tiers(self, usage: Usage) -> int | None:
         if not self.needs_usage and usage.input_tokens is None:
             return amount_of(self._request)

@@ -139,6 +139,8 @@ class AttemptRecord:
         else:
             record.is_priced = False
             metrics.unpriced(endpoint.name, cost.value)
+        if record.spending is not None:
+            record.spending.charge(endpoint, cost)
 
     def _settle(self, error: BaseException | None) -> None:
         """Let the upstream's health learn of the outcome, and note on the span what went wrong."""

@@ -11,6 +11,8 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Protocol
 
+from tollway.gateway.budgets import Budget
+
 from .errors import RequestRejected
 from .quota import Quota
 
@@ -31,6 +33,7 @@ class Caller:
     name: str | None = None
     endpoints: frozenset[str] | None = None
     quotas: tuple[Quota, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     expires_s: float | None = None
 

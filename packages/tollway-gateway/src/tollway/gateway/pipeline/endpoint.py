@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from opentelemetry.trace import Span
 
+from tollway.gateway.budgets import Budget
 from tollway.gateway.cost import Pricing
 from tollway.gateway.resilience.hedge import HedgePolicy
 from tollway.gateway.resilience.retry import RetryPolicy
@@ -67,6 +68,7 @@ class Endpoint:
     name: str
     task: Task
     quotas: tuple[Quota, ...]
+    budgets: tuple[Budget, ...]
     gate: Gate
     limits: TimeLimits
     runner: Runner

@@ -25,7 +25,8 @@ class CallerGone(Exception):  # noqa: N818 - it is news, not an error
 class RequestRejected(Exception):  # noqa: N818 - an answer to the caller, not a fault of the gateway
     r"""A request that gets a 4xx or a 503 from the gateway itself.
 
-    `param` is the key at fault; `header_lines` go with the answer, each ended by `\r\n`.
+    `param` is the key at fault, `details` are further fields of the error; `header_lines` go with the answer,
+    each ended by `\r\n`.
     """
 
     def __init__(
@@ -36,9 +37,10 @@ class RequestRejected(Exception):  # noqa: N818 - an answer to the caller, not a
         *,
         param: str | None = None,
         header_lines: bytes = b"",
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
-        self.failure = Failure(status, code, message, param, header_lines)
+        self.failure = Failure(status, code, message, param, header_lines, details=details or {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from tollway.gateway.budgets import Budget
 from tollway.gateway.config.values import RouteConfig
 from tollway.gateway.resilience.breaker import CircuitOpenError
 from tollway.gateway.resilience.candidates import next_after, with_fallbacks
@@ -17,8 +18,10 @@ from tollway.provider import Call, ProviderError, Task
 from .admit import Grant, admit_next
 from .deadline import NEVER, Deadline, TimeLimit
 from .endpoint import Endpoint
+from .errors import RequestRejected
 from .quota import Quota, Scope
 from .record import Record
+from .spending import Spending
 
 Chains = Mapping[str, Sequence[Endpoint]]
 """By an endpoint's name: what is asked after it fails."""
@@ -37,6 +40,9 @@ class Destination(Protocol):
 
     quotas: tuple[Quota, ...]
     """Its own limits, beside those of the endpoints that it leads to."""
+
+    budgets: tuple[Budget, ...]
+    """Its own budgets, likewise."""
 
     by_conversation: bool
     """Whether it goes by the conversation that a call belongs to."""
@@ -57,6 +63,8 @@ class Direct:
     by_conversation = False
     quotas: tuple[Quota, ...] = ()
     """None: those of the endpoint are its endpoint's."""
+
+    budgets: tuple[Budget, ...] = ()
 
     def __init__(self, endpoint: Endpoint, chains: Chains) -> None:
         self.name = endpoint.name
@@ -86,9 +94,11 @@ class Routed:
         strategy: Strategy[Endpoint],
         chains: Chains,
         quotas: tuple[Quota, ...] = (),
+        budgets: tuple[Budget, ...] = (),
     ) -> None:
         self.name = config.name
         self.quotas = quotas
+        self.budgets = budgets
         self.task = config.task_type
         self.by_conversation = strategy.by_conversation
         self._strategy = strategy
@@ -207,7 +217,22 @@ class Plan:
 
     async def admit(self, endpoint: Endpoint, deadline: Deadline) -> Grant | None:
         """Admit the call to another endpoint than the first; None when that has no room for it."""
-        return await admit_next(endpoint, self, self._record, deadline)
+        grant = await admit_next(endpoint, self, self._record, deadline)
+        if grant is not None and endpoint.budgets and not await self._affords(endpoint, deadline):
+            grant.settle(None)
+            return None
+        return grant
+
+    async def _affords(self, endpoint: Endpoint, deadline: Deadline) -> bool:
+        """Say whether the budgets of another endpoint allow the call; what it may cost is reserved."""
+        record = self._record
+        if record.spending is None:
+            record.spending = Spending((), record)
+        try:
+            await record.spending.add(endpoint, self.call, deadline)
+        except RequestRejected:
+            return False
+        return True
 
     def beside(self) -> Endpoint:
         """Return whom to ask beside an endpoint that is slow: the next one, else the same again."""

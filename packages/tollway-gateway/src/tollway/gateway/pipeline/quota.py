@@ -84,12 +84,17 @@ def quotas_of(name: str, kind: str, limits: Iterable[LimitConfig], store: LimitS
 
 
 def estimated_tokens(call: Call) -> int:
+    """Return how many tokens a call may use, input and output together."""
+    return max(1, sum(estimated_parts(call)))
+
+
+def estimated_parts(call: Call) -> tuple[int, int]:
     """Return how many tokens a call may use: its body's at four bytes each, and the longest answer."""
     payload = call.payload
     most = next((n for key in _KEYS_OF_MOST_TOKENS if type(n := payload.get(key)) is int), _ANSWER_TOKENS)
     choices = payload.get("n")
     answers = choices if type(choices) is int and choices > 0 else 1
-    return max(1, len(call.body) // _BYTES_PER_TOKEN + max(0, most) * answers)
+    return len(call.body) // _BYTES_PER_TOKEN, max(0, most) * answers
 
 
 def used_tokens(usage: Usage) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TraceFlags, Tracer
 
+from tollway.gateway.cost import PICOUSD
 from tollway.gateway.limits import Decision
 from tollway.gateway.telemetry import UNKNOWN, Metrics
 from tollway.gateway.telemetry.content import CapturedContent, Content, NoContent
@@ -19,6 +20,7 @@ from tollway.tracing import Deferred
 
 from .endpoint import Endpoint
 from .exchange import Exchange
+from .spending import Spending
 
 CLIENT_CLOSED_REQUEST = 499
 """The status of a request whose caller hung up (nginx's word for it); nobody receives it."""
@@ -70,6 +72,7 @@ class Record:
         "recorder",
         "sent_status",
         "span",
+        "spending",
         "started_s",
         "status",
         "trace_id",
@@ -91,6 +94,8 @@ class Record:
         """The name of the caller's key."""
         self.status = 500
         self.usage: Usage | None = None
+        self.spending: Spending | None = None
+        """What it has reserved of its budgets; None where it meets none."""
         self.cost_picousd: int | None = None
         self.is_priced = True
         """Whether the cost is that of every answer which models gave."""
@@ -124,6 +129,23 @@ class Record:
         """Note that a limit refused it."""
         self.recorder.metrics.denied(self.labels)
         self.span.add_event("limit_denied", {"limit": limit, "wait_s": decision.wait_us / 1e6})
+
+    def over_budget(self, budget: str) -> None:
+        """Note that a budget refused it."""
+        self.recorder.metrics.over_budget(budget)
+        self.span.add_event("budget_exceeded", {"tollway.budget": budget})
+
+    def budget_alert(self, budget: str, spent_picousd: int, amount_picousd: int) -> None:
+        """Note that this call made a budget pass its alert."""
+        self.recorder.metrics.budget_alert(budget)
+        self.span.add_event(
+            "budget_alert",
+            {
+                "tollway.budget": budget,
+                "spent_usd": spent_picousd / PICOUSD,
+                "amount_usd": amount_picousd / PICOUSD,
+            },
+        )
 
     def links(self) -> list[Link]:
         """Return a link to the attempt before the next one."""

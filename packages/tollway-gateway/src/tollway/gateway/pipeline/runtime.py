@@ -6,14 +6,20 @@ import os
 import random as chance
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tollway.gateway.budgets import BudgetFile, BudgetStore
 from tollway.gateway.guard.calls import CallLimits
 from tollway.gateway.guard.threads import DaemonThreads
 from tollway.gateway.limits import LimitStore, LocalStore, SharedStore
 from tollway.gateway.telemetry import Metrics
 from tollway.gateway.upstream import HTTP1Client, Pools
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,7 @@ class Runtime:
 
     `clock_ns` and `clock_s` are monotonic and count nanoseconds and seconds; `now_s` is Unix time in seconds;
     `random` gives a number in [0, 1). `is_local` says that only this machine reaches the gateway.
+    What survives a restart is in the folder `TOLLWAY_STATE` of the environment, else in `.tollway`.
     """
 
     def __init__(
@@ -58,6 +65,8 @@ class Runtime:
         self.calls = CallLimits(self.metrics)
         self.threads = DaemonThreads("tollway-predict")
         self._pools = Pools(environ)
+        self._state = environ.get("TOLLWAY_STATE") or ".tollway"
+        self._budgets: BudgetStore | None = None
 
     def new_client(self, max_answer_bytes: int) -> HTTP1Client:
         """Return a client, to be closed when its last request has ended; all share their connections."""
@@ -74,6 +83,24 @@ class Runtime:
             self.limits = remote_store(
                 storage, self.limits, on_change=metrics.watch_storage(), on_local=metrics.decided_locally
             )
+
+    def budgets(self) -> BudgetStore:
+        """Return where budgets are kept, opened when the first one is wired. Raises BudgetFileError."""
+        if self._budgets is None:
+            share = None if self.share is None else (self.share.folder, self.share.worker)
+            self._budgets = BudgetFile(Path(self._state), self.now_s, share)
+            self.metrics.sources.append(self._budget_families)
+        return self._budgets
+
+    def _budget_families(self) -> Iterable[Metric]:
+        from tollway.gateway.budgets.collector import families_of
+
+        return () if self._budgets is None else families_of(self._budgets)
+
+    def close(self) -> None:
+        """Let go of what outlives requests: amounts that were spent are on the disk when this returns."""
+        if self._budgets is not None:
+            self._budgets.close()
 
     @property
     def folder(self) -> str | None:

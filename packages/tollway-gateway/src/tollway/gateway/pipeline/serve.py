@@ -24,6 +24,7 @@ from .record import Record, Recorder
 from .reply import Reply, Send
 from .request import read
 from .routes import HTTPRoute, HTTPRoutes
+from .spending import Spending
 
 _log = logging.getLogger(__name__)
 
@@ -138,6 +139,9 @@ class Gateway:
             limits = plan.endpoint.limits
             total = limits.total if call.stream else limits.whole
             deadline = Deadline(receive, self._timers or self._start_timers(), exchange, total)
+            if caller.budgets or destination.budgets or plan.endpoint.budgets:
+                record.spending = Spending(caller.budgets + destination.budgets, record)
+                await record.spending.begin(plan.endpoint, call, deadline)
             grant = await admission(caller, plan, record, deadline)
             plan.grant = grant
             reply.header_lines += grant.header_lines
@@ -146,6 +150,8 @@ class Gateway:
         finally:
             if plan is not None and plan.grant is not None:
                 plan.grant.settle(record.usage, answered=reply.status == 200)
+            if record.spending is not None:
+                record.spending.end()
             hold.release()
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:

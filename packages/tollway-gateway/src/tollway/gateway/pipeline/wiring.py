@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
+from tollway.gateway.budgets import budgets_of
 from tollway.gateway.config.values import AuthConfig, EndpointConfig, GatewayConfig, RouteConfig
 from tollway.gateway.cost import Catalogue, PriceList, Pricing, pricing_of
 from tollway.gateway.guard.answer_size import AnswerSize
@@ -61,6 +62,7 @@ class Wiring:
         self._client = client
         self._carried = carried
         self._catalogue = Catalogue()
+        self._budgets = runtime.budgets() if config.has_budgets else None
         self.slots: dict[str, CallSlots] = {}
         """The places for calls of `predict`, by endpoint."""
 
@@ -78,7 +80,8 @@ class Wiring:
         for route in self._config.routes:
             wired = [by_name[one.name] for one in route.destinations]
             quotas = quotas_of(route.name, "", route.limits, self._runtime.limits)
-            found[route.name] = Routed(route, self._strategy(route, wired), chains, quotas)
+            budgets = budgets_of(route.name, "", route.budgets, self._budgets)
+            found[route.name] = Routed(route, self._strategy(route, wired), chains, quotas, budgets)
         return found
 
     def _strategy(self, route: RouteConfig, wired: list[Endpoint]) -> Strategy[Endpoint]:
@@ -112,6 +115,7 @@ class Wiring:
             name=name,
             task=config.endpoint_type,
             quotas=quotas_of(name, "", config.limits, runtime.limits),
+            budgets=budgets_of(name, "", config.budgets, self._budgets),
             gate=carried.get(("concurrency", name, concurrency), lambda: gate_of(concurrency)),
             limits=time_limits(config.timeout),
             runner=self._runner(config, provider),
@@ -166,17 +170,27 @@ def authenticator_of(config: AuthConfig, runtime: Runtime) -> Authenticator:
     """Return what finds callers: by their keys, where there are some."""
     if not config.keys:
         return NoAuth()
+    store = runtime.budgets() if config.budgets or any(key.budgets for key in config.keys) else None
+    of_tags = [(one.tags, budgets_of(_tags_name(one.tags), "tags", [one], store)) for one in config.budgets]
     callers = {
         bytes.fromhex(key.digest): Caller(
             name=key.name,
             endpoints=None if key.endpoints is None else frozenset(key.endpoints),
             quotas=quotas_of(key.name, "key", key.limits, runtime.limits),
+            budgets=budgets_of(key.name, "key", key.budgets, store)
+            + tuple(
+                budget for tags, budgets in of_tags if tags.items() <= key.tags.items() for budget in budgets
+            ),
             tags=key.tags,
             expires_s=key.expires_s,
         )
         for key in config.keys
     }
     return Keyring(callers, runtime.now_s)
+
+
+def _tags_name(tags: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={tags[name]}" for name in sorted(tags))
 
 
 def pricing_for(

@@ -16,6 +16,7 @@ import uvicorn
 import uvloop
 
 from tollway.gateway.app import create_app
+from tollway.gateway.budgets import BudgetFileError
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.pipeline import Gateway, Runtime, Share
 
@@ -127,6 +128,8 @@ def _server(app: Any, config: GatewayConfig, started: Callable[[], None]) -> Ser
 def _made(config: GatewayConfig, share: Share | None, *, is_local: bool) -> Gateway:
     try:
         return create_app(config, runtime=Runtime(share=share, is_local=is_local))
+    except BudgetFileError as error:
+        raise StartError(str(error)) from error
     except Exception as error:  # a plugin's constructor may fail in any way it likes
         _log.debug("a provider could not be made", exc_info=True)
         raise StartError(f"a provider cannot be made: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 KNOWN_CODES = frozenset(
     [
         "admin_key_required",
+        "budget_exceeded",
         "client_disconnected",
         "cross_site_request",
         "empty_array",

@@ -100,6 +100,10 @@ _COST = Family("gateway_cost_usd", "What the models' answers cost, in USD.", ("e
 _UNPRICED = Family(
     "gateway_unpriced", "Answers whose cost is not known, by the reason.", ("endpoint", "reason")
 )
+_OVER_BUDGET = Family("gateway_budget_denials", "Requests denied by a budget.", ("budget",))
+_BUDGET_ALERTS = Family(
+    "gateway_budget_alerts", "How often what is spent of a budget passed its `alert_at`.", ("budget",)
+)
 _FIRST_TOKEN = Family(
     "gateway_first_token_seconds",
     "From the attempt's start to the first token of its stream.",
@@ -165,8 +169,8 @@ _RESENDS = Family(
 _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
 
 COUNTERS = (
-    *(_REQUESTS, _ERRORS, _TOKENS, _COST, _UNPRICED, _DENIALS, _DECIDED_LOCALLY),
-    *(_PREDICT_REFUSALS, _RESENDS, _REPLACED),
+    *(_REQUESTS, _ERRORS, _TOKENS, _COST, _UNPRICED, _OVER_BUDGET, _BUDGET_ALERTS),
+    *(_DENIALS, _DECIDED_LOCALLY, _PREDICT_REFUSALS, _RESENDS, _REPLACED),
     *(_RETRIES, _RETRIES_DENIED, _FALLBACKS, _HEDGES, _ATTEMPT_ERRORS, _SHED, _BREAKER_OPENED),
 )
 GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG, _BREAKER, _STORAGE_UP)
@@ -349,6 +353,14 @@ class Metrics:
     def unpriced(self, endpoint: str, reason: str) -> None:
         """Count an answer whose cost is not known."""
         self._add(_UNPRICED, endpoint, reason)
+
+    def over_budget(self, budget: str) -> None:
+        """Count a request that a budget denied."""
+        self._add(_OVER_BUDGET, budget)
+
+    def budget_alert(self, budget: str) -> None:
+        """Count a budget of which so much is spent that it is told."""
+        self._add(_BUDGET_ALERTS, budget)
 
     def lagged(self, lag_s: float) -> None:
         """Note how late the event loop was; what was worse is forgotten by and by, for who scrapes seldom."""

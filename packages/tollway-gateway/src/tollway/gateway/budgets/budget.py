@@ -1,0 +1,103 @@
+"""A budget, and what a store does with several of them at once.
+
+A call passes while what is spent, and what calls in flight have reserved, is less than the amount. It
+reserves what it may cost, and is charged what it costs. A call counts in the period in which it passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from typing import NamedTuple, Protocol
+
+from .periods import Period, Window, window_at
+
+
+class Budget:
+    """An amount of picoUSD for each `period` of the calendar in a time `zone`.
+
+    `key` (16 bytes) says which it is, whatever its amount; a changed amount keeps what is spent.
+    `alert_picousd` is an amount whose passing is told, None for none. `slot` is where its `store` keeps it.
+    """
+
+    __slots__ = (
+        *("_window", "alert_picousd", "amount_picousd", "key", "name", "period", "slot", "store", "zone"),
+    )
+
+    def __init__(
+        self,
+        name: str,
+        key: bytes,
+        amount_picousd: int,
+        period: Period,
+        zone: tzinfo,
+        store: BudgetStore,
+        *,
+        alert_picousd: int | None = None,
+    ) -> None:
+        self.name = name
+        self.key = key
+        self.amount_picousd = amount_picousd
+        self.period = period
+        self.zone = zone
+        self.alert_picousd = alert_picousd
+        self.slot = -1
+        self.store = store
+        self._window = Window(0, 0)
+
+    def window(self, now_s: float) -> Window:
+        """Return the period of this moment."""
+        window = self._window
+        if not window.start_s <= now_s < window.end_s:
+            window = self._window = window_at(self.period, self.zone, now_s)
+        return window
+
+
+class Hold(NamedTuple):
+    """What a call has reserved of one budget, in the period that began at `start_s`."""
+
+    budget: Budget
+    start_s: int
+    picousd: int
+
+
+class Charge(NamedTuple):
+    """What a call costs in one budget; its reservation ends with it."""
+
+    hold: Hold
+    picousd: int
+
+
+class Denial(NamedTuple):
+    """The budget that denies a call. Not `is_spent` if calls in flight may yet give something back."""
+
+    budget: Budget
+    window: Window
+    is_spent: bool
+
+
+class BudgetStore(Protocol):
+    """Where the amounts are. `now_s` gives Unix time in seconds."""
+
+    now_s: Callable[[], float]
+
+    placed: dict[bytes, Budget]
+    """Every budget that was placed, by its key; the latest one where it was placed again."""
+
+    def place(self, budget: Budget) -> None:
+        """Find the place of a budget, for good. Raises BudgetFileError when there is none."""
+
+    def reserve_nowait(self, budgets: Sequence[Budget], picousd: int) -> list[Hold] | Denial | None:
+        """Reserve an amount of all budgets or of none; None where `reserve` must be awaited for that."""
+
+    async def reserve(self, budgets: Sequence[Budget], picousd: int) -> list[Hold] | Denial:
+        """Reserve an amount of all budgets or of none."""
+
+    def charge(self, charges: Sequence[Charge]) -> list[Budget]:
+        """Charge what calls cost, and end their reservations; return the budgets whose alert this passes."""
+
+    def spent(self, budget: Budget) -> tuple[int, int]:
+        """Return what is spent and what is reserved in the period of this moment."""
+
+    def close(self) -> None:
+        """Let go of it; what is spent stays."""
