@@ -33,7 +33,7 @@ LEFT_BEHIND = ("*.so", "build", "__pycache__", "./.venv", "./.git", "./traces")
 EDITABLE = (
     "packages/tollway-tracing[otlp]",
     "packages/tollway-providers",
-    "packages/tollway-gateway[local,redis]",
+    "packages/tollway-gateway[local,redis,reload]",
 )
 
 

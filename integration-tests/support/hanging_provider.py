@@ -10,13 +10,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tollway.provider import BaseProvider
+from tollway.provider import BaseProvider, Target
 
 FOR_EVER_S = 1_000_000.0
 
 
 class Hangs(BaseProvider):
-    """Does what the last message says. Where the model is called `close`, closing hangs."""
+    """Does what the last message says; a model called `close` hangs as it is closed, `made` as it is made."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        if target.model == "made":
+            time.sleep(FOR_EVER_S)
 
     def predict(self, payload: dict[str, Any]) -> Any:
         """Hang, or leave something behind that does."""

@@ -16,6 +16,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from tollway.gateway.config.changes import ReloadResult
+from tollway.gateway.config.problems import Problem
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.control import create_control_app
 from tollway.gateway.control.counting import Counted
@@ -71,7 +73,9 @@ def serving(config: dict[str, Any]) -> Snapshots:
 class Control:
     """A control plane and the spans that it made."""
 
-    def __init__(self, metrics: Callable[[str], tuple[bytes, str]], *, ready: bool = True) -> None:
+    def __init__(
+        self, metrics: Callable[[str], tuple[bytes, str]], *, ready: bool = True, reload: Any = None
+    ) -> None:
         self.exporter = InMemorySpanExporter()
         self.answers: list[tuple[int, str | None]] = []
         provider = TracerProvider(shutdown_on_exit=False)
@@ -84,6 +88,7 @@ class Control:
             lambda: self.snapshots.current,
             metrics=counts,
             unready=lambda: None if ready else "draining",
+            reload=lambda: reload,
             tracer_provider=provider,
         )
 
@@ -413,3 +418,50 @@ def test_queries_are_not_stored(control: Control):
     spans = control.exporter.get_finished_spans()
     assert spans
     assert "hunter2" not in "".join(span.to_json() for span in spans)
+
+
+RESULTS = [
+    (
+        ReloadResult("applied", ("endpoint 'a' added",), ("tracing.store",)),
+        200,
+        {"result": "applied", "changes": ["endpoint 'a' added"], "needs_restart": ["tracing.store"]},
+    ),
+    (ReloadResult("unchanged"), 200, {"result": "unchanged", "changes": [], "needs_restart": []}),
+]
+
+
+def reloading(result: ReloadResult | None) -> httpx.Response:
+    """Return the answer where a reload comes to this; None is a gateway without a file."""
+
+    async def reload(why: str) -> ReloadResult:
+        assert "POST /api/reload" == why
+        assert result is not None
+        return result
+
+    return Control(lambda _: (b"", ""), reload=None if result is None else reload).request(
+        "POST", "/api/reload"
+    )
+
+
+@pytest.mark.parametrize(("result", "status", "body"), RESULTS)
+def test_a_reload_says_what_changed(result: ReloadResult, status: int, body: dict[str, Any]):
+    answer = reloading(result)
+    assert (status, body) == (answer.status_code, answer.json())
+
+
+def test_a_refused_reload_says_why():
+    """With the line, the key and the hint of each problem."""
+    problem = Problem(7, "endpoints[0].model", "is missing", "add it")
+    answer = reloading(ReloadResult("refused", problems=(problem, problem)))
+    assert 422 == answer.status_code
+    assert "invalid_config" == answer.json()["error"]["code"]
+    told = {"line": 7, "key": "endpoints[0].model", "message": "is missing", "hint": "add it"}
+    assert [told, told] == answer.json()["problems"]
+
+
+def test_what_is_from_no_file_cannot_be_reloaded():
+    assert 409 == reloading(None).status_code
+
+
+def test_a_reload_is_asked_for_by_post_alone():
+    assert 405 == Control(lambda _: (b"", "")).get("/api/reload").status_code

@@ -47,6 +47,7 @@ def create_app(
             lambda: snapshots.current,
             metrics=runtime.metrics,
             unready=lifetime.unready,
+            reload=lambda: lifetime.reload,
             tracer_provider=tracer_provider,
         )
     return Gateway(snapshots, recorder, control=control, lifetime=lifetime)

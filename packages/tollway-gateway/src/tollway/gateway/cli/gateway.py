@@ -50,29 +50,52 @@ config_path_option = click.option(
     "--insecure-no-auth", is_flag=True, help="Listen beyond this machine, though nobody has to sign in."
 )
 @click.option("--access-log", is_flag=True, help="Write a line of JSON for every request.")
+@click.option(
+    "--reload", is_flag=True, help="Read the configuration again when its file changes, as SIGHUP does."
+)
 def start(
-    config_path: Path, host: str, port: int, workers: int, insecure_no_auth: bool, access_log: bool
+    *,
+    config_path: Path,
+    host: str,
+    port: int,
+    workers: int,
+    insecure_no_auth: bool,
+    access_log: bool,
+    reload: bool,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; requests under way are answered before it ends."""
     gc.set_threshold(_GC_ALLOCATIONS)
     config = _loaded(config_path)
     from tollway.gateway import server
 
-    if not insecure_no_auth and not server.is_loopback(host):
-        fail(
-            f"--host {host} lets others than this machine in, and the gateway cannot ask them who they are "
-            "yet: leave it out, or say --insecure-no-auth if something in front of it asks them",
-            BAD_INPUT,
-        )
+    source = server.ConfigSource(config_path, lambda config: _objection(config, host, insecure_no_auth))
+    against = source.objection(config)
+    if against is not None:
+        fail(against, BAD_INPUT)
+    options = server.Options(access_log, source, watches=reload)
     try:
+        if reload:
+            server.check_watching()
         listener = server.listen(host, port)
         if workers == 1:
-            server.serve(config, listener, click.echo, access_log=access_log)
+            server.serve(config, listener, click.echo, options)
             server.leave()
         else:
-            server.serve_by_workers(config, listener, click.echo, workers=workers, access_log=access_log)
-    except (server.AddressError, server.StartError) as error:
+            server.serve_by_workers(config, listener, click.echo, workers=workers, options=options)
+    except (server.AddressError, server.StartError, server.WatchError) as error:
         fail(str(error))
+
+
+def _objection(config: GatewayConfig, host: str, insecure_no_auth: bool) -> str | None:
+    """Return what speaks against serving by a configuration on an address."""
+    from tollway.gateway.server import is_loopback
+
+    if insecure_no_auth or is_loopback(host):
+        return None
+    return (
+        f"--host {host} lets others than this machine in, and the gateway cannot ask them who they are "
+        "yet: leave it out, or say --insecure-no-auth if something in front of it asks them"
+    )
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -12,6 +13,8 @@ from starlette.routing import Match
 from . import docs, errors, mlflow, models, openapi, operations, upstreams
 from .counting import ASGIApp, Message, Receive, Send
 from .probes import Probes
+from .reload import Reload
+from .reload import router as router_of_reload
 from .serving import Current
 
 _QUERY = "tollway.query"
@@ -21,7 +24,12 @@ _NO_SPANS = "/health$,/ready$,/metrics$"
 """Asked every few seconds by machines: their spans would bury those of people."""
 
 
-def build_app(current: Current, probes: Probes, tracer_provider: TracerProvider | None) -> ASGIApp:
+def build_app(
+    current: Current,
+    probes: Probes,
+    reload: Callable[[], Reload | None],
+    tracer_provider: TracerProvider | None,
+) -> ASGIApp:
     """Build the whole control plane; the probes are in it for its documentation and its errors."""
     app = FastAPI(
         title="Tollway",
@@ -37,6 +45,7 @@ def build_app(current: Current, probes: Probes, tracer_provider: TracerProvider 
         models.router(current),
         mlflow.router(current),
         upstreams.router(current),
+        router_of_reload(reload),
         docs.router(app, current),
     )
     for router in routers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from opentelemetry.trace import TracerProvider
 
@@ -17,6 +18,9 @@ from .counting import ASGIApp, Counted, Message, Receive, Send, note_code
 from .probes import JSON, METRICS, Answer, Probes
 from .serving import Current
 
+if TYPE_CHECKING:
+    from .reload import Reload
+
 _READING = frozenset({"GET", "HEAD"})
 
 _METHODS = b"GET, HEAD, OPTIONS, POST"
@@ -27,19 +31,21 @@ def create_control_app(
     *,
     metrics: Metrics,
     unready: Callable[[], str | None],
+    reload: Callable[[], Reload | None] = lambda: None,
     tracer_provider: TracerProvider | None = None,
 ) -> ASGIApp:
     """Return the application that serves every path which is not the data plane's.
 
     `current` returns the configuration that serves, as it is built; `unready` says why no requests are to be
-    sent here, and None when they are.
+    sent here, and None when they are. `reload` returns what reloads the configuration, where it is from
+    a file.
     """
     probes = Probes(metrics.render, unready)
 
     def build() -> ASGIApp:
         from .app import build_app
 
-        return build_app(current, probes, tracer_provider)
+        return build_app(current, probes, reload, tracer_provider)
 
     plane = ControlPlane(probes, build, current)
     return Counted(plane, probes.__contains__, metrics.control_answered)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tollway.gateway.config.values import ServerConfig
 from tollway.gateway.guard.memory import Hold, MemoryBudget, share_with_server
@@ -26,23 +26,13 @@ from .request import read
 from .routes import HTTPRoute, HTTPRoutes
 from .spending import Spending
 
+if TYPE_CHECKING:
+    from tollway.gateway.serving import Lifetime
+
 _log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-class Lifetime(Protocol):
-    """What starts before the first request and ends after the last; see `serving.Lifetime`."""
-
-    async def serve(self, receive: Receive, send: Send) -> None:
-        """Speak ASGI's lifespan protocol."""
-
-    def end_within(self, left_s: Callable[[], float]) -> None:
-        """Let a server say how much time is left for the end, in seconds."""
-
-    def left_behind(self) -> str:
-        """Say what has not ended; empty when all has."""
 
 
 class Serving(Protocol):

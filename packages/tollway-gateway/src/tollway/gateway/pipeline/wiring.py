@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from functools import partial
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from tollway.gateway.budgets import budgets_of
@@ -37,12 +37,23 @@ from .runtime import Runtime
 def providers_of(config: GatewayConfig, carried: CarriedState) -> dict[str, Provider]:
     """Make the provider of every endpoint, importing only those that are named. Raises `PluginError`.
 
-    One whose model is set as before stays: what it holds in memory is not loaded again. May take long.
+    One whose model is set as before stays: what it holds in memory is not loaded again. May take long. When
+    one cannot be made, those that were made before it are closed.
     """
-    return {
-        endpoint.name: carried.get(_provider_key(endpoint), partial(provider_of, endpoint))
-        for endpoint in config.endpoints
-    }
+    providers, new = {}, []
+    try:
+        for endpoint in config.endpoints:
+            key = _provider_key(endpoint)
+            known: Provider | None = carried.found(key)
+            if known is None:
+                new.append(known := provider_of(endpoint))
+            providers[endpoint.name] = carried.keep(key, known)
+    except BaseException:
+        for made in new:
+            with suppress(Exception):  # what went wrong first is what is told
+                made.close()
+        raise
+    return providers
 
 
 class Wiring:
@@ -61,7 +72,7 @@ class Wiring:
         self._runtime = runtime
         self._client = client
         self._carried = carried
-        self._catalogue = Catalogue()
+        self._catalogue = carried.get("catalogue", Catalogue)
         self._budgets = runtime.budgets() if config.has_budgets else None
         self.slots: dict[str, CallSlots] = {}
         """The places for calls of `predict`, by endpoint."""

@@ -10,6 +10,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -17,16 +18,21 @@ import uvloop
 
 from tollway.gateway.app import create_app
 from tollway.gateway.budgets import BudgetFileError
+from tollway.gateway.config.changes import ReloadResult
 from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.guard.threads import DaemonThreads
 from tollway.gateway.pipeline import Gateway, Runtime, Share
+from tollway.gateway.serving import Reload
 
 from .access_log import AccessLog, lines_of, missing_line
 from .address import Listener, is_loopback, refused
 from .greeting import greeting
 from .http1 import HTTPProtocol
 from .log_writer import Descriptor, LogWriter
+from .reload import WATCHED, ConfigSource, Reloader
 from .signals import Signals
 from .stopping import StopDeadline, log_left_behind
+from .watching import Watcher
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +44,36 @@ class StartError(Exception):
     """The gateway cannot start; says why."""
 
 
-def serve(
-    config: GatewayConfig, listener: Listener, say: Callable[[str], None], *, access_log: bool = False
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a gateway is served, beside its configuration.
+
+    `source` is what that can be read from again; `watches` says whether to do so whenever the file changes.
+    """
+
+    access_log: bool = False
+    source: ConfigSource | None = None
+    watches: bool = False
+
+    def watch(self, reload: Reload) -> None:
+        """Reload whenever the file changes, if that is asked for; in the event loop that runs now."""
+        if self.source is None or not self.watches:
+            return
+        loop = asyncio.get_running_loop()
+        tasks: set[asyncio.Task[ReloadResult]] = set()
+
+        def begin() -> None:
+            task = asyncio.ensure_future(reload(WATCHED))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        def soon() -> None:
+            loop.call_soon_threadsafe(begin)
+
+        Watcher(self.source.path, soon)
+
+
+def serve(config: GatewayConfig, listener: Listener, say: Callable[[str], None], options: Options) -> None:
     """Serve until a signal; returns when every request is answered and every span written.
 
     Raises:
@@ -49,17 +82,29 @@ def serve(
     """
     set_up_process()
 
-    def greet() -> None:
+    def started() -> None:
         say(greeting(config, listener.url, command()))
+        if options.source is not None:
+            reload = _reloads(server.gateway, options.source)
+            signals.reload_by(reload)
+            options.watch(reload)
 
     deadline = StopDeadline(config.server.drain_timeout_s)
     with (
         Signals(deadline.asked) as signals,
-        prepared(config, listener.socket, greet, deadline, access_log=access_log) as server,
+        prepared(config, listener.socket, started, deadline, options=options) as server,
     ):
         signals.tell = server.stop
         if not signals.count:  # while models were loaded
             run(server, listener.socket)
+
+
+def _reloads(gateway: Gateway, source: ConfigSource) -> Reload:
+    """Return what reloads a gateway that is alone."""
+    lifetime = gateway.lifetime
+    reloader = Reloader(source, lifetime.standby, DaemonThreads("tollway-reload"), gateway.metrics.reloaded)
+    lifetime.reload = reloader.reload
+    return reloader.reload
 
 
 def set_up_process() -> None:
@@ -77,7 +122,7 @@ def prepared(
     deadline: StopDeadline,
     *,
     share: Share | None = None,
-    access_log: bool,
+    options: Options,
 ) -> Iterator[Server]:
     """Give a server with everything loaded, which calls `started` once it listens. Raises StartError."""
     with contextlib.ExitStack() as at_end:
@@ -85,10 +130,10 @@ def prepared(
         gateway.lifetime.end_within(deadline.left_s)
         deadline.left_behind = gateway.lifetime.left_behind
         app: Any = gateway
-        if access_log:
+        if options.access_log:
             writer = LogWriter(Descriptor(sys.stdout.fileno()), lines_of, missing_line)
             app = AccessLog(app, at_end.enter_context(writer).put)
-        yield _server(app, config, started)
+        yield _server(gateway, app, config, started)
         log_left_behind(gateway.lifetime.left_behind())
 
 
@@ -106,8 +151,9 @@ def run(server: Server, listening: socket.socket) -> None:
         raise StartError("the gateway does not start; the lines above say why") from None
 
 
-def _server(app: Any, config: GatewayConfig, started: Callable[[], None]) -> Server:
+def _server(gateway: Gateway, app: Any, config: GatewayConfig, started: Callable[[], None]) -> Server:
     return Server(
+        gateway,
         uvicorn.Config(
             app,
             http=HTTPProtocol,  # type: ignore[arg-type]  # it has what Uvicorn calls, and no base class
@@ -138,8 +184,9 @@ def _made(config: GatewayConfig, share: Share | None, *, is_local: bool) -> Gate
 class Server(uvicorn.Server):
     """Uvicorn's server, stopped by us: it ends with 0, and a second signal cuts off what still runs."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, gateway: Gateway, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
+        self.gateway = gateway
         self._say_started = started
 
     async def startup(self, sockets: Any = None) -> None:
@@ -155,6 +202,7 @@ class Server(uvicorn.Server):
 
     def stop(self, asked: int) -> None:
         """Drain when first asked; the second time answer what runs with 503; the third time just end."""
+        self.gateway.lifetime.drain()
         self.should_exit = True
         self.force_exit = asked > 2
         if asked == 2:

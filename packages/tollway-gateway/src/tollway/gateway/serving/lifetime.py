@@ -12,11 +12,13 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import TracerProvider
 
+from tollway.gateway.config.changes import ReloadResult
 from tollway.gateway.config.values import TracingConfig
 from tollway.gateway.pipeline import Recorder, Runtime
 
 from .closing import Closing
 from .snapshot import Snapshot, Snapshots
+from .standby import Standby
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +46,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
+Reload = Callable[[str], Awaitable[ReloadResult]]
+
+
 class Lifetime:
     """What starts before the first request and ends after the last."""
 
@@ -62,6 +67,9 @@ class Lifetime:
         self._own_tracing = tracer_provider is None
         self._unready: str | None = "starting"
         self._timer: asyncio.TimerHandle | None = None
+        self.standby = Standby(snapshots, runtime)
+        self.reload: Reload | None = None
+        """Reads the configuration again, for a reason, and serves by it; a server that has a file sets it."""
         self._retiring: set[asyncio.Task[None]] = set()
         self._closing = Closing(runtime.threads, config.server.drain_timeout_s)
         self.publish: Callable[[], None] | None = None
@@ -87,6 +95,10 @@ class Lifetime:
     def unready(self) -> str | None:
         """Say in a word why requests are not to be sent here; None when they are."""
         return self._unready
+
+    def drain(self) -> None:
+        """Say from now on that no requests are to be sent here."""
+        self._unready = "draining"
 
     async def serve(self, receive: Receive, send: Send) -> None:
         """Speak ASGI's lifespan protocol."""
@@ -133,11 +145,9 @@ class Lifetime:
 
     async def _retire(self, snapshot: Snapshot) -> None:
         """Close what one snapshot alone had, after its last request."""
-        closing = Closing(self._runtime.threads, _RETIRE_S)
-        await closing.wait_for("the connections to models", snapshot.client.close())
-        await closing.close_providers(self._snapshots.unshared(snapshot).values())
-        if closing.unclosed:
-            _log.warning("%s not closed in %g s", " and ".join(closing.unclosed), _RETIRE_S)
+        unclosed = await self.standby.close(snapshot, _RETIRE_S)
+        if unclosed:
+            _log.warning("%s not closed in %g s", " and ".join(unclosed), _RETIRE_S)
 
     def _is_idle(self) -> bool:
         metrics = self._recorder.metrics
@@ -145,11 +155,12 @@ class Lifetime:
 
     async def _stop(self) -> None:
         """End everything, each part even when the one before it fails or hangs."""
-        self._unready = "draining"
+        self.drain()
         if self._timer is not None:
             self._timer.cancel()
         runtime, closing = self._runtime, self._closing
         await closing.wait_until(self._is_idle, _LAST_ANSWERS_S)
+        await closing.wait_for("the configuration that was prepared", self.standby.abort())
         left = [*self._snapshots]
         for snapshot in left:
             await closing.wait_for("the connections to models", snapshot.client.close())

@@ -166,11 +166,16 @@ _RESENDS = Family(
     "Requests sent a second time, because a kept connection was closed as the first was on its way.",
     (),
 )
+_RELOADS = Family(
+    "gateway_config_reloads",
+    "Reloads of the configuration: applied, unchanged, or refused.",
+    ("result",),
+)
 _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
 
 COUNTERS = (
     *(_REQUESTS, _ERRORS, _TOKENS, _COST, _UNPRICED, _OVER_BUDGET, _BUDGET_ALERTS),
-    *(_DENIALS, _DECIDED_LOCALLY, _PREDICT_REFUSALS, _RESENDS, _REPLACED),
+    *(_DENIALS, _DECIDED_LOCALLY, _PREDICT_REFUSALS, _RESENDS, _REPLACED, _RELOADS),
     *(_RETRIES, _RETRIES_DENIED, _FALLBACKS, _HEDGES, _ATTEMPT_ERRORS, _SHED, _BREAKER_OPENED),
 )
 GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG, _BREAKER, _STORAGE_UP)
@@ -259,6 +264,10 @@ class Metrics:
     def resent(self) -> None:
         """Count a request that was sent to its model a second time."""
         self._add(_RESENDS)
+
+    def reloaded(self, result: str) -> None:
+        """Count a reload of the configuration."""
+        self._add(_RELOADS, result)
 
     def denied(self, labels: Labels) -> None:
         """Count a request that a limit denied."""

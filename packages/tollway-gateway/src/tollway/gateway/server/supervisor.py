@@ -1,8 +1,9 @@
-"""Several workers, each on a core of its own, and the parent that starts them, replaces them and ends them.
+"""Several workers, each on a core of its own, and the supervisor that starts, replaces and ends them.
 
-The parent binds the address and forks; it serves nothing itself, has no thread and no event loop, and loads
-no model, so that a fork at any later time is as clean as the first. Between it and each worker is a line
-(`worker.Line`): the worker says that it listens or why it cannot, the parent says when to stop.
+The supervisor binds the address and forks; it serves nothing itself, has no thread and no event loop, and
+loads no model, so that a fork at any later time is as clean as the first. Between it and each worker is a
+`ControlPipe`: the worker says that it is ready or why it cannot be, the supervisor says when to stop, and
+what to serve by after a reload.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.pipeline import Share
 
 from .address import SPREADS, Listener, spread, stop_listening
+from .control_pipe import ControlPipe, Failed, Prepared, Ready, ReloadAsked, Stop
 from .greeting import greeting
-from .run import StartError, command, set_up_process
+from .run import Options, StartError, command, set_up_process
 from .signals import Signals
 from .stopping import leave, stop_s
-from .worker import FAILS, LISTENS, STOP, work
+from .supervised_reload import Reloads
+from .worker import work
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ def serve_by_workers(
     say: Callable[[str], None],
     *,
     workers: int,
-    access_log: bool = False,
+    options: Options,
 ) -> None:
     """Serve by several processes until a signal; returns when all of them have ended.
 
@@ -70,16 +73,22 @@ def serve_by_workers(
     ):
         signals.tell = lambda _: None  # the loop below looks at their number
 
-        def become(number: int, end: socket.socket) -> int:
+        def run_worker(number: int, pipe: ControlPipe, config: GatewayConfig) -> int:
             for other in {*sockets} - {sockets[number]}:
                 other.close()
             os.close(wakes)
-            return work(config, sockets[number], end, Share(folder, number), access_log=access_log)
+            return work(config, sockets[number], pipe, Share(folder, number), options)
 
         _load_what_all_need()
-        drain_s = config.server.drain_timeout_s
-        parent = Parent(sockets, become, lambda: say(greeting(config, listener.url, command())), drain_s)
-        parent.run(signals, wakes)
+
+        def greet() -> None:
+            say(greeting(config, listener.url, command()))
+
+        reloads = None if options.source is None else Reloads(options.source, config)
+        supervisor = Supervisor(
+            sockets, run_worker, greet, config, config.server.drain_timeout_s, reloads=reloads
+        )
+        supervisor.run(signals, wakes)
 
 
 class Pauses:
@@ -101,33 +110,39 @@ class _Worker:
 
     number: int
     pid: int
-    line: socket.socket
+    pipe: ControlPipe
     started_s: float
-    said: bytes = b""
-    hung_up: bool = False
+    is_ready: bool = False
+    failure: str | None = None
     told: int = 0
 
 
-class Parent:
+class Supervisor:
     """Keeps a worker in every place until it is told to stop.
 
     The first starts alone: what is wrong with the configuration is said once, and the first answer is as
-    early as with one worker. `become` is what a worker does, given its number and its end of the line; it
-    returns an exit code. `greet` is called when all listen. Workers have `drain_s` seconds to end requests.
+    early as with one worker. `run_worker` is what a worker does, given its number, its end of the pipe and
+    the configuration; it returns an exit code. `greet` is called when all are ready. Workers have `drain_s`
+    seconds to end requests. Without `reloads` there is nothing to reload.
     """
 
     def __init__(
         self,
         sockets: list[socket.socket],
-        become: Callable[[int, socket.socket], int],
+        run_worker: Callable[[int, ControlPipe, GatewayConfig], int],
         greet: Callable[[], None],
+        config: GatewayConfig,
         drain_s: float = 30.0,
+        *,
+        reloads: Reloads | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sockets = sockets
-        self._become = become
+        self._run_worker = run_worker
         self._greet = greet
+        self._config = config
         self._drain_s = drain_s
+        self._reloads = reloads
         self._clock_s = clock_s
         self._asked = 0
         self._kill_at_s = math.inf
@@ -136,7 +151,7 @@ class Parent:
         """By place: when a worker is to be started there."""
         self._pauses = [Pauses() for _ in sockets]
         self._served: set[int] = set()
-        """The places in which a worker listened, be it dead by now."""
+        """The places in which a worker was ready, be it dead by now."""
         self._failure: str | None = None
 
     def run(self, signals: Signals, wakes: int) -> None:
@@ -149,13 +164,16 @@ class Parent:
             self._wait(wakes)
             for worker in list(self._workers.values()):
                 self._hear(worker)
-                self._bury_if_dead(worker)
+                self._reap(worker)
             if not asked:
-                self._look_who_listens()
+                self._look_who_is_ready()
+                self._reload(signals)
         if self._failure is not None:
             raise StartError(self._failure)
 
     def _start_due(self) -> None:
+        if self._is_reloading:
+            return  # it would begin with the configuration from before
         now_s = self._clock_s()
         for number in [number for number, due_s in self._due_s.items() if due_s <= now_s]:
             del self._due_s[number]
@@ -176,20 +194,19 @@ class Parent:
             raise
         if pid == 0:
             ours.close()
-            self._live(number, theirs)
+            self._live(number, ControlPipe(theirs))
         theirs.close()
-        ours.setblocking(False)
-        return _Worker(number, pid, ours, self._clock_s())
+        return _Worker(number, pid, ControlPipe(ours), self._clock_s())
 
-    def _live(self, number: int, line: socket.socket) -> None:
-        """Be a worker; never returns to what the parent was doing."""
+    def _live(self, number: int, pipe: ControlPipe) -> None:
+        """Be a worker; never returns to what the supervisor was doing."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for worker in self._workers.values():
-                worker.line.close()  # a line ends with its parent only if nobody else holds its end
-            code = self._become(number, line)
+                worker.pipe.close()  # a pipe ends with the supervisor only if nobody else holds its end
+            code = self._run_worker(number, pipe, self._config)
         except BaseException:
             _log.critical("a worker fails", exc_info=True)
         finally:
@@ -200,34 +217,61 @@ class Parent:
         poll = select.poll()
         poll.register(wakes, select.POLLIN)
         for worker in self._workers.values():
-            if not worker.hung_up:
-                poll.register(worker.line, select.POLLIN)
+            if not worker.pipe.is_closed:
+                poll.register(worker.pipe, select.POLLIN | select.POLLOUT * worker.pipe.has_unsent)
         if self._workers or self._due_s:
-            due_s = min((*self._due_s.values(), self._kill_at_s))
+            due_s = self._next_due_s()
             poll.poll(None if due_s == math.inf else max(0.0, due_s - self._clock_s()) * 1000)
         with contextlib.suppress(BlockingIOError):
             os.read(wakes, 4096)
 
-    def _hear(self, worker: _Worker) -> None:
-        with contextlib.suppress(OSError):
-            while not worker.hung_up:
-                said = worker.line.recv(4096)
-                worker.said += said
-                worker.hung_up = not said
+    def _next_due_s(self) -> float:
+        """Return when something is to be done that no message and no signal tells of."""
+        if self._is_reloading and self._reloads is not None:
+            return min(self._reloads.due_s, self._kill_at_s)
+        return min((*self._due_s.values(), self._kill_at_s))
 
-    def _bury_if_dead(self, worker: _Worker) -> None:
+    @property
+    def _is_reloading(self) -> bool:
+        return self._reloads is not None and self._reloads.is_running
+
+    def _hear(self, worker: _Worker) -> None:
+        worker.pipe.flush()
+        for message in worker.pipe.receive():
+            match message:
+                case Ready():
+                    worker.is_ready = True
+                case Failed(reason):
+                    worker.failure = reason
+                case ReloadAsked(ask, why) if self._reloads is not None:
+                    self._reloads.ask(why, worker.number, ask)
+                case Prepared() if self._reloads is not None:
+                    self._reloads.prepared(worker.number, message)
+                case _:
+                    _log.error("worker %d said %s, which means nothing here", worker.number, type(message))
+
+    def _reap(self, worker: _Worker) -> None:
         pid, status = os.waitpid(worker.pid, os.WNOHANG)
         if not pid:
             return
         self._hear(worker)
-        worker.line.close()
+        worker.pipe.close()
         del self._workers[worker.number]
-        _, mark, reason = worker.said.partition(FAILS)
-        how = reason.decode() if mark else f"process {pid} {_how_it_ended(status)}"
+        how = worker.failure or f"process {pid} {_how_it_ended(status)}"
+        if self._reloads is not None:
+            self._reloads.died(worker.number, how)
         if not worker.told:
             self._came_to_nothing(worker.number, self._clock_s() - worker.started_s, how)
         elif status:
             _log.error("worker %d did not stop in good order: %s", worker.number, how)
+
+    def _reload(self, signals: Signals) -> None:
+        """Begin and end reloads; not before all workers have been ready once."""
+        if self._reloads is not None and len(self._served) == len(self._sockets):
+            for _ in range(signals.take_hangups()):
+                self._reloads.ask("SIGHUP")
+            pipes = {number: worker.pipe for number, worker in self._workers.items()}
+            self._config = self._reloads.go_on(pipes, self._clock_s())
 
     def _came_to_nothing(self, number: int, lived_s: float, how: str) -> None:
         """Start another in its place, or give up if there was never one."""
@@ -241,13 +285,14 @@ class Parent:
             stop_listening(self._sockets[number])  # what would wait in its queue goes to the others
         _log.error("worker %d is replaced %s: %s", number, when, how)
 
-    def _look_who_listens(self) -> None:
+    def _look_who_is_ready(self) -> None:
         places = len(self._sockets)
         if len(self._served) == places:
             return
-        if not self._served and any(worker.said == LISTENS for worker in self._workers.values()):
+        ready = [number for number, worker in self._workers.items() if worker.is_ready]
+        if not self._served and ready:
             self._due_s = dict.fromkeys(range(1, places), self._clock_s())
-        self._served.update(number for number, worker in self._workers.items() if worker.said == LISTENS)
+        self._served.update(ready)
         if len(self._served) == places:
             self._greet()
 
@@ -260,11 +305,10 @@ class Parent:
         for listening in self._sockets:
             listening.close()  # a connection must not wait where nobody takes it
         for worker in self._workers.values():
-            with contextlib.suppress(OSError):  # it is dead already
-                if asked > worker.told:
-                    worker.line.send(STOP * (asked - worker.told))
-            worker.told = max(worker.told, asked)
-            if (asked > _HURRY and not worker.said) or self._clock_s() >= self._kill_at_s:
+            if asked > worker.told:
+                worker.pipe.send(Stop(asked))
+                worker.told = asked
+            if (asked > _HURRY and not worker.is_ready) or self._clock_s() >= self._kill_at_s:
                 os.kill(worker.pid, signal.SIGKILL)
 
 
