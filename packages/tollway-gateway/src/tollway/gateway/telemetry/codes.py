@@ -20,6 +20,7 @@ KNOWN_CODES = frozenset(
         "host_not_allowed",
         "idle_timeout",
         "internal_error",
+        "invalid_config",
         "invalid_api_key",
         "invalid_chunk",
         "invalid_framing",
