@@ -16,6 +16,7 @@ KEY = "a-long-and-secret-key"
 
 MLFLOW_NAMES = (
     *("openai", "anthropic", "ai21labs", "mlflow-model-serving", "mosaicml", "palm", "azure", "groq"),
+    *("gemini", "vertex_ai"),
     *("huggingface-text-generation-inference", "databricks-model-serving", "databricks", "mistral"),
     *("deepseek", "xai", "openrouter", "ollama", "portkey", "typesafe", "togetherai", "litellm"),
 )
@@ -30,6 +31,8 @@ WELL_KNOWN = {
     "azure": "azure.ai.openai",
     "openai": "openai",
     "anthropic": "anthropic",
+    "gemini": "gcp.gemini",
+    "vertex_ai": "gcp.vertex_ai",
 }
 """`gen_ai.provider.name` by the GenAI conventions v0.1.0."""
 

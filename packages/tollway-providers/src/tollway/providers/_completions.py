@@ -1,0 +1,83 @@
+"""Completions (`llm/v1/completions`) of models that only chat: a prompt is a user's message."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from tollway.provider import Answer, Call, PayloadError, ProviderError, StreamDecoder, Task, sse
+
+_NOT_OF_CHATS = ("suffix", "echo", "best_of", "logprobs")
+"""Fields that ask for what a chat does not have."""
+
+
+def as_chat(call: Call) -> Call:
+    """Return a call that asks the prompt in a chat; a call that is a chat as it is.
+
+    Raises:
+        PayloadError: it holds several prompts, tokens, or asks for what a chat does not have.
+    """
+    if call.task is not Task.COMPLETIONS:
+        return call
+    prompt = call.payload.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1:
+        prompt = prompt[0]
+    if not isinstance(prompt, str):
+        raise PayloadError("this model chats: prompt must be one text", param="prompt")
+    for name in _NOT_OF_CHATS:
+        if call.payload.get(name) not in (None, False, "", 1 if name == "best_of" else None):
+            raise PayloadError(f"this model chats, which has no {name}", param=name)
+    payload = {key: value for key, value in call.payload.items() if key not in (*_NOT_OF_CHATS, "prompt")}
+    payload["messages"] = [{"role": "user", "content": prompt}]
+    return replace(call, task=Task.CHAT, payload=payload, body=orjson.dumps(payload))
+
+
+def as_completion(answer: Answer) -> Answer:
+    """Return an answer of a chat as one of completions."""
+    body = orjson.loads(answer.body)
+    body["object"] = "text_completion"
+    body["choices"] = [_choice(choice, choice.get("message")) for choice in body["choices"]]
+    return Answer(orjson.dumps(body), answer.info)
+
+
+class CompletionStream:
+    """A decoder whose chunks are those of completions, around one of a chat; see `StreamDecoder`."""
+
+    def __init__(self, inner: StreamDecoder) -> None:
+        self.info = inner.info
+        self.complete = False
+        self.error: ProviderError | None = None
+        self._inner = inner
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes as they came, return the events that are now whole (perhaps none)."""
+        return self._said(self._inner.feed(data))
+
+    def end(self) -> bytes:
+        """Take the end of the upstream's bytes."""
+        return self._said(self._inner.end())
+
+    def _said(self, events: bytes) -> bytes:
+        self.complete, self.error = self._inner.complete, self._inner.error
+        return b"".join(map(_event, sse.Parser().feed(events))) if events else b""
+
+
+def _event(event: sse.Event) -> bytes:
+    if event.data is None or event.data == b"[DONE]":
+        return event.raw
+    chunk = orjson.loads(event.data)
+    chunk["object"] = "text_completion"
+    chunk["choices"] = [_choice(choice, choice.get("delta")) for choice in chunk["choices"]]
+    return sse.event(orjson.dumps(chunk))
+
+
+def _choice(choice: dict[str, Any], said: Any) -> dict[str, Any]:
+    text = said.get("content") if isinstance(said, dict) else None
+    return {
+        "index": choice.get("index", 0),
+        "text": text if isinstance(text, str) else "",
+        "logprobs": None,
+        "finish_reason": choice.get("finish_reason"),
+    }
