@@ -20,5 +20,5 @@ USER 10001
 WORKDIR /srv/tollway
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["/opt/tollway/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/ready', timeout=2)"]
-# Inside a container loopback is the container's own: who may reach the port is said where it is published.
-CMD ["/opt/tollway/bin/tollway", "gateway", "start", "--config-path", "/etc/tollway/gateway-config.yaml", "--host", "0.0.0.0", "--port", "8000", "--insecure-no-auth"]
+# It listens beyond its container, so the configuration must have auth.keys; --insecure-no-auth serves without.
+CMD ["/opt/tollway/bin/tollway", "gateway", "start", "--config-path", "/etc/tollway/gateway-config.yaml", "--host", "0.0.0.0", "--port", "8000"]

@@ -105,6 +105,9 @@ def test_the_routers_of_kubernetes_run_the_tested_configuration():
     assert "None" == services[found_by[0]["dns"]["hostname"]]["clusterIP"]
 
 
+SECRETS = {"OPENAI_API_KEY": "k", "TOLLWAY_KEY": "tk-0123456789abcdef", "REDIS_URL": "redis://redis:6379"}
+
+
 def test_the_gateways_of_kubernetes_write_nothing_where_they_may_not(tmp_path: Path):
     """Their configuration loads, and has no trace files: the root file system is read-only."""
     (manifest,) = (
@@ -113,7 +116,7 @@ def test_the_gateways_of_kubernetes_write_nothing_where_they_may_not(tmp_path: P
         if one["kind"] == "ConfigMap" and "gateway-config.yaml" in one["data"]
     )
     path = write(manifest, tmp_path)
-    succeeds(*TOLLWAY, "gateway", "check", "--config-path", path, env=environment(OPENAI_API_KEY="k"))
+    succeeds(*TOLLWAY, "gateway", "check", "--config-path", path, env=environment(**SECRETS))
     assert yaml.safe_load(manifest)["tracing"]["store"] is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
@@ -71,10 +72,21 @@ def test_a_bad_configuration_ends_with_2_and_every_problem(tollway, config: Path
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "gateway.example"])
 def test_start_lets_nobody_in_unasked(tollway, config: Path, host: str):
-    """There is no authentication yet: listening beyond loopback has to be said twice."""
-    result = tollway("gateway", "start", "--config-path", str(config), "--host", host)
-    assert 2 == result.exit_code
-    assert "--insecure-no-auth" in result.stderr
+    """Without keys for callers; an admin key protects none of the models."""
+    for auth in ("", "auth: {admin_key: tk-0123456789abcdef}\n"):
+        config.write_text(GOOD + auth)
+        result = tollway("gateway", "start", "--config-path", str(config), "--host", host)
+        assert 2 == result.exit_code
+        assert "--insecure-no-auth" in result.stderr
+
+
+def test_a_new_key_and_its_digest(tollway, as_json):
+    """What the first line says is what the second is the digest of; each time another."""
+    made = [as_json("keys", "new") for _ in range(2)]
+    assert made[0]["key"] != made[1]["key"]
+    for one in made:
+        assert f"sha256:{sha256(one['key'].encode()).hexdigest()}" == one["digest"]
+    assert "digest: sha256:" in tollway("keys", "new").stdout
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many", "1025"])

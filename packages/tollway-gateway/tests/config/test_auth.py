@@ -86,6 +86,7 @@ def test_all_that_a_key_has(loaded):
             "'soon' is no date",
             "write",
         ),
+        (keys(f"name: {'a' * 65}, key: {KEY}"), 7, "auth.keys[0].name", "more than 64", "shorter"),
         (keys("name: a"), 7, "auth.keys[0]", "'key' is missing", "add key"),
     ],
 )

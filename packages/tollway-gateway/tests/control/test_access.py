@@ -72,6 +72,12 @@ def test_probes_are_open(start, auth: dict[str, Any], path: str):
     assert 200 == get(start(auth), path).status_code
 
 
+def test_metrics_may_be_public(start):
+    """For a scraper without a key, in a network of one's own; nothing else is."""
+    running = start({**BOTH, "public_metrics": True})
+    assert [200, 401] == [get(running, path).status_code for path in ("/metrics", "/docs")]
+
+
 def test_without_an_admin_key_nobody_is_the_admin(start):
     """Where callers have keys; the answer says what to set."""
     running = start(KEYS)

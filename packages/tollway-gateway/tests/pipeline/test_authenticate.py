@@ -132,10 +132,13 @@ def test_limits_of_key_route_and_endpoint_all_hold(start):
     assert [200, 200, 429] == [post(running, LAB).status_code for _ in range(3)]
 
 
-def test_the_name_of_the_key_is_on_the_span(start):
+def test_the_name_of_the_key_is_on_span_and_metrics(start):
     """Never the key."""
     running = start(key("shop", SHOP))
     post(running, SHOP)
+    who = {"key": "shop", "endpoint": "a"}
     span = running.spans.wait_for("POST /v1/chat/completions")
     assert "shop" == span.attributes["tollway.key"]
     assert SHOP not in span.to_json()
+    assert 1 == running.metric("gateway_key_requests_total", **who, status="200")
+    assert SHOP not in running.app.metrics.render()[0].decode()

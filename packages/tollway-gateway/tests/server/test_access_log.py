@@ -22,6 +22,7 @@ class Exchange:
     status: int | None = None
     body_bytes = 0
     trace_id: str | None = None
+    caller: str | None = None
 
     def when_sent(self, call: Callable[[], None]) -> None:
         call()
@@ -56,6 +57,7 @@ def logged(app: Any, scope: dict[str, Any]) -> list[dict[str, Any]]:
 async def answer(scope: Any, receive: Any, send: Any) -> None:
     exchange = scope["extensions"].pop(EXTENSION)
     exchange.status, exchange.body_bytes, exchange.trace_id = 200, 8, "ab12"
+    exchange.caller = "shop"
 
 
 def test_a_line_tells_what_was_asked_and_answered():
@@ -69,6 +71,7 @@ def test_a_line_tells_what_was_asked_and_answered():
         "bytes": 8,
         "duration_ms": 250.0,
         "trace_id": "ab12",
+        "key": "shop",
     } == line
     assert "secret" not in json.dumps(line)
 
@@ -115,6 +118,7 @@ requests = st.tuples(
     texts,
     st.none() | st.integers(100, 599),
     st.integers(0, 2**40),
+    st.none() | texts,
     st.none() | texts,
 )
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tollway.gateway.server import AddressError, is_loopback, listen
+from tollway.gateway.server.address import AddressError, is_loopback, listen
 from tollway.gateway.server.address import SPREADS, spread, stop_listening
 
 

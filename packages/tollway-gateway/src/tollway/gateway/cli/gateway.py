@@ -47,7 +47,7 @@ config_path_option = click.option(
     help="Processes that serve: one uses one core.",
 )
 @click.option(
-    "--insecure-no-auth", is_flag=True, help="Listen beyond this machine, though nobody has to sign in."
+    "--insecure-no-auth", is_flag=True, help="Listen beyond this machine, though callers have no keys."
 )
 @click.option("--access-log", is_flag=True, help="Write a line of JSON for every request.")
 @click.option(
@@ -68,7 +68,10 @@ def start(
     config = _loaded(config_path)
     from tollway.gateway import server
 
-    source = server.ConfigSource(config_path, lambda config: _objection(config, host, insecure_no_auth))
+    def objection(config: GatewayConfig) -> str | None:
+        return None if insecure_no_auth else server.objection(config, host)
+
+    source = server.ConfigSource(config_path, objection)
     against = source.objection(config)
     if against is not None:
         fail(against, BAD_INPUT)
@@ -84,18 +87,6 @@ def start(
             server.serve_by_workers(config, listener, click.echo, workers=workers, options=options)
     except (server.AddressError, server.StartError, server.WatchError) as error:
         fail(str(error))
-
-
-def _objection(config: GatewayConfig, host: str, insecure_no_auth: bool) -> str | None:
-    """Return what speaks against serving by a configuration on an address."""
-    from tollway.gateway.server import is_loopback
-
-    if insecure_no_auth or is_loopback(host):
-        return None
-    return (
-        f"--host {host} lets others than this machine in, and the gateway cannot ask them who they are "
-        "yet: leave it out, or say --insecure-no-auth if something in front of it asks them"
-    )
 
 
 @app.command()

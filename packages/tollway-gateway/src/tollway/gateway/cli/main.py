@@ -9,6 +9,7 @@ import click
 
 GROUPS: Mapping[str, str] = {
     "gateway": "Serve a configuration, or check one.",
+    "keys": "Keys that callers of a gateway send.",
     "providers": "The providers that a configuration may name.",
     "traces": "Read stored traces, and keep their store in order.",
     "tracing": "Write what goes with tracing.",

@@ -19,13 +19,22 @@ _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 _MIN_CHARACTERS = 16
 """Shorter keys can be guessed."""
 
+_MAX_NAME = 64
+"""It stands in every line of the access log, and on metrics."""
+
 _NEW = "make one with `tollway keys new`"
 
 
 def auth(at: At) -> dict[str, Any]:
     """Read `auth`."""
-    found = fields(at, {"admin_key": Field(_digest), "keys": Field(_keys), "budgets": Field(tag_budgets)})
-    if not at.entries():
+    table = {
+        "admin_key": Field(_digest),
+        "keys": Field(_keys),
+        "budgets": Field(tag_budgets),
+        "public_metrics": Field(scalars.flag),
+    }
+    found = fields(at, table)
+    if not at.entries().keys() & {"admin_key", "keys", "budgets"}:
         raise InvalidValue("there are neither keys nor an admin_key", "add one of them, or remove auth")
     return renamed(found, admin_key="admin_digest")
 
@@ -71,7 +80,7 @@ def _keys(at: At) -> list[Read]:
 
 def _key(at: At) -> Read:
     table = {
-        "name": Field(scalars.name, required=True),
+        "name": Field(_name, required=True),
         "key": Field(_digest, required=True),
         "endpoints": Field(lambda at: each(at, lambda item: (item, scalars.name(item)))),
         "limit": Field(limits),
@@ -80,6 +89,13 @@ def _key(at: At) -> Read:
         "tags": Field(_tags),
     }
     return at, renamed(fields(at, table), key="digest", limit="limits", budget="budgets", expires="expires_s")
+
+
+def _name(at: At) -> str:
+    name = scalars.name(at)
+    if len(name) > _MAX_NAME:
+        raise InvalidValue(f"the name has more than {_MAX_NAME} characters", "write a shorter one")
+    return name
 
 
 def _digest(at: At) -> str:

@@ -239,11 +239,15 @@ class KeyConfig(Value):
 
 
 class AuthConfig(Value):
-    """Who may use the gateway: callers by their keys, and the admin key by its digest."""
+    """Who may use the gateway: callers by their keys, and the admin by the digest of its key.
+
+    With `public_metrics` nobody needs a key for `/metrics`.
+    """
 
     keys: tuple[KeyConfig, ...] = ()
     budgets: tuple[TagBudgetConfig, ...] = ()
     admin_digest: str | None = Field(default=None, repr=False)
+    public_metrics: bool = False
 
 
 class LimitsConfig(Value):

@@ -12,7 +12,7 @@ from tollway.gateway.config.values import AuthConfig
 from tollway.gateway.pipeline.authenticate import ANONYMOUS, Authenticator, Caller, key_of
 from tollway.gateway.pipeline.errors import RequestRejected
 
-from .probes import HEALTH, READY
+from .probes import HEALTH, METRICS, READY
 from .serving import Serving, answer_of
 
 CALLER = "tollway.caller"
@@ -37,11 +37,12 @@ class Access:
     def __init__(self, auth: AuthConfig, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
         self._is_open = not auth.keys and auth.admin_digest is None
+        self._public = _PROBES | {METRICS} if auth.public_metrics else _PROBES
         self._admin = None if auth.admin_digest is None else bytes.fromhex(auth.admin_digest)
 
     def caller(self, path: str, headers: Headers) -> Caller:
         """Return who asks; the admin is nobody in particular. Raises RequestRejected, a 401."""
-        if self._is_open or path in _PROBES:
+        if self._is_open or path in self._public:
             return ANONYMOUS
         if self._admin is not None and _is_admin(headers, self._admin):
             return ANONYMOUS

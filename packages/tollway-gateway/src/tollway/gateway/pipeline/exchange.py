@@ -33,6 +33,9 @@ class Exchange(Protocol):
     def disconnected(self) -> bool:
         """Whether the caller has hung up."""
 
+    caller: str | None
+    """The name of the caller's key; noted here as the trace is."""
+
     def whole_body(self) -> bytes | None:
         """Take the request's body if all of it is here already; None when `receive()` must be awaited."""
 

@@ -125,6 +125,12 @@ class Record:
                 exchange.trace_id = hexed
         recorder.metrics.cells[recorder.metrics.in_flight] += 1
 
+    def called_by(self, key: str, exchange: Exchange | None) -> None:
+        """Note the name of the caller's key."""
+        self.caller = key
+        if exchange is not None:
+            exchange.caller = key
+
     def denied(self, limit: str, decision: Decision) -> None:
         """Note that a limit refused it."""
         self.recorder.metrics.denied(self.labels)
@@ -208,6 +214,8 @@ class Record:
         exemplar = self.trace_id if self._kept(latency_s) else None
         overhead_s = max(0.0, latency_s - self.waited_s)
         metrics.answered(self.labels, self._route, self.status, latency_s, overhead_s, exemplar)
+        if self.caller is not None:
+            metrics.answered_key(self.caller, self.labels.endpoint, self.status, self.usage)
         if self._is_resolved:  # somebody looked before all was known
             self.span.set_attributes(self._known())
         self.span.end()

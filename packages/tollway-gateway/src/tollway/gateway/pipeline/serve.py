@@ -114,11 +114,12 @@ class Gateway:
         objection = snapshot.origins.objection(scope["method"], scope["headers"])
         if objection is not None:
             raise RequestRejected(403, *objection)
+        exchange = reply.exchange
         caller = snapshot.authenticator.authenticate(scope["headers"])
-        record.caller = caller.name
+        if caller.name is not None:
+            record.called_by(caller.name, exchange)
         if caller.endpoints is not None and route.destination is not None:
             caller.check(route.destination.name)
-        exchange = reply.exchange
         hold = Hold(snapshot.memory)
         plan: Plan | None = None
         try:

@@ -1,6 +1,7 @@
 """The process that serves: a socket, Uvicorn, signals, and what is said at the start."""
 
-from .address import AddressError, Listener, is_loopback, listen
+from .address import AddressError, Listener, listen
+from .exposure import objection
 from .reload import ConfigSource
 from .run import Options, StartError, serve
 from .stopping import leave
@@ -15,9 +16,9 @@ __all__ = [
     "StartError",
     "WatchError",
     "check_watching",
-    "is_loopback",
     "leave",
     "listen",
+    "objection",
     "serve",
     "serve_by_workers",
 ]

@@ -25,8 +25,8 @@ _PATH_CHARACTERS = 500
 """What is logged of a path: a line stays shorter than 4 KiB, however its characters must be written."""
 
 
-Answered = tuple[float, float, str | None, str | None, str | None, int | None, int, str | None]
-"""What is logged of a request: time_s, took_s, client, method, path, status, bytes, trace_id."""
+Answered = tuple[float, float, str | None, str | None, str | None, int | None, int, str | None, str | None]
+"""What is logged of a request: time_s, took_s, client, method, path, status, bytes, trace_id, key."""
 
 
 class AccessLog:
@@ -76,6 +76,7 @@ class AccessLog:
                 exchange.status,
                 exchange.body_bytes,
                 exchange.trace_id,
+                exchange.caller,
             )
         )
 
@@ -90,6 +91,7 @@ class AccessLog:
                 None if request.path is None else _shortened(request.path),
                 request.status,
                 request.body_bytes,
+                None,
                 None,
             )
         )
@@ -116,8 +118,9 @@ def lines_of(requests: Sequence[Answered]) -> bytes:
             "bytes": sent_bytes,
             "duration_ms": round(took_s * 1000, 3),
             "trace_id": trace_id,
+            "key": key,
         }
-        for time_s, took_s, client, method, path, status, sent_bytes, trace_id in requests
+        for time_s, took_s, client, method, path, status, sent_bytes, trace_id, key in requests
     ]
     return orjson.dumps(lines)[1:-1].replace(b'},{"time":', b'}\n{"time":') + b"\n"
 

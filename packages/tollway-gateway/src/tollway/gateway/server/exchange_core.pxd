@@ -13,6 +13,7 @@ cdef class ExchangeCore:
     cdef public object status
     cdef public Py_ssize_t body_bytes
     cdef public object trace_id
+    cdef public object caller
     cdef public object task
     cdef public bint body_complete
     cdef public Py_ssize_t untaken

@@ -52,6 +52,7 @@ class ExchangeCore:
         self.status: int | None = None
         self.body_bytes = 0
         self.trace_id: str | None = None
+        self.caller: str | None = None
         self.task: asyncio.Task[None] | None = None
         self.body_complete = False
         self.untaken = 0

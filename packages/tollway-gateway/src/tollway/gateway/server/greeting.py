@@ -18,7 +18,7 @@ def greeting(config: GatewayConfig, url: str, command: str = "tollway") -> str:
     width = max(len(endpoint.name) for endpoint in config.endpoints)
     lines = [f"Tollway {version('tollway-gateway')} listens on {url}", ""]
     lines += [f"  {_endpoint(endpoint, width)}" for endpoint in config.endpoints]
-    lines += ["", "Try it:", "", *_curl(config.endpoints[0], url), ""]
+    lines += ["", "Try it:", "", *_curl(config, url), ""]
     lines += [f"Traces: {_traces(config, command)}", f"Docs:   {url}/docs", "Stop:   Ctrl-C"]
     return "\n".join(lines)
 
@@ -28,10 +28,13 @@ def _endpoint(endpoint: EndpointConfig, width: int) -> str:
     return printable(f"{endpoint.name:{width}}  {endpoint.endpoint_type}  {model.provider}: {model.name}")
 
 
-def _curl(endpoint: EndpointConfig, url: str) -> list[str]:
+def _curl(config: GatewayConfig, url: str) -> list[str]:
+    endpoint = config.endpoints[0]
+    key = ['    -H "Authorization: Bearer $TOLLWAY_KEY" \\'] if config.auth.keys else []
     body = orjson.dumps(example_of(endpoint.endpoint_type)).decode()
     return [
         f"  curl -X POST {url}/endpoints/{endpoint.name}/invocations \\",
+        *key,
         f'    -H "Content-Type: application/json" -d {shlex.quote(body)}',
     ]
 

@@ -141,6 +141,12 @@ _DECIDED_LOCALLY = Family(
 )
 _BREAKER_OPENED = Family("gateway_breaker_opened", "How often a circuit breaker opened.", ("endpoint",))
 _DENIALS = Family("gateway_limit_denials", "Requests denied by a limit.", _WHO)
+_KEY_REQUESTS = Family(
+    "gateway_key_requests",
+    "Requests answered, by the name of the caller's key.",
+    ("key", "endpoint", "status"),
+)
+_KEY_TOKENS = Family("gateway_key_tokens", "Tokens, by the name of the caller's key.", ("key", "type"))
 _IN_FLIGHT = Family("gateway_requests_in_flight", "Requests being answered.", ())
 _BUFFERED = Family(
     "gateway_buffered_bytes",
@@ -176,6 +182,7 @@ _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose pla
 COUNTERS = (
     *(_REQUESTS, _ERRORS, _TOKENS, _COST, _UNPRICED, _OVER_BUDGET, _BUDGET_ALERTS),
     *(_DENIALS, _DECIDED_LOCALLY, _PREDICT_REFUSALS, _RESENDS, _REPLACED, _RELOADS),
+    *(_KEY_REQUESTS, _KEY_TOKENS),
     *(_RETRIES, _RETRIES_DENIED, _FALLBACKS, _HEDGES, _ATTEMPT_ERRORS, _SHED, _BREAKER_OPENED),
 )
 GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG, _BREAKER, _STORAGE_UP)
@@ -215,6 +222,7 @@ class Metrics:
         self._codes: set[str] = set()
         self._counted: dict[tuple[Labels, str, int], _Counted] = {}
         self._tokens: dict[Labels, tuple[int, int]] = {}
+        self._keys: dict[tuple[str, str, int], tuple[int, int, int]] = {}
         self._exemplars: dict[int, tuple[str, float, float]] = {}
         self.sources: list[Callable[[], Iterable[Metric]]] = []
         """What else is exposed: each gives its families at every scrape."""
@@ -244,6 +252,20 @@ class Metrics:
             now_s = time.time()
             self._exemplars[bucket] = trace_id, latency_s, now_s
             self._exemplars[bucket_of_overhead] = trace_id, overhead_s, now_s
+
+    def answered_key(self, key: str, endpoint: str, status: int, usage: Usage | None) -> None:
+        """Count an answer to the caller that has a key of this name, and the tokens that it used."""
+        at = self._keys.get((key, endpoint, status))
+        if at is None:
+            at = self._keys[key, endpoint, status] = (
+                self._at(_KEY_REQUESTS, key, endpoint, str(status)),
+                self._at(_KEY_TOKENS, key, "input"),
+                self._at(_KEY_TOKENS, key, "output"),
+            )
+        self.cells[at[0]] += 1
+        if usage is not None:
+            self.cells[at[1]] += usage.input_tokens or 0
+            self.cells[at[2]] += usage.output_tokens or 0
 
     def failed(self, labels: Labels, route: str, code: str) -> None:
         """Count a failure by its code."""
