@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tollway.gateway.budgets import Budget, BudgetFile, BudgetFileError, Charge, Denial
+from tollway.gateway.budgets import Budget, BudgetFile, BudgetFileError, Denial
 
 NOON_S = 1_796_040_000
 DAY_S = 86_400
@@ -41,10 +41,16 @@ def budget(store: BudgetFile, amount: int = 100, *, name: bytes = b"a", alert: i
     return made
 
 
-def spend(one: Budget, picousd: int, estimate: int = 10) -> list[Budget]:
-    holds = one.store.reserve_nowait([one], estimate)
-    assert isinstance(holds, list)
-    return one.store.charge([Charge(holds[0], picousd)])
+def settle(one: Budget, starts: object, held: int, picousd: int) -> list[int]:
+    """End a reservation; return what is spent where that passes the alert."""
+    assert isinstance(starts, list)
+    told: list[int] = []
+    one.store.charge([one], starts, held, picousd, lambda _, spent: told.append(spent))
+    return told
+
+
+def spend(one: Budget, picousd: int, estimate: int = 10) -> list[int]:
+    return settle(one, one.store.reserve_nowait([one], estimate), estimate, picousd)
 
 
 def workers(folders: tuple[Path, str], clock: Clock, count: int = 2) -> list[BudgetFile]:
@@ -90,7 +96,7 @@ def test_a_reservation_ends_with_the_charge(tmp_path, clock):
     holds = one.store.reserve_nowait([one], 70)
 
     assert (0, 70) == one.store.spent(one)
-    one.store.charge([Charge(holds[0], 30)])
+    settle(one, holds, 70, 30)
     assert (30, 0) == one.store.spent(one)
 
 
@@ -102,10 +108,10 @@ def test_the_next_period_begins_with_nothing(tmp_path, clock):
 
     clock.now_s += DAY_S
     early = one.store.reserve_nowait([one], 7)
-    one.store.charge([Charge(late[0], 50)])
+    settle(one, late, 50, 50)
 
     assert (0, 7) == one.store.spent(one)
-    one.store.charge([Charge(early[0], 7)])
+    settle(one, early, 7, 7)
     assert (7, 0) == one.store.spent(one)
 
 
@@ -205,7 +211,7 @@ def test_workers_together_admit_no_more_than_the_amount(folders, clock):
             passed = 0
             while isinstance(holds := one.store.reserve_nowait([one], 10), list):
                 passed += 1
-                one.store.charge([Charge(holds[0], 10)])
+                settle(one, holds, 10, 10)
             os.write(into, b"%d" % passed)
             os._exit(0)
         pids.append(pid)

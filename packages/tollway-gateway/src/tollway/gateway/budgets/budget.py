@@ -53,27 +53,19 @@ class Budget:
         return window
 
 
-class Hold(NamedTuple):
-    """What a call has reserved of one budget, in the period that began at `start_s`."""
-
-    budget: Budget
-    start_s: int
-    picousd: int
-
-
-class Charge(NamedTuple):
-    """What a call costs in one budget; its reservation ends with it."""
-
-    hold: Hold
-    picousd: int
-
-
 class Denial(NamedTuple):
     """The budget that denies a call. Not `is_spent` if calls in flight may yet give something back."""
 
     budget: Budget
     window: Window
     is_spent: bool
+
+
+Starts = list[int]
+"""When periods began, in Unix time."""
+
+Alert = Callable[[Budget, int], None]
+"""Told of a budget that passes its alert, and what is spent of it."""
 
 
 class BudgetStore(Protocol):
@@ -87,14 +79,19 @@ class BudgetStore(Protocol):
     def place(self, budget: Budget) -> None:
         """Find the place of a budget, for good. Raises BudgetFileError when there is none."""
 
-    def reserve_nowait(self, budgets: Sequence[Budget], picousd: int) -> list[Hold] | Denial | None:
-        """Reserve an amount of all budgets or of none; None where `reserve` must be awaited for that."""
+    def reserve_nowait(self, budgets: Sequence[Budget], picousd: int) -> Starts | Denial | None:
+        """Reserve an amount of all budgets or of none; None where `reserve` must be awaited for that.
 
-    async def reserve(self, budgets: Sequence[Budget], picousd: int) -> list[Hold] | Denial:
-        """Reserve an amount of all budgets or of none."""
+        Returns when the periods began in which the call counts, in the order of the budgets.
+        """
 
-    def charge(self, charges: Sequence[Charge]) -> list[Budget]:
-        """Charge what calls cost, and end their reservations; return the budgets whose alert this passes."""
+    async def reserve(self, budgets: Sequence[Budget], picousd: int) -> Starts | Denial:
+        """Reserve an amount of all budgets or of none; see `reserve_nowait`."""
+
+    def charge(
+        self, budgets: Sequence[Budget], starts: Starts, held: int, picousd: int, alert: Alert
+    ) -> None:
+        """Charge what a call costs, and end its reservation; `alert` is told of budgets that pass theirs."""
 
     def spent(self, budget: Budget) -> tuple[int, int]:
         """Return what is spent and what is reserved in the period of this moment."""

@@ -13,14 +13,14 @@ period ends; what is spent is never forgotten.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
 
-from .budget import Budget, Charge, Denial, Hold
+from .budget import Alert, Budget, Denial, Starts
 from .periods import Window
 
 SLOTS = 8192
@@ -101,61 +101,76 @@ class BudgetFile:
                 self._begin(slot, window)
         self.placed[budget.key] = budget
 
-    def reserve_nowait(self, budgets: Sequence[Budget], picousd: int) -> list[Hold] | Denial:
+    def reserve_nowait(self, budgets: Sequence[Budget], picousd: int) -> Starts | Denial:
         """See `BudgetStore.reserve_nowait`."""
-        now_s = self.now_s()
-        words, reserved, own = self._words, self._reserved, self._own
-        if self._lock is not None:
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        lock = self._lock
+        if lock is None:
+            return self._reserve(budgets, picousd)
+        flock(lock, LOCK_EX)
         try:
-            for budget in budgets:
-                slot, window = budget.slot, budget.window(now_s)
-                at = _HEADER_WORDS + slot * _WORDS
-                if words[at + _START] < window.start_s:
-                    self._begin(slot, window)
-                spent = words[at + _SPENT]
-                if spent + reserved[slot] >= budget.amount_picousd:
-                    return Denial(budget, window, spent >= budget.amount_picousd)
-            holds = []
-            for budget in budgets:
-                slot = budget.slot
-                start_s = words[_HEADER_WORDS + slot * _WORDS + _START]
-                reserved[slot] += picousd
-                if own is not None:
-                    self._note(slot, start_s, picousd)
-                holds.append(Hold(budget, start_s, picousd))
-            return holds
+            return self._reserve(budgets, picousd)
         finally:
-            if self._lock is not None:
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
+            flock(lock, LOCK_UN)
 
-    async def reserve(self, budgets: Sequence[Budget], picousd: int) -> list[Hold] | Denial:
+    async def reserve(self, budgets: Sequence[Budget], picousd: int) -> Starts | Denial:
         """See `BudgetStore.reserve`."""
         return self.reserve_nowait(budgets, picousd)
 
-    def charge(self, charges: Sequence[Charge]) -> list[Budget]:
+    def charge(
+        self, budgets: Sequence[Budget], starts: Starts, held: int, picousd: int, alert: Alert
+    ) -> None:
         """See `BudgetStore.charge`. What was reserved in a period that is over is forgotten with it."""
+        lock = self._lock
+        if lock is None:
+            passed = self._charge(budgets, starts, held, picousd)
+        else:
+            flock(lock, LOCK_EX)
+            try:
+                passed = self._charge(budgets, starts, held, picousd)
+            finally:
+                flock(lock, LOCK_UN)
+        if passed is not None:
+            for budget, spent in passed:
+                alert(budget, spent)
+
+    def _reserve(self, budgets: Sequence[Budget], picousd: int) -> Starts | Denial:
         words, reserved, own = self._words, self._reserved, self._own
-        passed = []
-        if self._lock is not None:
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-        try:
-            for (budget, start_s, held), picousd in charges:
-                slot = budget.slot
-                at = _HEADER_WORDS + slot * _WORDS
-                if own is not None:
-                    self._note(slot, start_s, -held)
-                if words[at + _START] != start_s:
-                    continue
-                before = words[at + _SPENT]
-                words[at + _SPENT] = after = min(before + picousd, _LARGEST)
-                reserved[slot] -= held
-                alert = budget.alert_picousd
-                if alert is not None and before < alert <= after:
-                    passed.append(budget)
-        finally:
-            if self._lock is not None:
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
+        now_s = self.now_s()
+        for budget in budgets:
+            at = budget.slot * _WORDS + _HEADER_WORDS
+            if now_s >= words[at + _END]:
+                self._begin(budget.slot, budget.window(now_s))
+            spent = words[at + _SPENT]
+            if spent + reserved[budget.slot] >= budget.amount_picousd:
+                return Denial(budget, budget.window(now_s), spent >= budget.amount_picousd)
+        starts = []
+        for budget in budgets:
+            slot = budget.slot
+            start_s = words[slot * _WORDS + _HEADER_WORDS + _START]
+            reserved[slot] += picousd
+            if own is not None:
+                self._note(slot, start_s, picousd)
+            starts.append(start_s)
+        return starts
+
+    def _charge(
+        self, budgets: Sequence[Budget], starts: Starts, held: int, picousd: int
+    ) -> list[tuple[Budget, int]] | None:
+        words, reserved, own = self._words, self._reserved, self._own
+        passed: list[tuple[Budget, int]] | None = None
+        for budget, start_s in zip(budgets, starts, strict=True):
+            slot = budget.slot
+            at = slot * _WORDS + _HEADER_WORDS
+            if own is not None:
+                self._note(slot, start_s, -held)
+            if words[at + _START] != start_s:
+                continue
+            before = words[at + _SPENT]
+            after = before + picousd
+            words[at + _SPENT] = after if after < _LARGEST else _LARGEST
+            reserved[slot] -= held
+            if budget.alert_picousd is not None and before < budget.alert_picousd <= after:
+                passed = [*(passed or ()), (budget, after)]
         return passed
 
     def spent(self, budget: Budget) -> tuple[int, int]:
@@ -168,7 +183,7 @@ class BudgetFile:
     def close(self) -> None:
         """See `BudgetStore.close`: what is spent is on the disk when this returns."""
         self._memory.flush()
-        fcntl.flock(self._file, fcntl.LOCK_UN)
+        flock(self._file, LOCK_UN)
 
     def _begin(self, slot: int, window: Window) -> None:
         """Begin a period: nothing is spent, and what was reserved before counts in the one before."""
@@ -225,11 +240,11 @@ class BudgetFile:
         if self._lock is None:
             yield
             return
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        flock(self._lock, LOCK_EX)
         try:
             yield
         finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            flock(self._lock, LOCK_UN)
 
 
 def _open(path: Path) -> int:
@@ -239,13 +254,13 @@ def _open(path: Path) -> int:
 def _own(file: int, run: int, state: Path) -> None:
     """Lock the file for as long as this process lives: alone, or with the other workers of its run."""
     try:
-        fcntl.flock(file, (fcntl.LOCK_EX if not run else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        flock(file, (LOCK_EX if not run else LOCK_SH) | LOCK_NB)
         before = int.from_bytes(os.pread(file, 8, _RUN * 8), "little", signed=True)
         if not run or before == run:
             return
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody has it: it is this run's from now on
+        flock(file, LOCK_EX | LOCK_NB)  # nobody has it: it is this run's from now on
         os.pwrite(file, run.to_bytes(8, "little", signed=True), _RUN * 8)
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        flock(file, LOCK_SH | LOCK_NB)
     except BlockingIOError:
         raise BudgetFileError(
             f"another gateway keeps its budgets in {state}: start this one in another working directory"

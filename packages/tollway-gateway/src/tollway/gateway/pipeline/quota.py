@@ -20,8 +20,6 @@ _BYTES_PER_TOKEN = 4
 _ANSWER_TOKENS = 256
 """What an answer is taken for when the call does not bound it."""
 
-_KEYS_OF_MOST_TOKENS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-
 
 class Quota:
     """One bucket for all callers, or one for each value of what the limit goes by (its `key`).
@@ -90,11 +88,17 @@ def estimated_tokens(call: Call) -> int:
 
 def estimated_parts(call: Call) -> tuple[int, int]:
     """Return how many tokens a call may use: its body's at four bytes each, and the longest answer."""
-    payload = call.payload
-    most = next((n for key in _KEYS_OF_MOST_TOKENS if type(n := payload.get(key)) is int), _ANSWER_TOKENS)
-    choices = payload.get("n")
-    answers = choices if type(choices) is int and choices > 0 else 1
-    return len(call.body) // _BYTES_PER_TOKEN, max(0, most) * answers
+    get = call.payload.get
+    most = get("max_completion_tokens")
+    if most is None:
+        most = get("max_tokens")
+    if most is None:
+        most = get("max_output_tokens")
+    answers = get("n")
+    count = max(0, most) if type(most) is int else _ANSWER_TOKENS
+    return len(call.body) // _BYTES_PER_TOKEN, count * answers if type(
+        answers
+    ) is int and answers > 0 else count
 
 
 def used_tokens(usage: Usage) -> int:

@@ -131,8 +131,9 @@ class Gateway:
             total = limits.total if call.stream else limits.whole
             deadline = Deadline(receive, self._timers or self._start_timers(), exchange, total)
             if caller.budgets or destination.budgets or plan.endpoint.budgets:
-                record.spending = Spending(caller.budgets + destination.budgets, record)
-                await record.spending.begin(plan.endpoint, call, deadline)
+                record.spending = spending = Spending(caller.budgets + destination.budgets, record)
+                if not spending.begin_nowait(plan.endpoint, call):
+                    await spending.begin(plan.endpoint, call, deadline)
             grant = await admission(caller, plan, record, deadline)
             plan.grant = grant
             reply.header_lines += grant.header_lines

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tollway.gateway.budgets import Budget, Charge, Denial, Hold
+from tollway.gateway.budgets import Budget, Denial, Starts
 from tollway.gateway.cost import Unpriced, usd_text
 from tollway.provider import Call, Task
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from .record import Record
 
 _log = logging.getLogger(__name__)
+
+Budgets = tuple[Budget, ...]
 
 _IN_FLIGHT_S = 1
 """When to ask again where only calls in flight stand in the way."""
@@ -34,68 +35,97 @@ class Spending:
     `of_request` are the budgets of its key and of its route; those of an endpoint are its own.
     """
 
-    __slots__ = ("_held", "_of_request", "_record")
+    __slots__ = ("_budgets", "_held", "_of_request", "_others", "_record", "_starts")
 
-    def __init__(self, of_request: tuple[Budget, ...], record: Record) -> None:
+    def __init__(self, of_request: Budgets, record: Record) -> None:
         self._of_request = of_request
         self._record = record
-        self._held: dict[Budget, Hold] = {}
+        self._budgets: Budgets = ()
+        """Those of the request and of the endpoint that was asked first."""
+        self._starts: Starts = []
+        self._held = 0
+        self._others: dict[Budget, tuple[int, int]] | None = None
+        """Of the endpoints that were asked later: when the period began, and what is held."""
+
+    def begin_nowait(self, endpoint: Endpoint, call: Call) -> bool:
+        """Reserve what the call may cost, of all budgets; False where `begin` must be awaited for that.
+
+        Raises RequestRejected, a 429.
+        """
+        if not endpoint.pricing.is_ready:
+            return False
+        of_request = self._of_request
+        budgets = of_request + endpoint.budgets if of_request else endpoint.budgets
+        held = _estimate(endpoint, call)
+        starts = budgets[0].store.reserve_nowait(budgets, held)
+        if starts is None:
+            return False
+        if isinstance(starts, Denial):
+            raise self._rejection(starts)
+        self._budgets, self._starts, self._held = budgets, starts, held
+        return True
 
     async def begin(self, endpoint: Endpoint, call: Call, deadline: Deadline) -> None:
         """Reserve what the call may cost, of all budgets. Raises RequestRejected, a 429."""
-        await self._reserve(self._of_request + endpoint.budgets, endpoint, call, deadline)
+        budgets = self._of_request + endpoint.budgets
+        self._starts, self._held = await self._reserve(budgets, endpoint, call, deadline)
+        self._budgets = budgets
 
     async def add(self, endpoint: Endpoint, call: Call, deadline: Deadline) -> None:
         """Reserve also of the budgets of another endpoint, which is asked next. Raises RequestRejected."""
-        budgets = tuple(budget for budget in endpoint.budgets if budget not in self._held)
+        others = self._others = self._others or {}
+        budgets = tuple(
+            budget for budget in endpoint.budgets if budget not in self._budgets and budget not in others
+        )
         if budgets:
-            await self._reserve(budgets, endpoint, call, deadline)
+            starts, held = await self._reserve(budgets, endpoint, call, deadline)
+            for budget, start_s in zip(budgets, starts, strict=True):
+                others[budget] = start_s, held
 
     def charge(self, endpoint: Endpoint, cost: int | Unpriced) -> None:
         """Charge an answer; its part of the reservation ends. One without usage costs what was reserved."""
-        held = self._held
-        charges = []
-        budgets = self._of_request + endpoint.budgets
-        for budget in budgets:
-            hold = held.pop(budget, None)
-            if hold is None:  # an answer before this one ended the reservation
-                hold = Hold(budget, budget.window(budget.store.now_s()).start_s, 0)
-            unknown = hold.picousd if cost is Unpriced.NO_USAGE else 0
-            charges.append(Charge(hold, cost if isinstance(cost, int) else unknown))
-        if charges:
-            for budget in budgets[0].store.charge(charges):
-                self._alert(budget)
+        budgets, starts, held = self._budgets, self._starts, self._held
+        self._held = 0
+        picousd = _charged(cost, held)
+        if self._others is None:
+            budgets[0].store.charge(budgets, starts, held, picousd, self._alert)
+            return
+        covered = (*self._of_request, *endpoint.budgets)
+        for budget, start_s in zip(budgets, starts, strict=True):
+            amount = picousd if budget in covered else 0
+            budget.store.charge((budget,), [start_s], held, amount, self._alert)
+        for budget in endpoint.budgets:
+            if budget in self._others:
+                start_s, reserved = self._others[budget]
+                self._others[budget] = start_s, 0
+                amount = _charged(cost, reserved)
+                budget.store.charge((budget,), [start_s], reserved, amount, self._alert)
 
     def end(self) -> None:
         """Give back what is still reserved: nothing more will be answered."""
-        charges = [Charge(hold, 0) for hold in self._held.values()]
-        if charges:
-            self._held.clear()
-            charges[0].hold.budget.store.charge(charges)
+        if self._held:
+            self._budgets[0].store.charge(self._budgets, self._starts, self._held, 0, self._alert)
+            self._held = 0
+        if self._others:
+            for budget, (start_s, held) in self._others.items():
+                if held:
+                    budget.store.charge((budget,), [start_s], held, 0, self._alert)
+            self._others.clear()
 
     async def _reserve(
-        self, budgets: Sequence[Budget], endpoint: Endpoint, call: Call, deadline: Deadline
-    ) -> None:
-        pricing = endpoint.pricing
-        if not pricing.is_ready:
-            with deadline.expect(NEVER):
-                await pricing.prepare()
-        inputs, outputs = estimated_parts(call)
-        prices = pricing.prices()
-        estimate = (
-            0
-            if prices is None
-            else prices.estimate_picousd(inputs, 0 if call.task is Task.EMBEDDINGS else outputs)
-        )
+        self, budgets: Budgets, endpoint: Endpoint, call: Call, deadline: Deadline
+    ) -> tuple[Starts, int]:
+        """Return when the periods began, and what is reserved."""
         store = budgets[0].store
-        reserved = store.reserve_nowait(budgets, estimate)
-        if reserved is None:
-            with deadline.expect(NEVER):
-                reserved = await store.reserve(budgets, estimate)
+        with deadline.expect(NEVER):
+            await endpoint.pricing.prepare()
+            held = _estimate(endpoint, call)
+            reserved = store.reserve_nowait(budgets, held)
+            if reserved is None:
+                reserved = await store.reserve(budgets, held)
         if isinstance(reserved, Denial):
             raise self._rejection(reserved)
-        for hold in reserved:
-            self._held[hold.budget] = hold
+        return reserved, held
 
     def _rejection(self, denial: Denial) -> RequestRejected:
         budget, window, is_spent = denial
@@ -116,13 +146,28 @@ class Spending:
         details = {"budget": budget.name, "renews_at": renews}
         return RequestRejected(429, "budget_exceeded", message, header_lines=lines, details=details)
 
-    def _alert(self, budget: Budget) -> None:
-        spent, _ = budget.store.spent(budget)
+    def _alert(self, budget: Budget, spent_picousd: int) -> None:
         _log.warning(
             "the budget of %r has passed its alert: %s of %s USD this %s are spent",
             budget.name,
-            usd_text(spent),
+            usd_text(spent_picousd),
             usd_text(budget.amount_picousd),
             budget.period,
         )
-        self._record.budget_alert(budget.name, spent, budget.amount_picousd)
+        self._record.budget_alert(budget.name, spent_picousd, budget.amount_picousd)
+
+
+def _estimate(endpoint: Endpoint, call: Call) -> int:
+    """Return what a call may cost; 0 where the price is not known."""
+    prices = endpoint.pricing.prices()
+    if prices is None:
+        return 0
+    inputs, outputs = estimated_parts(call)
+    return prices.estimate_picousd(inputs, 0 if call.task is Task.EMBEDDINGS else outputs)
+
+
+def _charged(cost: int | Unpriced, held: int) -> int:
+    """Return what is charged for an answer, of which so much is still reserved."""
+    if isinstance(cost, int):
+        return cost
+    return held if cost is Unpriced.NO_USAGE else 0
