@@ -1,8 +1,8 @@
 """One warmed-up chat request through the gateway, call by call: calls, files entered, hops between files.
 
 A hop is a call of a function in another file than the call before it, so it is a page that a reader turns.
-Server, gateway and upstream are in one process, on loopback. Compiled frames are not seen: run it with the
-Python of an environment that was built with TOLLWAY_NO_EXTENSIONS=1.
+Server, gateway and upstream are in one process, on loopback. Compiled frames are not seen: run it with
+`PYTHONPATH=interpreted`. It fails where there is more than a hop for two calls.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import asyncio
 import collections
 import contextlib
 import json
-import os
 import socket
 import sys
 import tempfile
@@ -22,8 +21,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from types import FrameType
 from typing import Any
-
-os.environ["TOLLWAY_NO_EXTENSIONS"] = "1"
 
 import uvicorn
 
@@ -45,6 +42,8 @@ ANSWER = json.dumps(
 BODY = json.dumps({"model": "chat", "messages": [{"role": "user", "content": "hi"}]}).encode()
 
 PATH = b"/v1/chat/completions"
+
+MAX_HOPS_PER_CALL = 0.5
 
 WARM_UP = 20
 """Requests before the one that is counted."""
@@ -152,8 +151,8 @@ def ask(connection: socket.socket) -> None:
         data += connection.recv(65536)
 
 
-def report(thread: str, own: list[tuple[str, str]], verbose: bool) -> None:
-    """Print what one thread did."""
+def report(thread: str, own: list[tuple[str, str]], verbose: bool) -> float:
+    """Print what one thread did; return its hops per call."""
     files = [file for file, _ in own]
     hops = [pair for pair in pairwise(files) if pair[0] != pair[1]]
     print(
@@ -170,6 +169,7 @@ def report(thread: str, own: list[tuple[str, str]], verbose: bool) -> None:
                 print("  ", file)
             print("        ", function)
             last = file
+    return len(hops) / len(own)
 
 
 def main() -> None:
@@ -193,11 +193,13 @@ def main() -> None:
         time.sleep(SETTLE_S if arguments.keep else 0.05)
         calls.listens = False
     if not calls.seen:
-        sys.exit("no call was seen: is this an environment built with TOLLWAY_NO_EXTENSIONS=1?")
-    for thread in ("loop", *sorted({thread for thread, _, _ in calls.seen} - {"loop"})):
-        own = [(file, function) for name, file, function in calls.seen if name == thread]
-        if own:
-            report(thread, own, arguments.verbose)
+        sys.exit("no call was seen: run it with PYTHONPATH=interpreted")
+    threads: dict[str, list[tuple[str, str]]] = {"loop": []}
+    for thread, file, function in calls.seen:
+        threads.setdefault(thread, []).append((file, function))
+    ratios = {thread: report(thread, own, arguments.verbose) for thread, own in threads.items()}
+    if ratios["loop"] > MAX_HOPS_PER_CALL:
+        sys.exit(f"more than {MAX_HOPS_PER_CALL} hops a call: see docs/decisions/0111")
 
 
 if __name__ == "__main__":

@@ -115,10 +115,6 @@ class Hold:
         nodes, _ = nodes_and_depth(payload)
         return _COPIES * len(body) + text_bytes(body) + BYTES_PER_NODE * nodes
 
-    def fit(self, body: bytes, payload: object) -> bool:
-        """Hold what a body and its parsed form take; False if there is no room."""
-        return self.grow_to(self.measure(body, payload))
-
     def release(self) -> None:
         """Give everything back."""
         count, self._bytes = self._bytes, 0

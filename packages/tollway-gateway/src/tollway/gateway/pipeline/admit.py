@@ -123,15 +123,20 @@ async def admission(caller: Caller, plan: Plan, record: Record, deadline: Deadli
             raise
     if not quotas:
         return Grant(lines, gate)
+    if not of_request:
+        return Grant(lines, gate, (), _holds(quotas, claims))
     count = len(of_request)
-    return Grant(lines, gate, _holds(quotas[:count], claims[:count]), _holds(quotas[count:], claims[count:]))
+    return Grant(lines, gate, _holds(of_request, claims[:count]), _holds(endpoint.quotas, claims[count:]))
 
 
 def _check(quotas: Sequence[Quota], decisions: Sequence[Decision], lines: bytes, record: Record) -> None:
     """Raise RequestRejected when one of the limits denies."""
-    denied = [pair for pair in zip(quotas, decisions, strict=True) if not pair[1].allowed]
-    if denied:
-        quota, decision = max(denied, key=lambda pair: pair[1].wait_us)
+    longest: tuple[Quota, Decision] | None = None
+    for quota, decision in zip(quotas, decisions, strict=True):
+        if not decision.allowed and (longest is None or decision.wait_us > longest[1].wait_us):
+            longest = quota, decision
+    if longest is not None:
+        quota, decision = longest
         record.denied(quota.name, decision)
         message = (
             f"the limit of {quota.name!r} is reached; the next call is allowed in "
@@ -140,12 +145,12 @@ def _check(quotas: Sequence[Quota], decisions: Sequence[Decision], lines: bytes,
         raise RequestRejected(429, "rate_limit_exceeded", message, header_lines=lines)
 
 
-def _holds(quotas: Sequence[Quota], claims: Sequence[Claim]) -> tuple[Hold, ...]:
-    return tuple(
-        TokenHold(quota.store, claim)
-        for quota, claim in zip(quotas, claims, strict=True)
-        if quota.unit == "tokens"
-    )
+def _holds(quotas: Sequence[Quota], claims: Sequence[Claim]) -> Sequence[Hold]:
+    holds = []
+    for quota, claim in zip(quotas, claims, strict=True):
+        if quota.unit == "tokens":
+            holds.append(TokenHold(quota.store, claim))
+    return holds
 
 
 def _give_back(quotas: Sequence[Quota], claims: Sequence[Claim]) -> None:

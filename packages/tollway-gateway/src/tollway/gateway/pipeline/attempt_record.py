@@ -107,17 +107,16 @@ class AttemptRecord:
 
     def end(self, error: BaseException | None = None) -> None:
         """End the span, and let the upstream's health learn of the outcome."""
+        if self.info is not None:
+            try:
+                self._account(self.info, error)
+            except Exception:  # telemetry never breaks its caller
+                _log.exception("the tokens of an answer could not be counted")
         upstream = self.endpoint.upstream
         if error is None and upstream.breaker.quiet:
             upstream.end(self._permit, Outcome.SUCCESS)
         else:
             self._settle(error)
-        info = self.info
-        if info is not None:
-            try:
-                self._account(info, error)
-            except Exception:  # telemetry never breaks its caller
-                _log.exception("the tokens of an answer could not be counted")
         if self._is_resolved:  # somebody looked before all was known
             self.span.set_attributes(self._known())
         self.span.end()

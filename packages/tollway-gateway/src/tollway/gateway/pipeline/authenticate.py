@@ -67,12 +67,15 @@ class Authenticator(Protocol):
         """Return who asks. Raises RequestRejected, a 401."""
 
 
-class NoAuth:
+class _NoAuth:
     """Lets everybody in."""
 
     def authenticate(self, headers: Headers) -> Caller:
         """See `Authenticator.authenticate`."""
         return ANONYMOUS
+
+
+NO_AUTH: Authenticator = _NoAuth()
 
 
 class Keyring:

@@ -15,7 +15,7 @@ from tollway.gateway.guard.json_size import FLAT_BYTES, MAX_DEPTH, can_be_writte
 from tollway.gateway.guard.memory import Hold
 from tollway.provider import Call, Task
 
-from .authenticate import Caller
+from .authenticate import ANONYMOUS, Caller
 from .deadline import Receive
 from .errors import CallerGone, RequestRejected
 from .exchange import Exchange
@@ -53,7 +53,7 @@ async def read(
     payload = parse_object(body, bounds.max_json_nodes)
     destination = route.destination or _named(payload, route, caller)
     call = check_call(destination.task, payload, body)
-    if not hold.fit(body, payload):
+    if not hold.grow_to(hold.measure(body, payload)):
         raise _overloaded()
     return destination, call
 
@@ -131,7 +131,8 @@ def _named(payload: Mapping[str, Any], route: HTTPRoute, caller: Caller) -> Dest
     model, task, destinations = model_of(payload), route.task, route.destinations or {}
     destination = destinations.get(model)
     if destination is not None:
-        caller.check(destination.name)
+        if caller is not ANONYMOUS:
+            caller.check(destination.name)
         if destination.task is task:
             return destination
     fitting = [name for name, known in destinations.items() if known.task is task and caller.may_use(name)]

@@ -14,7 +14,7 @@ from tollway.provider import ProviderError
 
 from .admit import admission
 from .attempts import answer
-from .authenticate import Authenticator
+from .authenticate import ANONYMOUS, NO_AUTH, Authenticator
 from .deadline import Deadline, Receive, Timers
 from .errors import INTERNAL, STOPPING, CallerGone, Failure, RequestRejected, failure_of
 from .exchange import EXTENSION, Exchange
@@ -115,11 +115,13 @@ class Gateway:
         if objection is not None:
             raise RequestRejected(403, *objection)
         exchange = reply.exchange
-        caller = snapshot.authenticator.authenticate(scope["headers"])
-        if caller.name is not None:
-            record.called_by(caller.name, exchange)
-        if caller.endpoints is not None and route.destination is not None:
-            caller.check(route.destination.name)
+        caller = ANONYMOUS
+        if snapshot.authenticator is not NO_AUTH:
+            caller = snapshot.authenticator.authenticate(scope["headers"])
+            if caller.name is not None:
+                record.called_by(caller.name, exchange)
+            if route.destination is not None:
+                caller.check(route.destination.name)
         hold = Hold(snapshot.memory)
         plan: Plan | None = None
         try:

@@ -25,7 +25,7 @@ from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, disco
 
 from .attempt_http import HTTPRunner
 from .attempt_predict import PredictRunner
-from .authenticate import Authenticator, Caller, Keyring, NoAuth
+from .authenticate import NO_AUTH, Authenticator, Caller, Keyring
 from .carried import CarriedState, hashable
 from .deadline import time_limits
 from .endpoint import Endpoint, Runner
@@ -180,7 +180,7 @@ class Wiring:
 def authenticator_of(config: AuthConfig, runtime: Runtime) -> Authenticator:
     """Return what finds callers: by their keys, where there are some."""
     if not config.keys:
-        return NoAuth()
+        return NO_AUTH
     store = runtime.budgets() if config.budgets or any(key.budgets for key in config.keys) else None
     of_tags = [(one.tags, budgets_of(_tags_name(one.tags), "tags", [one], store)) for one in config.budgets]
     callers = {

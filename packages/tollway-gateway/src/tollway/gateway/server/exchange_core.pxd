@@ -31,6 +31,7 @@ cdef class ExchangeCore:
     cdef public object on_hang_up
 
     cdef dict _scope_of(self, RequestHead head)
+    cdef arrived_with_head(self, bytes body)
     cdef Py_ssize_t arrived(self, bytes piece) except -1
     cdef arrived_whole(self)
     cdef body_failed(self, error)

@@ -90,6 +90,13 @@ class ExchangeCore:
 
     # The request's body
 
+    def arrived_with_head(self, body: bytes) -> None:
+        """Take the whole body of a request, which came with its head: nobody waits for it yet."""
+        self.expects_continue = False
+        self._pieces.append(body)
+        self.untaken = len(body)
+        self.body_complete = self._has_news = True
+
     def arrived(self, piece: bytes) -> int:
         """Take a piece of the request's body; return how many bytes nobody has taken yet."""
         self.expects_continue = False  # it comes unasked
@@ -99,7 +106,7 @@ class ExchangeCore:
         return self.untaken
 
     def arrived_whole(self) -> None:
-        """Note that the request is here whole."""
+        """Note that the last piece has come."""
         self.body_complete = True
         self.news()
 

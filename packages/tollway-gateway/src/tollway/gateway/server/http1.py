@@ -238,11 +238,11 @@ class HTTPProtocol(Connection):
             self._await_body(ChunkedBody())
         elif length > 0 and length != len(behind):
             self._await_body(LengthBody(length))
+        elif length > 0:
+            exchange.arrived_with_head(behind)
+            behind = b""
         else:
-            if length > 0:
-                exchange.arrived(behind)
-                behind = b""
-            exchange.arrived_whole()
+            exchange.arrived_with_head(b"")
         if behind and self._body is not None:
             behind = self._read_body(behind)
         if behind and self._body is not None:

@@ -223,6 +223,7 @@ class Metrics:
         self._counted: dict[tuple[Labels, str, int], _Counted] = {}
         self._tokens: dict[Labels, tuple[int, int]] = {}
         self._keys: dict[tuple[str, str, int], tuple[int, int, int]] = {}
+        self._counters: dict[tuple[str, ...], int] = {}
         self._exemplars: dict[int, tuple[str, float, float]] = {}
         self.sources: list[Callable[[], Iterable[Metric]]] = []
         """What else is exposed: each gives its families at every scrape."""
@@ -379,7 +380,7 @@ class Metrics:
 
     def spent(self, endpoint: str, picousd: int) -> None:
         """Count what an answer costs; sums of picoUSD, which are whole numbers, are exact."""
-        self.cells[self._at(_COST, endpoint)] += picousd
+        self._add(_COST, endpoint, by=picousd)
 
     def unpriced(self, endpoint: str, reason: str) -> None:
         """Count an answer whose cost is not known."""
@@ -461,8 +462,12 @@ class Metrics:
                 totals[key] = list(map(join, known, numbers))
         return totals
 
-    def _add(self, family: Family, *values: str) -> None:
-        self.cells[self._at(family, *values)] += 1
+    def _add(self, family: Family, *values: str, by: int = 1) -> None:
+        key = (family.name, *values)
+        at = self._counters.get(key)
+        if at is None:
+            at = self._counters[key] = self._at(family, *values)
+        self.cells[at] += by
 
     def _at(self, family: Family, *values: str) -> int:
         return self._sheet.at((family.name, *values), family.cells)

@@ -72,7 +72,6 @@ class Pool:
             return
         if self._waiting and self._pass_on(connection):
             return
-        connection.mark_idle()
         self._idle.append(connection)
 
     def drop(self, connection: Connection) -> None:

@@ -23,7 +23,6 @@ cdef class ConnectionCore:
     cdef object _waiter
     cdef object _error
     cdef public bint closed
-    cdef double _idle_since_s
     cdef double _began_s
     cdef double _woken_s
     cdef public double connected_in_s

@@ -63,7 +63,6 @@ class ConnectionCore:
         self._waiter: asyncio.Future[None] | None = None
         self._error: UpstreamConnectionError | ResponseError | None = None
         self.closed = False
-        self._idle_since_s = 0.0
         self._began_s = self._woken_s = 0.0
         self.connected_in_s = 0.0  # how long that took, a round trip at least
         self.exchanges = 0
@@ -142,13 +141,9 @@ class ConnectionCore:
             return False
         return self.transport is not None and not self.transport.get_write_buffer_size()
 
-    def mark_idle(self) -> None:
-        """Note that it is unused from now on."""
-        self._idle_since_s = self._woken_s or self._clock()
-
     def idle_s(self) -> float:
-        """Return for how long it has been unused."""
-        return self._clock() - self._idle_since_s
+        """Return for how long it has been unused: since bytes of its last answer came."""
+        return self._clock() - self._woken_s
 
     def abort(self) -> None:
         """Hang up now, and be read no more."""
@@ -171,7 +166,8 @@ class ConnectionCore:
         data = body[0] if len(body) == 1 else b"".join(body)
         body.clear()
         self._body_bytes = 0
-        self._resume()
+        if self._paused:
+            self._resume()
         return data
 
     def _resume(self) -> None:

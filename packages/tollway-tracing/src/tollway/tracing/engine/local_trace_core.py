@@ -117,7 +117,8 @@ class LocalTrace:
         if span is self.root:
             self.decide()
         if self.held is not held:  # decided: here, or in another thread just now
-            self._release(held)
+            if held:
+                self._release(held)
         elif engine.held > engine.max_held_spans:
             engine.make_room()
 
