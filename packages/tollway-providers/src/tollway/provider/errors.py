@@ -15,6 +15,7 @@ PluginError
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,9 +27,9 @@ class ProviderError(Exception):
 
     `status` is the HTTP status that the caller gets, `code` a stable word for programs, `message` a sentence
     for people that never holds a secret, `param` the request field at fault, `retry_after_s` the wait that
-    the upstream asked for, in seconds. `kind` says what may follow, by default what `status`
-    implies. `type` is the upstream's own `error.type`, `details` are the other fields of its error object,
-    without secrets.
+    the upstream asked for, in seconds (None if that is no finite time). `kind` says what may follow, by
+    default what `status` implies. `type` is the upstream's own `error.type`, `details` are the other fields
+    of its error object, without secrets.
     """
 
     status: int = 502
@@ -52,6 +53,8 @@ class ProviderError(Exception):
         if code is not None:
             self.code = code
         self.param = param
+        if retry_after_s is not None and not 0 <= retry_after_s < math.inf:
+            retry_after_s = None  # also where it is no number
         self.retry_after_s = retry_after_s
         self.kind = kind or self._default_kind()
         self.type: str | None = None

@@ -88,7 +88,37 @@ def failure_of(error: RequestRejected | ProviderError) -> Failure:
     lines = b"" if error.kind.caller_may_repeat else _NO_RETRY
     if error.retry_after_s is not None:
         lines += b"retry-after: %d\r\n" % max(0, math.ceil(error.retry_after_s))
-    return Failure(error.status, error.code, error.message, error.param, lines, error.type, error.details)
+    failure = Failure(error.status, error.code, error.message, error.param, lines, error.type, error.details)
+    return failure if _can_be_sent(failure) else _sendable(failure)
+
+
+def _can_be_sent(failure: Failure) -> bool:
+    """Say whether an error is one: a plugin may put anything into its own."""
+    if not (isinstance(failure.status, int) and 400 <= failure.status <= 599):
+        return False
+    try:
+        openai_shape(failure)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _sendable(failure: Failure) -> Failure:
+    """Return what can be told of an error that is none: its words, under a status of ours if it has none."""
+    is_status = isinstance(failure.status, int) and 400 <= failure.status <= 599
+    return Failure(
+        failure.status if is_status else ProviderError.status,
+        _text(failure.code) or ProviderError.code,
+        _text(failure.message) or "the model failed",
+        _text(failure.param),
+        failure.header_lines,
+        _text(failure.type),
+    )
+
+
+def _text(value: object) -> str | None:
+    """Return a text as JSON can have it; None for anything else."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else None
 
 
 def openai_shape(failure: Failure) -> bytes:

@@ -400,6 +400,8 @@ class Metrics:
 
     def code_label(self, code: str) -> str:
         """Return the code, or `other` when it is not one word or one too many."""
+        if not isinstance(code, str):  # a plugin's own error may have anything as its code
+            return "other"
         if code not in KNOWN_CODES and code not in self._codes:
             if len(self._codes) >= _MAX_CODES or not _CODE.fullmatch(code):
                 return "other"
