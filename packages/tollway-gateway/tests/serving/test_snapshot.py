@@ -251,3 +251,34 @@ def test_connections_stay_as_long_as_a_snapshot_uses_them(gateway, upstream):
     assert goes.requests.get(timeout=WAIT_S).gone.wait(WAIT_S)
     assert 200 == running.client.post("/endpoints/stays/invocations", json=CHAT).status_code
     assert 1 == stays.connections
+
+
+def test_ready_is_false_when_no_upstream_can_serve(gateway):
+    """It is again once a probe may pass, and while one upstream is not open; `/health` stays."""
+    running = gateway({"endpoints": [endpoint(), endpoint("b", "n")]}, control=None)
+    upstreams = running.app._snapshots.current.upstreams
+    assert ready(running) == (200, None)
+    open_breaker(upstreams[0])
+    assert ready(running) == (200, None)
+    open_breaker(upstreams[1])
+    assert ready(running) == (503, "no_upstream_available")
+    assert 200 == running.client.get("/health").status_code
+    upstreams[1].breaker._open_until_s = 0.0
+    assert ready(running) == (200, None)
+
+
+def test_ready_is_false_once_a_stop_is_asked_for(gateway):
+    running = gateway({"endpoints": [endpoint()]}, control=None)
+    running.app.lifetime.drain()
+    assert ready(running) == (503, "draining")
+    assert 200 == running.client.get("/health").status_code
+
+
+def ready(running: Any) -> tuple[int, str | None]:
+    answer = running.client.get("/ready")
+    return answer.status_code, answer.json().get("reason")
+
+
+def open_breaker(upstream: Any) -> None:
+    for _ in range(5):
+        upstream.failed(upstream.begin(last=True), UpstreamError("m", upstream_status=500))

@@ -53,6 +53,8 @@ def _lines(
         yield from _budgets(route.budgets, "  ")
         first = [one.name for one in route.destinations]
     yield f"  paths: /endpoints/{name}/invocations, /gateway/{name}/invocations, /v1/* with model {name!r}"
+    tls = config.server.tls
+    yield f"  served over: {'http' if tls is None else f'https, by the certificate {tls.certificate}'}"
     yield "candidates:"
     fallbacks = {one.name: one.fallback for one in config.endpoints}
     shares = {} if route is None else {one.name: one.traffic_percentage for one in route.destinations}

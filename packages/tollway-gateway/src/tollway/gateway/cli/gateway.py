@@ -79,7 +79,7 @@ def start(
     try:
         if reload:
             server.check_watching()
-        listener = server.listen(host, port)
+        listener = server.listen(host, port, "http" if config.server.tls is None else "https")
         if workers == 1:
             server.serve(config, listener, click.echo, options)
             server.leave()

@@ -10,6 +10,8 @@ from typing import Any
 
 from yaml import MappingNode
 
+from tollway.gateway.tls import TLSFileError, server_context
+
 from . import scalars
 from .auth import auth, check_auth, values_of
 from .endpoints import check_fallbacks, endpoints
@@ -74,6 +76,18 @@ def _tracing(at: At) -> dict[str, Any]:
     return fields(at, table)
 
 
+def _tls(at: At) -> dict[str, Any]:
+    """Read paths of a certificate and its key, and check that they go together."""
+    found = fields(at, {name: Field(scalars.text, required=True) for name in ("certificate", "key")})
+    if len(found) == 2:
+        try:
+            server_context(**found)
+        except TLSFileError as error:
+            place = at.entries()[error.file][1]
+            place.problem(f"{found[error.file]!r} {error}", error.hint)
+    return found
+
+
 def _server(at: At) -> dict[str, Any]:
     table = {
         "max_body_bytes": Field(scalars.count),
@@ -83,6 +97,7 @@ def _server(at: At) -> dict[str, Any]:
         "max_answer_bytes": Field(scalars.count),
         "drain_timeout": Field(scalars.duration_or_0_s),
         "allowed_hosts": Field(lambda at: each(at, scalars.host)),
+        "tls": Field(_tls),
     }
     return renamed(fields(at, table), drain_timeout="drain_timeout_s")
 

@@ -203,6 +203,13 @@ class TracingConfig(Value):
     capture_content: bool = False
 
 
+class TLSConfig(Value):
+    """Paths of PEM files: the certificate (its own first, then those in between) and its private key."""
+
+    certificate: str
+    key: str
+
+
 class ServerConfig(Value):
     """Bounds on what callers may send and models may answer, and on how long a stop may take.
 
@@ -210,8 +217,7 @@ class ServerConfig(Value):
     memory of all bodies in flight in one worker, parsed and not, `max_predict_calls` the calls of one
     endpoint's `predict` that run at the same time in one worker. `allowed_hosts` are names, lower case, that
     callers reach the gateway by beside those of this machine; `*.name` stands for all below a name, `*` for
-    all. `max_answer_bytes`
-    bounds a model's whole answer.
+    all. `max_answer_bytes` bounds a model's whole answer. Without `tls` the gateway speaks plain HTTP.
     """
 
     max_body_bytes: Annotated[int, Field(gt=0)] = 32 * 1024 * 1024
@@ -221,6 +227,7 @@ class ServerConfig(Value):
     allowed_hosts: tuple[str, ...] = ()
     max_answer_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
     drain_timeout_s: Annotated[float, Field(ge=0)] = 30.0
+    tls: TLSConfig | None = None
 
 
 class KeyConfig(Value):

@@ -43,7 +43,7 @@ def is_loopback(host: str) -> bool:
         return name == "localhost" or name.endswith(".localhost")
 
 
-def listen(host: str, port: int) -> Listener:
+def listen(host: str, port: int, scheme: str = "http") -> Listener:
     """Bind a socket; it takes connections when the server starts. Port 0 chooses one that is free.
 
     Raises AddressError.
@@ -62,7 +62,7 @@ def listen(host: str, port: int) -> Listener:
         bound.close()
         raise refused(host, port, error) from None
     bound.setblocking(False)
-    return Listener(bound, _url(*bound.getsockname()[:2]))
+    return Listener(bound, _url(scheme, *bound.getsockname()[:2]))
 
 
 @contextmanager
@@ -130,9 +130,9 @@ def refused(host: str, port: int, error: OSError) -> AddressError:
     return AddressError(f"{_at(host.strip('[]'), port)} {reason}")
 
 
-def _url(host: str, port: int) -> str:
+def _url(scheme: str, host: str, port: int) -> str:
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-    return f"http://{_at(reachable, port)}"
+    return f"{scheme}://{_at(reachable, port)}"
 
 
 def _at(host: str, port: int) -> str:

@@ -23,6 +23,7 @@ from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.guard.threads import DaemonThreads
 from tollway.gateway.pipeline import Gateway, Runtime, Share
 from tollway.gateway.serving import Reload
+from tollway.gateway.tls import Certificates, TLSFileError
 
 from .access_log import AccessLog, lines_of, missing_line
 from .address import Listener, is_loopback, refused
@@ -133,7 +134,18 @@ def prepared(
         if options.access_log:
             writer = LogWriter(Descriptor(sys.stdout.fileno()), lines_of, missing_line)
             app = AccessLog(app, at_end.enter_context(writer).put)
-        yield _server(gateway, app, config, started)
+        certificates = _certificates(config)
+
+        def begun() -> None:
+            if certificates is not None:
+                certificates.watch()
+            started()
+
+        server = _server(gateway, app, config, begun)
+        if certificates is not None:
+            server.config.load()
+            server.config.ssl = certificates.context
+        yield server
         log_left_behind(gateway.lifetime.left_behind())
 
 
@@ -169,6 +181,14 @@ def _server(gateway: Gateway, app: Any, config: GatewayConfig, started: Callable
         ),
         started,
     )
+
+
+def _certificates(config: GatewayConfig) -> Certificates | None:
+    tls = config.server.tls
+    try:
+        return None if tls is None else Certificates(tls.certificate, tls.key)
+    except TLSFileError as error:  # it was good when the configuration was read
+        raise StartError(f"server.tls.{error.file} {error}") from error
 
 
 def _made(config: GatewayConfig, share: Share | None, *, is_local: bool) -> Gateway:

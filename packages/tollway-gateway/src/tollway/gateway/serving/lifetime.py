@@ -15,6 +15,7 @@ from opentelemetry.trace import TracerProvider
 from tollway.gateway.config.changes import ReloadResult
 from tollway.gateway.config.values import TracingConfig
 from tollway.gateway.pipeline import Recorder, Runtime
+from tollway.gateway.resilience.breaker import State
 
 from .closing import Closing
 from .snapshot import Snapshot, Snapshots
@@ -93,8 +94,17 @@ class Lifetime:
         return ", ".join(found)
 
     def unready(self) -> str | None:
-        """Say in a word why requests are not to be sent here; None when they are."""
-        return self._unready
+        """Say in a word why requests are not to be sent here; None when they are.
+
+        They are not either when no upstream can serve: when the circuit breaker of every one is open. The
+        first whose time comes to be probed makes it ready again.
+        """
+        if self._unready is not None:
+            return self._unready
+        upstreams = self._snapshots.current.upstreams
+        if upstreams and all(one.breaker.state is State.OPEN for one in upstreams):
+            return "no_upstream_available"
+        return None
 
     def drain(self) -> None:
         """Say from now on that no requests are to be sent here."""
