@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from tollway.gateway.server.address import AddressError, is_loopback, listen
-from tollway.gateway.server.address import SPREADS, spread, stop_listening
+from tollway.gateway.server.address import SPREADS, AddressError, is_loopback, listen, spread, stop_listening
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost", "LOCALHOST"])

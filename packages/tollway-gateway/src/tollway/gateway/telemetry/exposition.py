@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
-from .cells import Key
+from .counter_file import Key
 from .metrics import COUNTERS, GAUGES, HISTOGRAMS, Family, InvalidAcceptError, Metrics
 
 

@@ -1,7 +1,8 @@
 """The gateway's Prometheus metrics. Every label value comes from the config or from a fixed set.
 
-Counting is done by hand in `Sheet` cells, at a tenth of the price of `prometheus_client`'s own counters; its
-families and its exposition, exemplars included, are made by `exposition.py` when somebody scrapes.
+Counting is done by hand in the cells of a `CounterFile`, at a tenth of the price of `prometheus_client`'s own
+counters; its families and its exposition, exemplars included, are made by `exposition.py` when somebody
+scrapes.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from tollway.gateway.cost import PICOUSD
 from tollway.gateway.resilience.breaker import Breaker, State
 from tollway.provider import Usage
 
-from .cells import Key, Sheet
 from .codes import KNOWN_CODES
+from .counter_file import CounterFile, Key
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -209,12 +210,12 @@ class Metrics:
     """The metrics of one application; of all workers, each with its number, when they share a `folder`."""
 
     def __init__(self, folder: str | None = None, worker: int = 0) -> None:
-        self._sheet = Sheet(folder, worker)
-        self.cells = self._sheet.cells
+        self._file = CounterFile(folder, worker)
+        self.cells = self._file.cells
         self._gauges: set[str] = set()
         self._begun: set[int] = set()
         """The cells of gauges that this process has set to zero, once."""
-        follows = self._sheet.find((_REPLACED.name,)) is not None
+        follows = self._file.find((_REPLACED.name,)) is not None
         self.cells[self._at(_REPLACED)] += follows
         self.in_flight = self.gauge(_IN_FLIGHT.name)
         self.buffered_bytes = self.gauge(_BUFFERED.name)
@@ -430,7 +431,7 @@ class Metrics:
 
     def exemplar(self, key: Key, bucket: int) -> tuple[str, float, float] | None:
         """Return trace id, value and time of a bucket's last exemplar, among those of this process."""
-        first = self._sheet.find(key)
+        first = self._file.find(key)
         return None if first is None else self._exemplars.get(first + bucket)
 
     def predict_calls(self, endpoint: str) -> tuple[int, int]:
@@ -440,7 +441,7 @@ class Metrics:
     def gauge(self, name: str, *values: str) -> int:
         """Return the cell of a number that is of this moment: it begins as zero, and ends with its worker."""
         self._gauges.add(name)
-        at = self._sheet.at((name, *values))
+        at = self._file.at((name, *values))
         if at not in self._begun:
             self._begun.add(at)
             self.cells[at] = 0
@@ -448,12 +449,12 @@ class Metrics:
 
     def counter(self, name: str, *values: str) -> int:
         """Return the cell of a number that only grows; a worker before this one may have begun it."""
-        return self._sheet.at((name, *values))
+        return self._file.at((name, *values))
 
     def totals(self) -> dict[Key, list[float]]:
         """Return the numbers of all workers: sums, but of the lag the largest."""
-        totals = dict(self._sheet.rows())
-        for lives, key, numbers in self._sheet.rows_of_others():
+        totals = dict(self._file.rows())
+        for lives, key, numbers in self._file.rows_of_others():
             known = totals.get(key)
             if key[0] in self._gauges and not lives:
                 continue
@@ -472,7 +473,7 @@ class Metrics:
         self.cells[at] += by
 
     def _at(self, family: Family, *values: str) -> int:
-        return self._sheet.at((family.name, *values), family.cells)
+        return self._file.at((family.name, *values), family.cells)
 
     def _counted_at(self, labels: Labels, route: str, status: int) -> _Counted:
         who = (*labels, route)

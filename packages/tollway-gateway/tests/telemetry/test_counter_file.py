@@ -1,4 +1,4 @@
-"""Sheets: numbers in memory that other processes read."""
+"""Counter files: numbers in memory that other processes read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from tollway.gateway.telemetry import Labels, Metrics
-from tollway.gateway.telemetry.cells import Sheet
+from tollway.gateway.telemetry.counter_file import CounterFile
 
 WORKER = """
 import sys
@@ -25,30 +25,30 @@ sys.stdin.read()
 
 
 def test_cells_begin_as_zeros_and_keep_their_place():
-    sheet = Sheet()
-    first = sheet.at(("a", "x"), 3)
-    assert [0.0] * 3 == list(sheet.cells[first : first + 3])
-    sheet.cells[first + 1] += 2
-    assert first == sheet.at(("a", "x"), 3)
-    assert [(("a", "x"), [0.0, 2.0, 0.0])] == list(sheet.rows())
+    counters = CounterFile()
+    first = counters.at(("a", "x"), 3)
+    assert [0.0] * 3 == list(counters.cells[first : first + 3])
+    counters.cells[first + 1] += 2
+    assert first == counters.at(("a", "x"), 3)
+    assert [(("a", "x"), [0.0, 2.0, 0.0])] == list(counters.rows())
 
 
 def test_a_sheet_half_written_is_read_up_to_its_last_line(tmp_path):
     """A worker may be writing while another reads."""
     (tmp_path / "1.keys").write_bytes(b'[1, 1, "a"]\n[2, 1, "b')
     (tmp_path / "1.cells").write_bytes(bytes(64))
-    assert [(False, ("a",), [0.0])] == list(Sheet(str(tmp_path)).rows_of_others())
+    assert [(False, ("a",), [0.0])] == list(CounterFile(str(tmp_path)).rows_of_others())
 
 
 def test_a_sheet_goes_on_where_the_one_before_stopped(tmp_path):
     """The next worker of that number finds them; the half of a line that a killed one left is gone."""
-    first = Sheet(str(tmp_path), 1)
+    first = CounterFile(str(tmp_path), 1)
     first.cells[first.at(("a",), 2)] += 3
     first.at(("b",))
     del first
     with (tmp_path / "1.keys").open("ab") as keys:
         keys.write(b'[4, 1, "c')
-    second = Sheet(str(tmp_path), 1)
+    second = CounterFile(str(tmp_path), 1)
     second.cells[second.at(("c",))] += 5
     second.cells[second.at(("a",), 2)] += 4
     expected = [(("a",), [7.0, 0.0]), (("b",), [0.0]), (("c",), [5.0])]
@@ -57,8 +57,8 @@ def test_a_sheet_goes_on_where_the_one_before_stopped(tmp_path):
 
 
 def seen_by_another(folder) -> list:
-    code = "import sys; from tollway.gateway.telemetry.cells import Sheet; "
-    code += "print(list(Sheet(sys.argv[1], 9).rows_of_others()))"
+    code = "import sys; from tollway.gateway.telemetry.counter_file import CounterFile; "
+    code += "print(list(CounterFile(sys.argv[1], 9).rows_of_others()))"
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, check=True)
     return eval(done.stdout)
 

@@ -1,7 +1,8 @@
 """Numbers in flat memory: adding to one is an index and an addition, and other workers can read it.
 
-Every worker of a gateway has a sheet of its own in a shared folder and is the only one to write there, so
-nothing is locked; whoever is asked for the metrics reads all sheets. One worker alone has it in plain memory.
+Every worker of a gateway has a counter file of its own in a shared folder, and is the only one to write
+there, so nothing is locked; whoever is asked for the metrics reads all of them. One worker alone has its
+numbers in plain memory.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _MAX_CELLS = 1 << 20
-"""Numbers of one sheet. Only memory that was written to is really taken."""
+"""Numbers of one counter file. Only memory that was written to is really taken."""
 
 _CELL_BYTES = 8
 
@@ -26,7 +27,7 @@ _SPARE = 512
 Key = tuple[Hashable, ...]
 
 
-class Sheet:
+class CounterFile:
     """The numbers of one worker; `cells[at(key)] += 1` counts.
 
     In a `folder` they lie in a file that others can read, `<worker>.cells`, and beside it `<worker>.keys`
@@ -99,7 +100,7 @@ class Sheet:
             yield key, list(self.cells[first : first + count])
 
     def rows_of_others(self) -> Iterator[tuple[bool, Key, list[float]]]:
-        """Yield whether its worker lives, key and numbers of every other sheet in the folder."""
+        """Yield whether its worker lives, key and numbers of every other counter file in the folder."""
         if self._path is None:
             return
         for path in self._path.parent.glob("*.cells"):
@@ -109,14 +110,14 @@ class Sheet:
                 other = self._others.get(path) or self._others.setdefault(path, _Other(path))
                 other.look_for_keys()
                 lives = other.lives()
-            except (OSError, ValueError):  # it has just begun its sheet, or the folder is being removed
+            except (OSError, ValueError):  # it has just begun its file, or the folder is being removed
                 continue
             for key, first, end in other.rows:
                 yield lives, key, list(other.cells[first:end])
 
 
 class _Other:
-    """The sheet of another worker, to read: it stays mapped, and of its keys only new lines are read."""
+    """Another worker's counter file, to read: it stays mapped, and of its keys only new lines are read."""
 
     def __init__(self, path: Path) -> None:
         self.rows: list[tuple[Key, int, int]] = []
