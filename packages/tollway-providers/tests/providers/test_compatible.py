@@ -16,7 +16,7 @@ KEY = "a-long-and-secret-key"
 
 MLFLOW_NAMES = (
     *("openai", "anthropic", "ai21labs", "mlflow-model-serving", "mosaicml", "palm", "azure", "groq"),
-    *("gemini", "vertex_ai"),
+    *("gemini", "vertex_ai", "bedrock", "amazon-bedrock"),
     *("huggingface-text-generation-inference", "databricks-model-serving", "databricks", "mistral"),
     *("deepseek", "xai", "openrouter", "ollama", "portkey", "typesafe", "togetherai", "litellm"),
 )
@@ -33,6 +33,7 @@ WELL_KNOWN = {
     "anthropic": "anthropic",
     "gemini": "gcp.gemini",
     "vertex_ai": "gcp.vertex_ai",
+    "bedrock": "aws.bedrock",
 }
 """`gen_ai.provider.name` by the GenAI conventions v0.1.0."""
 

@@ -70,6 +70,9 @@ OPENAI_STREAMS: Mapping[Task, bytes] = {
 }
 """A whole stream of each, as OpenAI sends it."""
 
+GARBAGE: tuple[bytes, ...] = (b"data: {\n\n", b"data: 3\n\n", b'data: {"error": "overloaded"}\n\n')
+"""Server-sent events that are an error in a stream of any dialect of them."""
+
 NOTHINGS: tuple[bytes, ...] = (
     b"",
     b"null",

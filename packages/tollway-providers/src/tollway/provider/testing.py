@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from . import _contract_http, _contract_predict
+from . import _contract_http, _contract_predict, sse
 from ._base import BaseProvider, Provider
-from ._contract_samples import OPENAI_ANSWERS, OPENAI_STREAMS, PAYLOADS, asked
+from ._contract_samples import GARBAGE, OPENAI_ANSWERS, OPENAI_STREAMS, PAYLOADS, asked
 from ._http import HTTPProvider
 from ._settings import with_defaults
 from ._values import Call, Setting, Target, Task
@@ -47,6 +47,9 @@ class ProviderContract:
 
     streams: ClassVar[Mapping[Task, bytes]] = OPENAI_STREAMS
     """Of an HTTP provider: a whole stream of each, as its service sends it, with usage."""
+
+    garbage: ClassVar[tuple[bytes, ...]] = GARBAGE
+    """Of an HTTP provider: what in its service's stream is an error."""
 
     predicts: ClassVar[bool] = True
     """Whether `predict` can be called where the tests run."""
@@ -79,6 +82,10 @@ class ProviderContract:
     def call(self, task: Task, *, stream: bool = False) -> Call:
         """Return a call of a task, as the gateway would make it."""
         return asked(task, self.payloads[task], stream=stream)
+
+    def first_event(self, stream: bytes) -> bytes:
+        """Return the first event of a sample; override it where they are no server-sent events."""
+        return sse.Parser().feed(stream)[0].raw
 
     def tasks(self, *, stream: bool = False) -> list[Task]:
         """Return the tasks that are served; those that stream, if asked for."""

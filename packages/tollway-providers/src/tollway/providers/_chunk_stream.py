@@ -31,22 +31,26 @@ _MAX_NAME_CHARS = 256
 class ChunkWriter:
     """Writes one stream of OpenAI's dialect; `now_s` is the Unix time in seconds that its chunks tell.
 
+    `whole` reads the body of a whole answer, for a service that forgot that it streams.
     A decoder is a subclass that reads; see `StreamDecoder`. Once every choice has said why it finished,
     the end of the upstream's bytes is the end of the answer.
     """
 
-    def __init__(self, call: Call, redact: Callable[[str], str], now_s: int) -> None:
+    def __init__(
+        self, call: Call, redact: Callable[[str], str], now_s: int, whole: Callable[[bytes], Answer]
+    ) -> None:
         self.info = AnswerInfo(token_seen=False)
         self.complete = False
         self.error: ProviderError | None = None
         self._asked = call
         self._redact = redact
+        self._whole = whole
         options = call.payload.get("stream_options")
         self._wants_usage = isinstance(options, dict) and options.get("include_usage") is True
         self._head: dict[str, Any] = {"id": None, "object": "chat.completion.chunk", "created": now_s}
         self._finishes: dict[int, str | None] = {}
 
-    def _name(self, answer_id: str, model: str) -> None:
+    def name(self, answer_id: str, model: str) -> None:
         """Note what the answer and its model are called, as soon as they are."""
         self.info.id = self.info.id or answer_id[:_MAX_NAME_CHARS] or None
         self.info.model = self.info.model or model[:_MAX_NAME_CHARS] or None
@@ -86,6 +90,22 @@ class ChunkWriter:
         self.error = StreamError(_CUT)
         return b""
 
+    def _end_body(self, body: bytes) -> bytes:
+        """Read the body of a whole answer that came in the stream's place, or of an error."""
+        if self.error is not None:
+            return b""
+        try:
+            answer = self._whole(body)
+            events = stream_of_answer(answer, self._asked)
+        except ProviderError as error:
+            self.error = error
+            return b""
+        info, read = self.info, answer.info
+        info.id, info.model, info.usage = read.id, read.model, read.usage
+        info.finish_reasons, info.token_seen = read.finish_reasons, True
+        self.complete = True
+        return events
+
     def _error_of(self, data: bytes) -> ProviderError:
         """Return the error that data is which is no event of an answer."""
         body = load(data)
@@ -96,17 +116,13 @@ class ChunkWriter:
 
 
 class EventStream(ChunkWriter):
-    """A decoder of server-sent events that are JSON objects; a subclass says what each of them means.
-
-    A body of JSON in the stream's place is read as a whole answer by `whole`, and streamed.
-    """
+    """A decoder of server-sent events that are JSON objects; a subclass says what each of them means."""
 
     def __init__(
         self, call: Call, redact: Callable[[str], str], now_s: int, whole: Callable[[bytes], Answer]
     ) -> None:
-        super().__init__(call, redact, now_s)
+        super().__init__(call, redact, now_s, whole)
         self._parser = sse.Parser()
-        self._whole = whole
         self._opening: Opening | None = Opening()
 
     def on(self, event: dict[str, Any], name: str) -> Iterator[bytes]:
@@ -134,21 +150,6 @@ class EventStream(ChunkWriter):
             self._opening = None
         elif len(opening.body) > sse.MAX_EVENT_BYTES:
             self.error = self.error or StreamError(f"the answer has more than {sse.MAX_EVENT_BYTES} bytes")
-        return events
-
-    def _end_body(self, body: bytes) -> bytes:
-        if self.error is not None:
-            return b""
-        try:
-            answer = self._whole(body)
-            events = stream_of_answer(answer, self._asked)
-        except ProviderError as error:
-            self.error = error
-            return b""
-        info, read = self.info, answer.info
-        info.id, info.model, info.usage = read.id, read.model, read.usage
-        info.finish_reasons, info.token_seen = read.finish_reasons, True
-        self.complete = True
         return events
 
     def _read(self, events: list[sse.Event]) -> bytes:

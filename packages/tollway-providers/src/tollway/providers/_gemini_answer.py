@@ -80,7 +80,7 @@ class GeminiStream(EventStream):
             self.error = error
 
     def _chunks(self, event: dict[str, Any]) -> Iterator[bytes]:
-        self._name(_text(event, "responseId"), _text(event, "modelVersion"))
+        self.name(_text(event, "responseId"), _text(event, "modelVersion"))
         self.info.usage = gemini_usage(event.get("usageMetadata")) or self.info.usage
         for candidate in _candidates(event):
             index = candidate.get("index")

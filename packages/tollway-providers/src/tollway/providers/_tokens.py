@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from tollway.provider import ErrorKind, UpstreamError
 
@@ -16,14 +16,17 @@ _AGAIN_S = 1.0
 """Seconds between a fetch that failed and the next."""
 
 
-class Token(NamedTuple):
-    """An access token, and how many seconds it is good for."""
+T = TypeVar("T")
 
-    value: str
+
+class Token(NamedTuple, Generic[T]):
+    """An access token, or other credentials, and how many seconds they are good for."""
+
+    value: T
     lifetime_s: float
 
 
-class TokenSource:
+class TokenSource(Generic[T]):
     """Holds a token of `fetch`, which blocks and may raise anything; `start` runs it elsewhere.
 
     Nothing here waits: `get` gives the token, or an error that a retry can help.
@@ -31,7 +34,7 @@ class TokenSource:
 
     def __init__(
         self,
-        fetch: Callable[[], Token],
+        fetch: Callable[[], Token[T]],
         *,
         clock_s: Callable[[], float] = time.monotonic,
         start: Callable[[Callable[[], None]], None] | None = None,
@@ -39,14 +42,14 @@ class TokenSource:
         self._fetch = fetch
         self._clock_s = clock_s
         self._start = start or _in_a_thread
-        self._value = ""
+        self._value: T | None = None
         self._ends_s = 0.0
         self._next_s = 0.0
         self._failure = ""
         self._busy = threading.Lock()
         self.renew()
 
-    def get(self) -> str:
+    def get(self) -> T:
         """Return the token.
 
         Raises:
@@ -55,7 +58,7 @@ class TokenSource:
         now_s = self._clock_s()
         if now_s >= self._ends_s - EARLY_S:
             self.renew()
-        if now_s < self._ends_s:
+        if self._value is not None and now_s < self._ends_s:
             return self._value
         said = self._failure or "they are being fetched"
         raise UpstreamError(

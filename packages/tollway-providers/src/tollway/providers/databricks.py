@@ -88,7 +88,7 @@ class DatabricksProvider(HTTPProvider):
         """Return a decoder for one stream."""
         return PlainContentStream(super().stream(call))
 
-    def fetch_token(self) -> Token:
+    def fetch_token(self) -> Token[str]:
         """Ask the workspace for a token of the service principal; blocks."""
         config = self.target.config
         pair = f"{config.get('client_id')}:{config.get('client_secret')}".encode()

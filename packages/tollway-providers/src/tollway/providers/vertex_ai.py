@@ -97,7 +97,7 @@ class VertexAIProvider(GoogleProvider):
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return {"embeddings": [one["values"] for one in found], "usage": usage}
 
-    def fetch_token(self) -> Token:
+    def fetch_token(self) -> Token[str]:
         """Ask google-auth for a token; blocks."""
         import google.auth
         from google.oauth2 import service_account
