@@ -29,6 +29,9 @@ _CODES = {
 }
 """The code of an error that names none, by status."""
 
+_KIND_CODES = {ErrorKind.CONTEXT_LENGTH: "context_length_exceeded"}
+"""The code of an error that names none, by kind: clients shorten the conversation when they see it."""
+
 _OURS = {
     401: ("upstream_authentication", "the model's service does not accept the gateway's key"),
     403: ("upstream_permission", "the gateway's key may not use this model"),
@@ -93,7 +96,9 @@ def upstream_error(status: int, said: str, facts: ErrorFacts, redact: Redact) ->
         said or f"the model's service answered {_name(status)}",
         upstream_status=status,
         status=shown,
-        code=redact(facts.code) if facts.code else _CODES.get(shown, UpstreamError.code),
+        code=redact(facts.code)
+        if facts.code
+        else _KIND_CODES.get(kind) or _CODES.get(shown, UpstreamError.code),
         param=redact(facts.param) if facts.param else None,
         kind=kind,
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from tollway.provider import AnswerInfo, Call, ProviderError, StreamError, sse
+from tollway.provider import AnswerInfo, Call, ProviderError, ResponseError, StreamError, sse
 from tollway.provider.upstream_answers import (
     Opening,
     carries_token,
@@ -29,8 +29,8 @@ from ._anthropic_answer import answer_of, counts_of, finish_of, openai_usage, re
 from ._anthropic_format import JSON_TOOL, answers_by_tool
 
 _NO_EVENT = "the model's stream carried something that is no event"
+_NO_MESSAGE = "the model's service answered with something that is not JSON"
 _REPORTED = "the model's service reported an error in mid-answer"
-
 
 _MAX_OPEN_BLOCKS = 128
 """Blocks that have begun and not ended: each is remembered."""
@@ -126,7 +126,7 @@ class AnthropicStream:
         try:
             message = _load(body)
             if message is None or isinstance(message, str) or is_error(message):
-                raise self._error_of(body)
+                raise self._error_of_body(message, body)
             answer = answer_of(message, self._now_s, by_tool=self._by_tool)
             events = stream_of_answer(answer, self._asked)
         except ProviderError as error:
@@ -270,6 +270,13 @@ class AnthropicStream:
             return error_in_answer(body, self._redact, StreamError, _REPORTED)
         said = self._redact(read_text(data)) if body is None else ""
         return StreamError(f"{_NO_EVENT}: {said}" if said else _NO_EVENT)
+
+    def _error_of_body(self, message: Any, body: bytes) -> ProviderError:
+        """Return the error that a body in the stream's place is: the same as in a whole answer's place."""
+        if message is not None:
+            return error_in_answer(message, self._redact, ResponseError, _REPORTED)
+        said = self._redact(read_text(body))
+        return ResponseError(f"{_NO_MESSAGE}: {said}" if said else _NO_MESSAGE)
 
     def _count(self, holder: dict[str, Any]) -> None:
         """Learn the counts, which are those of the whole answer so far."""

@@ -42,7 +42,7 @@ def model_reader(task: Task | None) -> Callable[[At], dict[str, Any]]:
 
         def provider(at: At) -> str:
             name = scalars.text(at)
-            kinds.append(_load(name))
+            kinds.append(_load(name, at.report.providers))
             return name
 
         found = fields(
@@ -64,9 +64,12 @@ def model_reader(task: Task | None) -> Callable[[At], dict[str, Any]]:
     return read
 
 
-def _load(name: str) -> type[Provider]:
+def _load(name: str, loaded: dict[str, type[Provider]]) -> type[Provider]:
+    if name in loaded:
+        return loaded[name]
     try:
-        return discovery.load(name)
+        kind = loaded[name] = discovery.load(name)
+        return kind
     except ProviderNotFoundError as error:
         raise InvalidValue(
             str(error), did_you_mean(discovery.normalise(name), discovery.installed(), "")

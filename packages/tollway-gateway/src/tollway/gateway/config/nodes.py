@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from tollway.gateway.printable import without_passwords
+from tollway.provider import Provider
 
 from . import secrets, tags
 from .problems import InvalidValue, Problem, did_you_mean
@@ -33,6 +34,8 @@ class Report:
     environ: Mapping[str, str]
     problems: list[Problem] = field(default_factory=list)
     visited: int = 0
+    providers: dict[str, type[Provider]] = field(default_factory=dict)
+    """Those that were imported so far, by name: it takes milliseconds to find one among all distributions."""
 
     def visit(self) -> None:
         """Count a value that is read. Raises TooLargeError when there are too many."""

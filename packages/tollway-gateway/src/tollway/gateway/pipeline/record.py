@@ -190,12 +190,13 @@ class Record:
     def failed(self, status: int, code: str, sent_status: int) -> None:
         """Note a failure: the status it has, and the one that was sent, which differ in a stream's midst.
 
-        A 4xx is the caller's fault, and so no error of this span (HTTP semantic conventions).
+        A 4xx is the caller's fault, and so no error of this span (HTTP semantic conventions); a stream that
+        broke after its 200 is one, whatever status its error has.
         """
         self.status = status
         self.sent_status = sent_status
         self.recorder.metrics.failed(self.labels, self._route, code)
-        if status >= 500:
+        if status >= 500 or sent_status < 400:
             self.span.set_attribute("error.type", code)
             self.span.set_status(Status(StatusCode.ERROR, code))
 

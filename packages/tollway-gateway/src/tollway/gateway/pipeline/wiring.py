@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 from urllib.parse import urlsplit
 
 from tollway.gateway.budgets import budgets_of
@@ -40,13 +41,14 @@ def providers_of(config: GatewayConfig, carried: CarriedState) -> dict[str, Prov
     One whose model is set as before stays: what it holds in memory is not loaded again. May take long. When
     one cannot be made, those that were made before it are closed.
     """
+    load = cache(discovery.load)  # it takes milliseconds to find one among all distributions
     providers, new = {}, []
     try:
         for endpoint in config.endpoints:
             key = _provider_key(endpoint)
             known: Provider | None = carried.found(key)
             if known is None:
-                new.append(known := provider_of(endpoint))
+                new.append(known := provider_of(endpoint, load))
             providers[endpoint.name] = carried.keep(key, known)
     except BaseException:
         for made in new:
@@ -214,9 +216,9 @@ def pricing_for(
     return pricing_of(own, vendor, config.model.name, catalogue, now_s)
 
 
-def provider_of(config: EndpointConfig) -> Provider:
-    """Make the provider of an endpoint. Raises `PluginError`."""
-    kind = discovery.load(config.model.provider)
+def provider_of(config: EndpointConfig, load: Callable[[str], type[Provider]] = discovery.load) -> Provider:
+    """Make the provider of an endpoint, whose class `load` finds by its name. Raises `PluginError`."""
+    kind = load(config.model.provider)
     settings = with_defaults(kind.settings, config.model.config)
     return kind(Target(config.name, config.endpoint_type, config.model.name, settings))
 
