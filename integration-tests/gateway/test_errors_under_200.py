@@ -10,18 +10,23 @@ import openai
 import pytest
 
 from support.dialects import TEXT
-from support.fault_forms import FORMS, WORDS
+from support.fault_forms import CODES, FORMS, WORDS
 from support.fault_upstream import FaultUpstream
 from support.serving import Gateway, endpoint
 
 FINAL = (400, 401, 402, 403, 404, 405, 410, 413, 415, 422, 424, 451)
 """Statuses after which no client should ask again."""
 
+LINES = [form for form in FORMS if FORMS[form].content_type != "text/plain"]
+"""Forms that are known for an error without an event around them; other text is none by itself."""
+
 NAMES = [
     *(f"error-200-{form}" for form in FORMS),
+    *(f"error-body-{form}" for form in FORMS),
     *(f"error-later-{form}" for form in FORMS),
-    *(f"status-{status}" for status in FINAL),
-    *("json-for-stream", "stream-for-json", "context-length", "content-filter"),
+    *(f"error-bare-{form}" for form in LINES),
+    *(f"status-{status}" for status in {*FINAL, *CODES}),
+    *("done-only", "json-for-stream", "stream-for-json", "context-length", "content-filter"),
 ]
 
 
@@ -53,19 +58,42 @@ def errors_of(answer: httpx.Response) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_whole_and_streamed_answers_have_the_status_that_the_error_says(gateway: Gateway, form: str) -> None:
-    answers = [gateway.chat(f"error-200-{form}", stream=stream) for stream in (False, True)]
+    """Whole, as the first event of a stream, and as a body in the stream's place."""
+    answers = [
+        gateway.chat(f"error-200-{form}"),
+        gateway.chat(f"error-200-{form}", stream=True),
+        gateway.chat(f"error-body-{form}", stream=True),
+    ]
 
-    assert [FORMS[form].status] * 2 == [answer.status_code for answer in answers]
+    assert [FORMS[form].status] * 3 == [answer.status_code for answer in answers]
     assert all(WORDS in answer.json()["error"]["message"] for answer in answers)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_an_error_in_mid_stream_is_told_in_its_words(gateway: Gateway, form: str) -> None:
-    answer = gateway.chat(f"error-later-{form}", stream=True)
+@pytest.mark.parametrize("code", CODES)
+def test_an_error_under_200_has_the_status_of_the_same_error_without_it(gateway: Gateway, code: int) -> None:
+    under_200 = gateway.chat(f"error-200-number-{code}")
+    plain = gateway.chat(f"status-{code}")
+
+    assert {code} == {under_200.status_code, plain.status_code}
+    retried = [answer.headers.get("x-should-retry") for answer in (under_200, plain)]
+    assert [None if code in (429, 503) else "false"] * 2 == retried
+
+
+@pytest.mark.parametrize(
+    "model", [*(f"error-later-{form}" for form in FORMS), *(f"error-bare-{form}" for form in LINES)]
+)
+def test_an_error_in_mid_stream_is_told_in_its_words(gateway: Gateway, model: str) -> None:
+    """As an event, and as a line that is none."""
+    answer = gateway.chat(model, stream=True)
 
     (error,) = errors_of(answer)
     assert WORDS in error["message"]
     assert "[DONE]" not in answer.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_terminator_alone_is_no_answer(gateway: Gateway, stream: bool) -> None:
+    assert 502 == gateway.chat("done-only", stream=stream).status_code
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from resilience.conftest import QUICK, openai_endpoint
+from resilience.both_sides import see
+from resilience.conftest import PROVIDERS, endpoint_of, openai_endpoint
 from support.dialects import PIECES, TEXT
 from support.fault_upstream import FaultUpstream
 from support.processes import WAIT_S
@@ -21,11 +22,18 @@ from support.stored import CLIENT
 Start = Callable[[dict[str, Any]], Gateway]
 
 
-def claude(upstream: FaultUpstream, name: str, **more: Any) -> dict[str, Any]:
-    """Return an endpoint that speaks Anthropic's dialect, and whose model takes a prefill."""
-    config = {"anthropic_api_key": "sk-test", "anthropic_api_base": f"{upstream.url}/v1"}
-    model = {"provider": "anthropic", "name": name, "config": config}
-    return {"name": name, "endpoint_type": "llm/v1/chat", "model": model, "timeout": QUICK, **more}
+BROKEN = ["cut", "cut-after-2", "stall", "garbage-event", "truncated-event", "error-event", "no-finish"]
+"""Faults after the first token."""
+
+per_provider = pytest.mark.parametrize("provider", PROVIDERS)
+
+
+def broken_endpoints(upstream: FaultUpstream, provider: str) -> Iterator[dict[str, Any]]:
+    """Return endpoints whose streams are recovered; of the fallbacks only `claude` takes a prefill."""
+    fallback = ["ok", "claude"]
+    for recovery in ("buffer", "continue"):
+        name = f"{provider}.{recovery}"
+        yield endpoint_of(upstream, provider, name, name, stream_recovery=recovery, fallback=fallback)
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +45,9 @@ def gateway(start_gateway: Start, service: FaultUpstream) -> Gateway:
         one("ok", "ok"),
         one("slow", "slow", timeout={"total": "20s"}),
         one("hedged", "slow", hedge={"after": "50ms", "budget": "100%"}, fallback=["ok"]),
-        one("buffered", "buffered", stream_recovery="buffer", fallback=["ok"]),
-        one("continued", "continued", stream_recovery="continue", fallback=["ok", "claude"]),
+        *(one for provider in PROVIDERS for one in broken_endpoints(service, provider)),
         one("alone", "alone", stream_recovery="continue", fallback=["ok"]),
-        claude(service, "claude"),
+        endpoint_of(service, "anthropic", "claude", "claude"),
         one("narrow", "narrow", concurrency={"max_in_flight": 1, "max_queue": 0}),
         one("fragile", "fragile", fallback=["ok"], breaker={"consecutive_failures": 3, "open_for": "1s"}),
     ]
@@ -79,25 +86,36 @@ def test_the_faster_of_two_attempts_answers(gateway: Gateway, faults: FaultUpstr
     assert gateway.metric("gateway_hedges_total", endpoint="hedged") >= 1
 
 
-@pytest.mark.parametrize("fault", ["cut", "stall", "garbage-event", "error-event", "no-finish"])
-def test_a_buffered_stream_shows_finished_answers_only(gateway: Gateway, faults: FaultUpstream, fault: str):
+@per_provider
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_buffered_stream_shows_finished_answers_only(
+    gateway: Gateway, faults: FaultUpstream, provider: str, fault: str
+):
     """A stream that breaks while it is held back is answered by the fallback, as if it had never been."""
-    faults.queue("buffered", fault)
-    seen = SeenStream(gateway.chat("buffered", stream=True).text)
-    assert (TEXT, None, True, "ok") == (seen.text, seen.error, seen.is_done, seen.model)
+    faults.queue(f"{provider}.buffer", fault)
+    seen = see(gateway, faults, f"{provider}.buffer", stream=True)
+    seen.check_answer()
+    assert ([fault, "ok"], "ok") == (seen.asked, seen.model)
+    assert list(PIECES) == [text for text in seen.events.order if text in PIECES]
+    seen.check_spans("first!", "fallback")
 
 
-@pytest.mark.parametrize("fault", ["cut", "stall", "garbage-event", "error-event", "no-finish"])
-def test_a_fallback_goes_on_from_the_text_so_far(gateway: Gateway, faults: FaultUpstream, fault: str):
+@per_provider
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_fallback_goes_on_from_the_text_so_far(
+    gateway: Gateway, faults: FaultUpstream, provider: str, fault: str
+):
     """A model that takes a prefill is given what the caller has seen; one that does not is passed over."""
-    faults.queue("continued", fault)
-    answer = gateway.chat("continued", stream=True)
-    seen = SeenStream(answer.text)
-    shown = "".join(PIECES[:2])
-    assert (shown + TEXT, None, True) == (seen.text, seen.error, seen.is_done)
-    assert ["continued", "claude"] == [attempt.model for attempt in faults.attempts]
-    last = faults.attempts[-1].body["messages"][-1]
+    faults.queue(f"{provider}.continue", fault)
+    seen = see(gateway, faults, f"{provider}.continue", stream=True)
+    shown = PIECES[0] if fault == "cut-after-2" else "".join(PIECES[:2])
+    stream = seen.events
+    assert (shown + TEXT, None, "done") == (stream.text, stream.error, stream.order[-1])
+    assert [fault, "claude"] == seen.asked
+    last = seen.attempts[-1].body["messages"][-1]
     assert ("assistant", shown.rstrip()) == (last["role"], prefill_of(last).rstrip())
+    seen.check_spans("first!", "continue")
+    assert ["fallback"] == seen.server_events
 
 
 def prefill_of(message: dict[str, Any]) -> str:

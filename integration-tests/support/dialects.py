@@ -37,6 +37,12 @@ class Dialect(Protocol):
     def error_event(self, message: str, kind: str) -> bytes:
         """Return an error inside a stream."""
 
+    def too_long(self) -> dict[str, Any]:
+        """Return the error of a prompt that is too long for the model."""
+
+    def filtered(self) -> dict[str, Any]:
+        """Return the error of a prompt that the content policy refuses."""
+
 
 def _event(value: dict[str, Any], name: str | None = None) -> bytes:
     head = b"" if name is None else b"event: %b\n" % name.encode()
@@ -76,6 +82,14 @@ class OpenAI:
     def error_event(self, message: str, kind: str) -> bytes:
         """See `Dialect.error_event`."""
         return _event(self.error(message, kind))
+
+    def too_long(self) -> dict[str, Any]:
+        """See `Dialect.too_long`."""
+        return self.error("the maximum context length is 8192 tokens", "context_length_exceeded")
+
+    def filtered(self) -> dict[str, Any]:
+        """See `Dialect.filtered`."""
+        return self.error("the content policy refuses this prompt", "content_filter")
 
     def _chunk(self, model: str, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
@@ -121,6 +135,14 @@ class Anthropic:
     def error_event(self, message: str, kind: str) -> bytes:
         """See `Dialect.error_event`."""
         return self._events(self.error(message, kind))
+
+    def too_long(self) -> dict[str, Any]:
+        """See `Dialect.too_long`."""
+        return self.error("prompt is too long: 250000 tokens > 200000 maximum", "invalid_request_error")
+
+    def filtered(self) -> dict[str, Any]:
+        """See `Dialect.filtered`."""
+        return self.error("Output blocked by content filtering policy", "invalid_request_error")
 
     def _message(self, model: str) -> dict[str, Any]:
         return {

@@ -22,11 +22,23 @@ def _json(value: Any, status: int) -> Form:
     return Form(json.dumps(value).encode(), status)
 
 
+CODES = (400, 402, 429, 503)
+"""Statuses that an error under a 200 may state."""
+
+
+def _numbered(code: int) -> dict[str, Form]:
+    """Return the forms in which a number in the error is its status."""
+    error = {"message": WORDS, "code": code}
+    return {
+        f"number-{code}": _json({"error": error}, code),
+        f"choices-null-{code}": _json({"id": "x", "choices": None, "error": error}, code),
+    }
+
+
 FORMS: dict[str, Form] = {
     "openai": _json({"error": {"message": WORDS, "type": "requests", "code": "rate_limit_exceeded"}}, 429),
-    "number": _json({"error": {"message": WORDS, "code": 402}}, 402),
+    **{name: form for code in CODES for name, form in _numbered(code).items()},
     "text-number": _json({"error": {"message": WORDS, "code": "503"}}, 503),
-    "choices-null": _json({"id": "x", "choices": None, "error": {"message": WORDS, "code": 429}}, 429),
     "choices-empty": _json({"choices": [], "error": {"message": WORDS, "code": 400}}, 400),
     "choice": _json(
         {"choices": [{"index": 0, "finish_reason": "error", "error": {"code": 429, "message": WORDS}}]}, 429

@@ -1,22 +1,25 @@
 """An upstream whose model's name says how it fails, with a log of every attempt that it saw.
 
-`status-503` answers with 503; `ok`, and every name that is not in `FAULTS`, gives a good answer. What one
-model does can be queued, and an outage makes every request fail. It speaks OpenAI's dialect, and Anthropic's
-on `/messages`.
+`status-503` answers with 503, `cut-after-2` hangs up after two events; `ok`, and every name that is not in
+`FAULTS`, gives a good answer. What one model does can be queued, and an outage makes every request fail. It
+speaks OpenAI's dialect, and Anthropic's on `/messages`. Nobody listens at `refused_url`.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 from support.dialects import PIECES, Anthropic, Dialect, OpenAI, complete
 from support.fault_forms import FORMS, Form
+from support.processes import WAIT_S
 from support.upstream import Exchange, Upstream
 
 OVERSIZED_PIECES = 1024
@@ -31,6 +34,9 @@ class Attempt:
     dialect: Dialect
     body: Mapping[str, Any]
     fault: str
+    token_gate: threading.Event | None = None
+    """What the first token waits for, in faults that say something before it."""
+
     at_s: float = field(default_factory=time.monotonic)
 
     @property
@@ -62,19 +68,24 @@ class Attempt:
         """End a stream's framing."""
         self.exchange.send(b"0\r\n\r\n")
 
+    def begin_with_events(self, count: int) -> None:
+        """Send the beginning of a good stream: a role, pieces of text, the end."""
+        self.begin()
+        for event in complete(self.dialect, self.model)[:count]:
+            self.chunk(event)
+
     def begin_with_two_pieces(self) -> None:
         """Send the beginning of a good stream."""
-        self.begin()
-        for event in complete(self.dialect, self.model)[:3]:
-            self.chunk(event)
+        self.begin_with_events(3)
 
     def whole(self, body: bytes, status: int = 200, **headers: str) -> None:
         """Send a whole answer."""
         self.exchange.answer(body, status, **headers)
 
-    def refuse(self, status: int, kind: str = "server_error", **headers: str) -> None:
+    def refuse(self, status: int, error: dict[str, Any] | None = None, **headers: str) -> None:
         """Refuse with an error of the dialect."""
-        self.whole(json.dumps(self.dialect.error(f"refused with {status}", kind)).encode(), status, **headers)
+        body = error or self.dialect.error(f"refused with {status}", "server_error")
+        self.whole(json.dumps(body).encode(), status, **headers)
 
 
 Fault = Callable[[Attempt], None]
@@ -84,20 +95,27 @@ def _ok(attempt: Attempt) -> None:
     if not attempt.stream:
         attempt.whole(attempt.dialect.whole(attempt.model))
         return
-    attempt.begin()
-    for event in complete(attempt.dialect, attempt.model):
+    _stream_for_json(attempt)
+
+
+def _finish(attempt: Attempt, events: int) -> None:
+    """Send the rest of a good stream, of which so many events were sent."""
+    for event in complete(attempt.dialect, attempt.model)[events:]:
         attempt.chunk(event)
     attempt.chunk(attempt.dialect.terminator)
     attempt.end()
 
 
-def _cut(attempt: Attempt) -> None:
-    if attempt.stream:
-        attempt.begin_with_two_pieces()
-    else:
-        body = attempt.dialect.whole(attempt.model)
-        attempt.whole(body[: len(body) // 2], content_length=str(len(body)))
-    attempt.exchange.cut()
+def _cut_after(events: int) -> Fault:
+    def cut(attempt: Attempt) -> None:
+        if attempt.stream:
+            attempt.begin_with_events(events)
+        else:
+            body = attempt.dialect.whole(attempt.model)
+            attempt.whole(body[: len(body) // 2], content_length=str(len(body)))
+        attempt.exchange.cut()
+
+    return cut
 
 
 def _stall(attempt: Attempt) -> None:
@@ -125,6 +143,11 @@ def _error_event(attempt: Attempt) -> None:
     _after_two_pieces(attempt.dialect.error_event("the engine died", "server_error"))(attempt)
 
 
+def _limit_event(attempt: Attempt) -> None:
+    """Tell in mid-answer of what would have been a 429."""
+    _after_two_pieces(attempt.dialect.error_event("too many tokens", "rate_limit_error"))(attempt)
+
+
 def _error_first(attempt: Attempt) -> None:
     if not attempt.stream:
         _error_200(attempt)
@@ -135,7 +158,8 @@ def _error_first(attempt: Attempt) -> None:
 
 
 def _error_200(attempt: Attempt) -> None:
-    attempt.whole(json.dumps({"error": {"message": "quota of the day is used up", "code": 429}}).encode())
+    error = attempt.dialect.error("too many tokens a minute", "rate_limit_error")
+    attempt.whole(json.dumps(error).encode())
 
 
 def _no_terminator(attempt: Attempt) -> None:
@@ -152,6 +176,23 @@ def _no_terminator(attempt: Attempt) -> None:
 def _truncated_json(attempt: Attempt) -> None:
     body = attempt.dialect.whole(attempt.model)
     attempt.whole(body[: len(body) // 2])
+
+
+def _truncated_event(attempt: Attempt) -> None:
+    if not attempt.stream:
+        _truncated_json(attempt)
+        return
+    attempt.begin_with_two_pieces()
+    event = attempt.dialect.piece(attempt.model, PIECES[2])
+    attempt.chunk(event[: len(event) // 2] + b"\n\n")
+    attempt.end()
+
+
+def _done_only(attempt: Attempt) -> None:
+    """A stream that ends without an answer."""
+    attempt.begin()
+    attempt.chunk(attempt.dialect.terminator)
+    attempt.end()
 
 
 def _wrong_type(attempt: Attempt) -> None:
@@ -178,9 +219,39 @@ def _comments(attempt: Attempt) -> None:
 
 
 def _role_only(attempt: Attempt) -> None:
-    attempt.begin()
-    attempt.chunk(attempt.dialect.opening(attempt.model))
+    attempt.begin_with_events(1)
     attempt.exchange.wait_until_hung_up()
+
+
+def _late_token(comment: bytes = b"", events: int = 0) -> Fault:
+    """Begin a stream with what is no token; the token comes when `hold_token` lets it."""
+
+    def answer(attempt: Attempt) -> None:
+        if not attempt.stream:
+            _ok(attempt)
+            return
+        attempt.begin_with_events(events)
+        if comment:
+            attempt.chunk(comment)
+        if attempt.token_gate is not None:
+            attempt.token_gate.wait(WAIT_S)
+        _finish(attempt, events)
+
+    return answer
+
+
+def _again_after(**headers: Callable[[], str]) -> Fault:
+    """Refuse, and say when to come again."""
+
+    def refuse(attempt: Attempt) -> None:
+        error = attempt.dialect.error("slow down", "rate_limit_error")
+        attempt.refuse(429, error, **{name: value() for name, value in headers.items()})
+
+    return refuse
+
+
+def _date_in(seconds: float) -> Callable[[], str]:
+    return lambda: formatdate(time.time() + seconds, usegmt=True)
 
 
 def _form(form: Form) -> Fault:
@@ -197,17 +268,24 @@ def _form(form: Form) -> Fault:
     return fail
 
 
+def _form_as_body(form: Form) -> Fault:
+    """Tell an error under a 200 as a body, also in a stream's place."""
+    return lambda attempt: attempt.whole(form.body, content_type=form.content_type)
+
+
 def _form_later(form: Form) -> Fault:
     """Tell the same after two pieces of a stream."""
     return _after_two_pieces(b"data: %b\n\n" % form.body)
 
 
+def _bare_form_later(form: Form) -> Fault:
+    """Tell it as a line that is no event."""
+    return _after_two_pieces(form.body + b"\n\n")
+
+
 def _stream_for_json(attempt: Attempt) -> None:
     attempt.begin()
-    for event in complete(attempt.dialect, attempt.model):
-        attempt.chunk(event)
-    attempt.chunk(attempt.dialect.terminator)
-    attempt.end()
+    _finish(attempt, 0)
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -215,35 +293,50 @@ FAULTS: Mapping[str, Fault] = {
     "reset": lambda attempt: attempt.exchange.reset(),
     "close": lambda attempt: attempt.exchange.cut(),
     "silent": lambda attempt: attempt.exchange.wait_until_hung_up(),
-    "cut": _cut,
+    "cut": _cut_after(3),
     "stall": _stall,
     "garbage-event": _after_two_pieces(b"data: <not json>\n\n"),
     "no-finish": _after_two_pieces(b""),
     "no-terminator": _no_terminator,
     "error-event": _error_event,
+    "limit-event": _limit_event,
     "error-first": _error_first,
     "error-200": _error_200,
     "empty-200": lambda attempt: attempt.whole(b""),
     "truncated-json": _truncated_json,
+    "truncated-event": _truncated_event,
+    "done-only": _done_only,
     "wrong-type": _wrong_type,
     "oversized": _oversized,
     "comments": _comments,
     "role-only": _role_only,
+    "slow-first-token": _late_token(),
+    "comment-then-token": _late_token(b": keep-alive\n\n"),
+    "role-then-token": _late_token(events=1),
     "json-for-stream": lambda attempt: attempt.whole(attempt.dialect.whole(attempt.model)),
     "stream-for-json": _stream_for_json,
     **{f"error-200-{name}": _form(form) for name, form in FORMS.items()},
+    **{f"error-body-{name}": _form_as_body(form) for name, form in FORMS.items()},
     **{f"error-later-{name}": _form_later(form) for name, form in FORMS.items()},
-    "context-length": lambda attempt: attempt.refuse(400, "context_length_exceeded"),
-    "content-filter": lambda attempt: attempt.refuse(400, "content_filter"),
-    "rate-limited": lambda attempt: attempt.refuse(429, "rate_limit_exceeded", retry_after="0"),
+    **{f"error-bare-{name}": _bare_form_later(form) for name, form in FORMS.items()},
+    "context-length": lambda attempt: attempt.refuse(400, attempt.dialect.too_long()),
+    "content-filter": lambda attempt: attempt.refuse(400, attempt.dialect.filtered()),
+    "again-in-1s": _again_after(retry_after=lambda: "1"),
+    "again-in-50ms": _again_after(retry_after_ms=lambda: "50"),
+    "again-at-a-date": _again_after(retry_after=_date_in(2)),
+    "again-in-an-hour": _again_after(retry_after=lambda: "3600"),
+    "again-in-an-hour-of-ms": _again_after(retry_after_ms=lambda: "3600000", retry_after=lambda: "0"),
+    "again-at-a-late-date": _again_after(retry_after=_date_in(3600)),
 }
 
 
 def fault_of(name: str) -> Fault:
-    """Return what a name means; `status-N` refuses with the status N."""
-    if name.startswith("status-"):
-        status = int(name.removeprefix("status-"))
-        return lambda attempt: attempt.refuse(status)
+    """Return what a name means; `status-N` refuses with the status N, `cut-after-N` cuts after N events."""
+    kind, _, number = name.rpartition("-")
+    if kind == "status":
+        return lambda attempt: attempt.refuse(int(number))
+    if kind == "cut-after":
+        return _cut_after(int(number))
     return FAULTS.get(name, _ok)
 
 
@@ -255,16 +348,27 @@ class FaultUpstream(Upstream):
         self.is_down = False
         """In an outage every request gets 503."""
         self._queued: defaultdict[str, deque[str]] = defaultdict(deque)
+        self._fault_of: dict[str, str] = {}
+        """By the `traceparent` of an attempt: a request that goes out again on another connection is none."""
         self._held: dict[str, threading.Event] = {}
+        self._held_tokens: dict[str, threading.Event] = {}
+        self._refusing = socket.socket()
+        self._refusing.bind(("127.0.0.1", 0))  # its port is taken, and nobody listens
+        self.refused_url = f"http://127.0.0.1:{self._refusing.getsockname()[1]}"
         super().__init__(self._serve)
 
     def queue(self, model: str, *faults: str) -> None:
-        """Have a model do these things, one for each request, before what its name says."""
+        """Have a model do these things, one for each attempt, before what its name says."""
         self._queued[model].extend(faults)
 
     def hold(self, model: str) -> threading.Event:
         """Have a model's answers wait until what is returned is set."""
         self._held[model] = gate = threading.Event()
+        return gate
+
+    def hold_token(self, model: str) -> threading.Event:
+        """Have the first token of a model's late streams wait until what is returned is set."""
+        self._held_tokens[model] = gate = threading.Event()
         return gate
 
     def of(self, model: str) -> list[Attempt]:
@@ -276,19 +380,34 @@ class FaultUpstream(Upstream):
         super().forget()
         self.attempts.clear()
         self._queued.clear()
+        self._fault_of.clear()
         self._held.clear()
+        self._held_tokens.clear()
+
+    def close(self) -> None:
+        """Hang up on everyone."""
+        self._refusing.close()
+        super().close()
 
     def _serve(self, exchange: Exchange) -> None:
         body = json.loads(exchange.body or b"{}")
         model = str(body.get("model"))
-        queued = self._queued[model]
-        fault = "status-503" if self.is_down else queued.popleft() if queued else model
+        fault = self._next_fault(model, exchange.headers.get("traceparent"))
         dialect: Dialect = Anthropic() if exchange.path.endswith("/messages") else OpenAI()
-        attempt = Attempt(exchange, dialect, body, fault)
+        attempt = Attempt(exchange, dialect, body, fault, self._held_tokens.get(model))
         self.attempts.append(attempt)
         if (gate := self._held.get(model)) is not None:
             gate.wait(timeout=60)
         fault_of(fault)(attempt)
+
+    def _next_fault(self, model: str, span: str | None) -> str:
+        if span is not None and span in self._fault_of:
+            return self._fault_of[span]
+        queued = self._queued[model]
+        fault = "status-503" if self.is_down else queued.popleft() if queued else model
+        if span is not None:
+            self._fault_of[span] = fault
+        return fault
 
 
 __all__ = ["FAULTS", "PIECES", "Attempt", "FaultUpstream"]

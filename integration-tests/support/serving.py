@@ -37,6 +37,24 @@ def write(config: Config, folder: Path) -> Path:
     return path
 
 
+class Samples:
+    """The samples of one scrape, in Prometheus' text format."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines()
+
+    def total(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples that carry these labels."""
+        total = 0.0
+        for line in self._lines:
+            match = line.startswith(name) and re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
+            if match and match[1] == name:
+                told = dict(re.findall(r'(\w+)="([^"]*)"', match[2] or ""))
+                if labels.items() <= told.items():
+                    total += float(match[3])
+        return total
+
+
 class Gateway:
     """A running `tollway gateway start` in a folder of its own."""
 
@@ -73,14 +91,11 @@ class Gateway:
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples that carry these labels."""
-        total = 0.0
-        for line in self.client.get("/metrics").text.splitlines():
-            match = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
-            if match and match[1] == name:
-                told = dict(re.findall(r'(\w+)="([^"]*)"', match[2] or ""))
-                if labels.items() <= told.items():
-                    total += float(match[3])
-        return total
+        return self.metrics().total(name, **labels)
+
+    def metrics(self) -> Samples:
+        """Return all metrics as they are now."""
+        return Samples(self.client.get("/metrics").text)
 
     def trace(self, trace_id: str) -> stored.StoredTrace:
         """Return a trace from its file, once it is there."""

@@ -139,6 +139,7 @@ class Upstream:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open.append(connection)
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
