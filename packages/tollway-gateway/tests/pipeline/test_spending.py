@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support.redis_server import redis_server
 from tollway.gateway.pipeline import Runtime
 
 TENTH = 10**11
@@ -216,6 +217,26 @@ def test_a_key_a_tag_and_a_route_have_budgets_of_their_own(start, upstream):
         gateway.metric("gateway_budget_denials_total", budget=name)
         for name in ("key:small", "tags:team=web", "r")
     ]
+
+
+def test_gateways_that_share_a_redis_share_budgets(gateway, upstream, tmp_path):
+    """Whichever is asked: ten calls of a tenth pass, and the eleventh does not."""
+    url = f"{upstream(lambda exchange: exchange.answer(completion())).url}"
+    with redis_server(tmp_path) as redis:
+        both = [
+            gateway(
+                {
+                    "endpoints": [endpoint(url, price=PER_TOKEN, budgets=[DOLLAR])],
+                    "limits": {"storage": redis.url},
+                },
+                runtime=Runtime({"TOLLWAY_STATE": str(tmp_path / name)}),
+            )
+            for name in ("one", "two")
+        ]
+
+        assert [[200]] * 10 + [[429]] == [ask(both[n % 2]) for n in range(11)]
+        for one in both:
+            one.stop()
 
 
 def test_a_fallback_whose_budget_is_spent_is_passed_over(start, upstream):

@@ -96,5 +96,8 @@ class BudgetStore(Protocol):
     def spent(self, budget: Budget) -> tuple[int, int]:
         """Return what is spent and what is reserved in the period of this moment."""
 
+    async def stop(self) -> None:
+        """Say goodbye to other machines, in the event loop in which it was used."""
+
     def close(self) -> None:
         """Let go of it; what is spent stays."""

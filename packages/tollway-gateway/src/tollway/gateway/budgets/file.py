@@ -180,6 +180,18 @@ class BudgetFile:
             return 0, 0
         return self._words[at + _SPENT], self._reserved[budget.slot]
 
+    def note(self, budget: Budget, start_s: int, picousd: int) -> None:
+        """Note what is spent in a period elsewhere too, where that is more than is known here."""
+        with self._locked():
+            words, at = self._words, budget.slot * _WORDS + _HEADER_WORDS
+            if words[at + _START] < start_s:
+                self._begin(budget.slot, budget.window(start_s))
+            if words[at + _START] == start_s and words[at + _SPENT] < picousd:
+                words[at + _SPENT] = min(picousd, _LARGEST)
+
+    async def stop(self) -> None:
+        """See `BudgetStore.stop`."""
+
     def close(self) -> None:
         """See `BudgetStore.close`: what is spent is on the disk when this returns."""
         self._memory.flush()

@@ -66,6 +66,7 @@ class Runtime:
         self.threads = DaemonThreads("tollway-predict")
         self._pools = Pools(environ)
         self._state = environ.get("TOLLWAY_STATE") or ".tollway"
+        self._storage = "shared"
         self._budgets: BudgetStore | None = None
 
     def new_client(self, max_answer_bytes: int) -> HTTP1Client:
@@ -76,6 +77,7 @@ class Runtime:
 
     def keep_limits_in(self, storage: str) -> None:
         """Keep the buckets of limits where the configuration says: `shared`, or the URL of a Redis."""
+        self._storage = storage
         if storage != "shared":
             from tollway.gateway.limits.remote import remote_store  # most gateways need none
 
@@ -88,7 +90,11 @@ class Runtime:
         """Return where budgets are kept, opened when the first one is wired. Raises BudgetFileError."""
         if self._budgets is None:
             share = None if self.share is None else (self.share.folder, self.share.worker)
-            self._budgets = BudgetFile(Path(self._state), self.now_s, share)
+            self._budgets = local = BudgetFile(Path(self._state), self.now_s, share)
+            if self._storage != "shared":
+                from tollway.gateway.budgets.remote import remote_budgets
+
+                self._budgets = remote_budgets(self._storage, local)
             self.metrics.sources.append(self._budget_families)
         return self._budgets
 
@@ -96,6 +102,11 @@ class Runtime:
         from tollway.gateway.budgets.collector import families_of
 
         return () if self._budgets is None else families_of(self._budgets)
+
+    async def stop(self) -> None:
+        """Let other machines know what was spent here."""
+        if self._budgets is not None:
+            await self._budgets.stop()
 
     def close(self) -> None:
         """Let go of what outlives requests: amounts that were spent are on the disk when this returns."""

@@ -182,6 +182,7 @@ class Lifetime:
             await closing.run("tracing", lambda: tracing.shutdown(max(0.0, closing.left_s() - _MARGIN_S)))
         if self.publish is not None:
             self.publish()
+        await closing.wait_for("the budgets' storage", runtime.stop())
         await closing.run("the budgets", runtime.close)
         runtime.threads.close()
 
