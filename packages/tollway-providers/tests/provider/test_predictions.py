@@ -286,3 +286,9 @@ class TestStreamOf:
         )
 
         assert [TOOL_CALL] == json.loads(back.body)["choices"][0]["message"]["tool_calls"]
+
+    @pytest.mark.parametrize("calls", [5, "x", {"a": 1}, [5], [None], [TOOL_CALL, "x"]])
+    def test_tool_calls_that_are_none_are_the_predicts_fault(self, calls: Any) -> None:
+        answer = predictions.answer_from({"tool_calls": calls}, call(), target(), **FIXED)
+        with pytest.raises(PredictionError, match="tool calls"):
+            predictions.stream_of(answer, call(stream=True))

@@ -196,9 +196,13 @@ class _Joined:
 def _as_chunk(choice: dict[str, Any], task: Task) -> dict[str, Any]:
     if task is not Task.CHAT:
         return choice
-    message = dict(choice["message"])
-    if message.get("tool_calls"):
-        message["tool_calls"] = [{"index": i, **call} for i, call in enumerate(message["tool_calls"])]
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise PredictionError("predict gave a choice without a message")
+    if calls := message.get("tool_calls"):
+        if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+            raise PredictionError("predict gave tool calls that are none")
+        message = {**message, "tool_calls": [{"index": i, **call} for i, call in enumerate(calls)]}
     return {**{key: value for key, value in choice.items() if key != "message"}, "delta": message}
 
 
