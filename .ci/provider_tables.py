@@ -97,7 +97,12 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _serves(kind: type[Provider]) -> str:
-    return ", ".join(word for task, word in _TASKS.items() if task in kind.tasks)
+    service: Service | None = getattr(kind, "service", None)
+    own = kind.tasks if service is None else frozenset(service.tasks)
+    said = (
+        word if task in own else f"{word} (as chats)" for task, word in _TASKS.items() if task in kind.tasks
+    )
+    return ", ".join(said)
 
 
 def page(text: str) -> str:

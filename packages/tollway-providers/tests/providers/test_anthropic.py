@@ -51,8 +51,23 @@ class TestContract(ProviderContract):
     provider = AnthropicProvider
     model = "claude-1"
     config: ClassVar[Any] = {"anthropic_api_key": KEY}
-    answers: ClassVar[Any] = {Task.CHAT: json.dumps(MESSAGE).encode()}
-    streams: ClassVar[Any] = {Task.CHAT: events(START, {"type": "ping"}, *HELLO, finish(), STOP)}
+    answers: ClassVar[Any] = dict.fromkeys((Task.CHAT, Task.COMPLETIONS), json.dumps(MESSAGE).encode())
+    streams: ClassVar[Any] = {
+        Task.CHAT: events(START, {"type": "ping"}, *HELLO, finish(), STOP),
+        Task.COMPLETIONS: events(START, *HELLO, finish(), STOP),
+    }
+
+
+def test_completions_are_asked_as_chats() -> None:
+    """As MLflow's gateway lets Claude serve them."""
+    provider = make()
+    call = Call(Task.COMPLETIONS, {"prompt": "hi", "max_tokens": 3}, b"")
+    asked = json.loads(provider.request(call).body)
+    answer = provider.response(call, UpstreamResponse(200, {}, json.dumps(MESSAGE).encode()))
+
+    assert [{"role": "user", "content": [{"type": "text", "text": "hi"}]}] == asked["messages"]
+    said = json.loads(answer.body)
+    assert ("text_completion", "hello") == (said["object"], said["choices"][0]["text"])
 
 
 def make(**config: Any) -> AnthropicProvider:

@@ -7,8 +7,18 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tollway.provider import Call, HTTPProvider, PayloadError, Target, Task, discovery, sse, with_defaults
-from tollway.provider.testing import ProviderContract
+from tollway.provider import (
+    Call,
+    HTTPProvider,
+    PayloadError,
+    Target,
+    Task,
+    UpstreamResponse,
+    discovery,
+    sse,
+    with_defaults,
+)
+from tollway.provider.testing import OPENAI_ANSWERS, ProviderContract
 from tollway.providers._services import SERVICES, Service
 from tollway.providers.compatible import attribute_of, provider_of
 
@@ -16,7 +26,7 @@ KEY = "a-long-and-secret-key"
 
 MLFLOW_NAMES = (
     *("openai", "anthropic", "ai21labs", "mlflow-model-serving", "mosaicml", "palm", "azure", "groq"),
-    *("gemini", "vertex_ai", "bedrock", "amazon-bedrock"),
+    *("gemini", "vertex_ai", "bedrock", "amazon-bedrock", "cohere"),
     *("huggingface-text-generation-inference", "databricks-model-serving", "databricks", "mistral"),
     *("deepseek", "xai", "openrouter", "ollama", "portkey", "typesafe", "togetherai", "litellm"),
 )
@@ -34,6 +44,7 @@ WELL_KNOWN = {
     "gemini": "gcp.gemini",
     "vertex_ai": "gcp.vertex_ai",
     "bedrock": "aws.bedrock",
+    "cohere": "cohere",
 }
 """`gen_ai.provider.name` by the GenAI conventions v0.1.0."""
 
@@ -64,6 +75,11 @@ def _short_stream(task: Task) -> bytes:
     return b"".join(sse.event(json.dumps(chunk).encode()) for chunk in (first, last | usage)) + sse.DONE
 
 
+def _of_completions(service: Service) -> Task:
+    """Return as what a service answers completions."""
+    return Task.COMPLETIONS if Task.COMPLETIONS in service.tasks else Task.CHAT
+
+
 for _service in SERVICES:  # one contract a row
     _name = f"TestContractOf{provider_of(_service).__name__}"
     globals()[_name] = type(
@@ -72,7 +88,11 @@ for _service in SERVICES:  # one contract a row
         {
             "provider": provider_of(_service),
             "config": {"api_key": KEY, "api_base": _service.base_url},
-            "streams": {task: _short_stream(task) for task in (Task.CHAT, Task.COMPLETIONS)},
+            "answers": {**OPENAI_ANSWERS, Task.COMPLETIONS: OPENAI_ANSWERS[_of_completions(_service)]},
+            "streams": {
+                Task.CHAT: _short_stream(Task.CHAT),
+                Task.COMPLETIONS: _short_stream(_of_completions(_service)),
+            },
         },
     )
 
@@ -224,6 +244,18 @@ def test_a_path_of_its_own_is_used() -> None:
     assert (
         "https://acme.example/v1/beta/completions" == request(DIFFERENT, {"model": "e"}, Task.COMPLETIONS).url
     )
+
+
+def test_a_service_that_only_chats_answers_completions_as_chats() -> None:
+    perplexity = next(service for service in SERVICES if service.name == "perplexity")
+    provider = made(perplexity, Task.COMPLETIONS, api_key=KEY)
+    call = Call(Task.COMPLETIONS, {"prompt": "hi"}, b"")
+    asked = provider.request(call)
+    answer = provider.response(call, UpstreamResponse(200, {}, OPENAI_ANSWERS[Task.CHAT]))
+
+    assert "https://api.perplexity.ai/chat/completions" == asked.url
+    assert [{"role": "user", "content": "hi"}] == json.loads(asked.body)["messages"]
+    assert "hello" == json.loads(answer.body)["choices"][0]["text"]
 
 
 @pytest.mark.parametrize(

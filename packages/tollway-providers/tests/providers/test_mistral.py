@@ -101,6 +101,14 @@ def test_what_it_thought_is_beside_the_text() -> None:
     assert "Two and two. " == message["reasoning_content"]
 
 
+def test_odd_choices_pass_as_they_came() -> None:
+    """A look at an answer never breaks it."""
+    odd = line(choices=None, note={"content": [1]}) + line(choices=[None], note={"content": [1]})
+    decoder = made().stream(Call(Task.CHAT, {}, b"", stream=True))
+
+    assert decoder.feed(odd).count(b"data: ") == 2
+
+
 def test_a_stream_holds_text_and_reasoning_apart() -> None:
     decoder = made().stream(Call(Task.CHAT, {}, b"", stream=True))
     events = sse.Parser().feed(decoder.feed(STREAM) + decoder.end())

@@ -38,7 +38,7 @@ def as_completion(answer: Answer) -> Answer:
     """Return an answer of a chat as one of completions."""
     body = orjson.loads(answer.body)
     body["object"] = "text_completion"
-    body["choices"] = [_choice(choice, choice.get("message")) for choice in body["choices"]]
+    body["choices"] = _choices(body, "message")
     return Answer(orjson.dumps(body), answer.info)
 
 
@@ -69,15 +69,23 @@ def _event(event: sse.Event) -> bytes:
         return event.raw
     chunk = orjson.loads(event.data)
     chunk["object"] = "text_completion"
-    chunk["choices"] = [_choice(choice, choice.get("delta")) for choice in chunk["choices"]]
+    chunk["choices"] = _choices(chunk, "delta")
     return sse.event(orjson.dumps(chunk))
 
 
-def _choice(choice: dict[str, Any], said: Any) -> dict[str, Any]:
+def _choices(body: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the choices of an answer or a chunk of a chat, whose texts are under `key`, as completions."""
+    choices = body.get("choices")
+    return [_choice(choice, key) for choice in choices] if isinstance(choices, list) else []
+
+
+def _choice(choice: Any, key: str) -> dict[str, Any]:
+    given = choice if isinstance(choice, dict) else {}
+    said = given.get(key)
     text = said.get("content") if isinstance(said, dict) else None
     return {
-        "index": choice.get("index", 0),
+        "index": given.get("index", 0),
         "text": text if isinstance(text, str) else "",
         "logprobs": None,
-        "finish_reason": choice.get("finish_reason"),
+        "finish_reason": given.get("finish_reason"),
     }

@@ -60,7 +60,8 @@ def _plain_event(event: sse.Event) -> bytes:
     if event.data is None or not any(sign in event.data for sign in _LIST):
         return event.raw
     chunk = orjson.loads(event.data)
-    for choice in chunk["choices"]:
+    choices = chunk.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, dict):
             _flatten(choice.get("delta"))
     return sse.event(orjson.dumps(chunk))

@@ -24,7 +24,8 @@ class Service:
     one. `telemetry_name` is the well-known value of `gen_ai.provider.name`, where the GenAI conventions have
     one. `key_header` carries the key as it is; by default it goes as a bearer token. `key_settings` and
     `base_settings` are further names of these two settings, `header_settings` are settings that become
-    headers. `paths` are those that are not OpenAI's.
+    headers. `paths` are those that are not OpenAI's. A service whose `tasks` are without completions answers
+    them as chats.
 
     Of a request, fields `renamed` go by another name, those `dropped` only steer and are left out, and those
     `refused` are a 400: the service would answer as if they were not there.

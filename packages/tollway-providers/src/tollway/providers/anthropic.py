@@ -29,6 +29,7 @@ from ._anthropic_format import answers_by_tool
 from ._anthropic_request import message_of
 from ._anthropic_stream import AnthropicStream
 from ._base_url import check_base_url
+from ._completions import CompletionStream, as_chat, as_completion
 
 _BASE = "https://api.anthropic.com/v1"
 
@@ -40,7 +41,7 @@ class AnthropicProvider(HTTPProvider):
     """OpenAI's chat in, Anthropic's Messages API upstream, OpenAI's chat out."""
 
     telemetry_name = "anthropic"
-    tasks = frozenset({Task.CHAT})
+    tasks = frozenset({Task.CHAT, Task.COMPLETIONS})
     settings = (
         Setting(
             "anthropic_api_key",
@@ -88,7 +89,7 @@ class AnthropicProvider(HTTPProvider):
     def request(self, call: Call) -> UpstreamRequest:
         """Say it in Anthropic's words; raise `PayloadError` when that cannot be done."""
         body = message_of(
-            call,
+            as_chat(call),
             self.target.model,
             self.target.config["anthropic_version"],
             self.target.config["anthropic_max_tokens"],
@@ -98,6 +99,8 @@ class AnthropicProvider(HTTPProvider):
 
     def response(self, call: Call, response: UpstreamResponse) -> Answer:
         """Read a whole message."""
+        if call.task is Task.COMPLETIONS:
+            return as_completion(self.response(as_chat(call), response))
         try:
             message = orjson.loads(response.body)
         except orjson.JSONDecodeError as cause:
@@ -110,6 +113,8 @@ class AnthropicProvider(HTTPProvider):
 
     def stream(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream."""
+        if call.task is Task.COMPLETIONS:
+            return CompletionStream(self.stream(as_chat(call)))
         return AnthropicStream(call, self.redact, int(self.now_s()))
 
     def _no_message(self, body: bytes) -> ResponseError:

@@ -13,17 +13,21 @@ from urllib.parse import urlsplit
 import orjson
 
 from tollway.provider import (
+    Answer,
     Call,
     HTTPProvider,
     PayloadError,
     Setting,
     SettingProblem,
+    StreamDecoder,
     Target,
     Task,
     UpstreamRequest,
+    UpstreamResponse,
 )
 
 from ._base_url import check_base_url
+from ._completions import CompletionStream, as_chat, as_completion
 from ._headers import EXTRA_HEADERS, check_extra_headers, extra_headers
 from ._services import SERVICES, Service
 
@@ -73,17 +77,36 @@ class CompatibleProvider(HTTPProvider):
         if not urlsplit(self.url).path:
             self.url += urlsplit(self.service.base_url).path
 
+    def _by_chat(self, task: Task) -> bool:
+        """Whether these are completions of a service that only chats."""
+        return task is Task.COMPLETIONS and task not in self.service.tasks
+
     def url_of(self, task: Task) -> str:
         """Return the address that serves a task."""
+        task = Task.CHAT if self._by_chat(task) else task
         path = self.service.paths.get(task)
         return super().url_of(task) if path is None else self.address(path)
 
     def request(self, call: Call) -> UpstreamRequest:
         """Say how to ask; raise `PayloadError` for what the service would silently not do."""
+        if self._by_chat(call.task):
+            call = as_chat(call)
         payload = self.payload_of(call.payload)
         if payload is not call.payload:
             call = replace(call, payload=payload, body=orjson.dumps(payload))
         return super().request(call)
+
+    def response(self, call: Call, response: UpstreamResponse) -> Answer:
+        """Read a whole answer."""
+        if self._by_chat(call.task):
+            return as_completion(self.response(as_chat(call), response))
+        return super().response(call, response)
+
+    def stream(self, call: Call) -> StreamDecoder:
+        """Return a decoder for one stream."""
+        if self._by_chat(call.task):
+            return CompletionStream(self.stream(as_chat(call)))
+        return super().stream(call)
 
     def payload_of(self, payload: dict[str, Any]) -> dict[str, Any]:
         """Return the payload as the service takes it, the caller's own where nothing differs."""
@@ -124,7 +147,7 @@ def provider_of(
         {
             "service": service,
             "telemetry_name": service.telemetry_name or service.name,
-            "tasks": frozenset(service.tasks),
+            "tasks": frozenset((*service.tasks, Task.COMPLETIONS)),
             "base_url": service.base_url,
             "asks_usage": "stream_options" not in service.dropped,
             "key_names": keys,
