@@ -76,6 +76,7 @@ $(VENV)/bin/python:
 	  echo "Install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Tollway needs Python 3.11 or newer; \
 	$(PYTHON) is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12" if v < (3, 11) else 0)'
+	@$(PYTHON) packages/tollway-tracing/src/tollway/tracing/_abi.py
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/python

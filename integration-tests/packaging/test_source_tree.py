@@ -52,6 +52,12 @@ def test_what_compiles_is_the_same_in_each_distribution(name: str) -> None:
     assert 1 == len({path.read_bytes() for path in wheels.ROOT.glob(f"packages/*/{name}")})
 
 
+def test_the_check_of_the_interpreter_is_the_same_in_each_distribution() -> None:
+    """None may import another's for it: the gateway's `--help` would wait, and providers have no other."""
+    found = sorted(wheels.ROOT.glob("packages/*/src/tollway/*/_abi.py"))
+    assert (3, 1) == (len(found), len({path.read_bytes() for path in found}))
+
+
 @pytest.mark.parametrize("path", PYPROJECTS, ids=lambda path: path.parent.name)
 def test_every_dependency_says_why_it_is_there(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

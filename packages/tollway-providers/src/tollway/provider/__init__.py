@@ -1,5 +1,6 @@
 """The provider contract of the Tollway gateway."""
 
+from . import _abi as _abi  # first: where it refuses, other imports fail too
 from ._base import BaseProvider, Prediction, Predictions, Provider
 from ._decoder import StreamDecoder
 from ._http import HTTPProvider

@@ -6,6 +6,7 @@ What decorates and starts spans needs the API alone; the rest is imported when i
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import _abi as _abi  # first: where it refuses, other imports fail too
 from ._context import tags, wrap
 from ._decorator import trace
 from ._deferred import Deferred
