@@ -2,8 +2,9 @@
 
     .venv/bin/python .ci/bounds.py oldest [PYTHON] [pytest arguments]
 
-Everything happens in a copy of the tree and an environment of its own, so that nothing that is compiled here
-is mixed up with the developer's environment. uv comes from there: `make check` or `make test` brings it.
+`.ci/pythons.py` calls it for each interpreter. Everything happens in a copy of the tree and an environment of
+its own, so that nothing that is compiled here is mixed up with the developer's environment. uv comes from
+there: `make check` or `make test` brings it.
 """
 
 from __future__ import annotations
@@ -91,6 +92,8 @@ def install(resolution: str, python: str, folder: Path) -> Path:
         (folder / f"{name}.txt").write_text("\n".join(pins), encoding="utf-8")
     uv, environ = find_uv_bin(), {"VIRTUAL_ENV": str(folder / "venv"), "UV_PYTHON_DOWNLOADS": "never"}
     run(uv, "venv", "--quiet", "--python", python, folder / "venv", **environ)
+    # Tests need no fast code, and the compiler takes a third of the time without optimising.
+    environ["CFLAGS"] = f"{os.environ.get('CFLAGS', '')} -O0"
     editable = [part for one in EDITABLE for part in ("-e", one)]
     run(
         *(uv, "pip", "install", "--quiet", *editable, "--group", "unit"),

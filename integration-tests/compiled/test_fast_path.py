@@ -18,14 +18,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
 
 import tollway.tracing.store
-from support.builds import source_of
+from support.builds import NOT_COMPILED, source_of
 from support.made_traces import DAY, NOON_NS, PARENTS, SPANS, START_NS, made, plain, usual
 from tollway.tracing.engine import IS_COMPILED
 from tollway.tracing.otlp._own import own_span_json
 from tollway.tracing.store import FileStore, FileStoreProcessor, _fast_path, verify
 from tollway.tracing.store._summary import day_of, repeated, second_of
 
-pytestmark = pytest.mark.skipif(not IS_COMPILED, reason="nothing is compiled")
+pytestmark = pytest.mark.skipif(not IS_COMPILED, reason=NOT_COMPILED)
 
 SOURCE = Path(tollway.tracing.store.__file__).parents[3]
 NEVER_S = 3600.0

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from support import builds
 from tollway.tracing.engine import IS_COMPILED
 
 STEPS = 2_000
 
 
-@pytest.mark.skipif(not IS_COMPILED, reason="nothing is compiled")
+@pytest.mark.skipif(not IS_COMPILED, reason=builds.NOT_COMPILED)
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_ends_the_process(seed: int) -> None:
     """Run as `support/fuzz_compiled.py` says, where memory that was freed is overwritten."""

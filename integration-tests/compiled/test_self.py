@@ -11,6 +11,8 @@ import wrapt
 from support import builds, compiled
 from support.instances import SAMPLES, instance_of, is_made
 
+pytestmark = pytest.mark.skipif(not compiled.modules(), reason=builds.NOT_COMPILED)
+
 MEMBERS = [
     pytest.param(class_, name, id=f"{class_.__module__}.{class_.__name__}.{name}")
     for class_ in compiled.classes()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
@@ -13,13 +15,24 @@ from types import ModuleType
 
 import pytest
 
+import tollway.tracing
 from tollway.tracing.engine import IS_COMPILED
 
 _FINDER = Path(__file__).parents[2] / "interpreted" / "sitecustomize.py"
 
 COMPILED, INTERPRETED = "compiled", "interpreted"
 
-BUILDS = [INTERPRETED] if os.environ.get("TOLLWAY_NO_EXTENSIONS") else [COMPILED, INTERPRETED]
+NOT_COMPILED = "nothing is compiled: it takes a C compiler and Python.h"
+"""Why tests of the compiled build are skipped."""
+
+CAN_COMPILE = shutil.which("cc") is not None and Path(sysconfig.get_path("include"), "Python.h").exists()
+"""Whether a build compiles here, unless it is told not to."""
+
+_IGNORES_COMPILED = bool(os.environ.get("TOLLWAY_NO_EXTENSIONS")) and any(
+    file for folder in tollway.tracing.__path__ for file in Path(folder).glob("*.so")
+)
+
+BUILDS = [INTERPRETED] if _IGNORES_COMPILED else [COMPILED, INTERPRETED]
 """The builds that a run of the tests is about; where nothing is compiled, tests of that build are skipped."""
 
 _interpreted: dict[str, ModuleType] = {}
@@ -33,7 +46,7 @@ def using(build: str) -> Iterator[None]:
     needs inside, with `import_module`.
     """
     if build == COMPILED and not IS_COMPILED:
-        pytest.skip("nothing is compiled: it takes a C compiler and Python.h")
+        pytest.skip(NOT_COMPILED)
     if (build == COMPILED) == IS_COMPILED:
         yield
         return

@@ -27,7 +27,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toll
 JAEGER = "github.com/jaegertracing/jaeger"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder"
 
-_HOW_LONG = "5 to 10 minutes on two cores"
+_HOW_LONG = "2 to 3 minutes on two idle cores, longer on busy ones"
 
 WITHOUT_GO = "the collector and Jaeger are built with Go, which is not installed"
 

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+import uvloop
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
@@ -186,13 +187,13 @@ def serving(app: Any) -> Iterator[tuple[str, Callable[[], None]]]:
     """Serve an ASGI application as the gateway is served; gives its URL, and what stops it."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, loop="uvloop", http=HTTPProtocol, log_config=None, lifespan="on", timeout_graceful_shutdown=1
+        app, http=HTTPProtocol, log_config=None, lifespan="on", timeout_graceful_shutdown=1
     )
     server = _Server(config)
 
     def run() -> None:
         try:
-            with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(server.serve([listener]))
         finally:
             if not server.up.done():

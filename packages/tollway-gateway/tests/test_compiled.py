@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from support import builds
 from tollway.gateway.server.body import ChunkedBody, LengthBody
 from tollway.gateway.server.connection import Connection as ServerConnection
 from tollway.gateway.server.exchange_core import ExchangeCore
@@ -23,7 +23,7 @@ SERVER = (LengthBody, ChunkedBody, ServerConnection, ExchangeCore, RequestHead, 
 CORES = (ConnectionCore, *SERVER)
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.skipif(not builds.CAN_COMPILE, reason=builds.NOT_COMPILED)
 def test_where_there_is_a_compiler_the_cores_are_compiled_unless_told_otherwise():
     files = [str(sys.modules[core.__module__].__file__) for core in CORES]
     wanted = not os.environ.get("TOLLWAY_NO_EXTENSIONS")

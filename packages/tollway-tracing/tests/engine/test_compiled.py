@@ -3,7 +3,6 @@
 import gc
 import inspect
 import os
-import shutil
 import subprocess
 import sys
 import weakref
@@ -16,6 +15,7 @@ from opentelemetry.sdk.trace import Tracer as SDKTracer
 from opentelemetry.trace import Span as APISpan
 from opentelemetry.trace import set_span_in_context
 
+from support import builds
 from tollway.tracing import testing
 from tollway.tracing.engine import IS_COMPILED, Span
 from tollway.tracing.engine.engine_core import Engine
@@ -39,7 +39,7 @@ def tracer(captured):
     return captured.provider.get_tracer("t")
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.skipif(not builds.CAN_COMPILE, reason=builds.NOT_COMPILED)
 def test_where_there_is_a_compiler_the_core_is_compiled_unless_the_source_is_asked_for():
     wanted = not os.environ.get("TOLLWAY_NO_EXTENSIONS")
     assert wanted == IS_COMPILED

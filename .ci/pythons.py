@@ -1,0 +1,127 @@
+"""Run the packages' unit tests on every CPython from 3.11 to 3.14 that is on this machine.
+
+    .venv/bin/python .ci/pythons.py [--list] [pytest arguments]
+
+The oldest of them gets the oldest versions that the packages allow, the newest the newest, and those between
+the pinned ones; the only one gets oldest and newest. `make test` runs with the pinned ones in `.venv`.
+Nothing is downloaded: interpreters of uv, pyenv, the distribution and the PATH are looked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+BOUNDS = Path(__file__).with_name("bounds.py")
+
+MINORS = (11, 12, 13, 14)
+
+QUICK = (
+    "packages",
+    # Slow, and the same on every interpreter: types are checked, and a model is loaded.
+    *(f"--deselect={path}" for path in ("packages/tollway-providers/tests/providers/test_local.py",)),
+    *("-k", "not typing and not fuzz"),
+)
+
+ASK = """
+import json, pathlib, platform, sys, sysconfig
+print(json.dumps({
+    "version": sys.version_info[:3],
+    "is_cpython": platform.python_implementation() == "CPython" and "t" not in sys.abiflags,
+    "has_headers": pathlib.Path(sysconfig.get_path("include"), "Python.h").exists(),
+}))
+"""
+
+
+@dataclass(frozen=True, order=True)
+class Interpreter:
+    """A CPython; the later in order, the better for tests: with headers, then by its version."""
+
+    has_headers: bool
+    version: tuple[int, int, int]
+    path: Path
+
+    @property
+    def minor(self) -> int:
+        """The 12 of 3.12.1."""
+        return self.version[1]
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.version))} ({self.path})"
+
+
+def candidates() -> Iterator[Path]:
+    """Yield what may be an interpreter."""
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT") or home / ".pyenv")
+    data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share")
+    managed = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv/python")
+    folders = [
+        *(Path(name) for name in os.environ.get("PATH", "").split(os.pathsep) if name),
+        *pyenv.glob("versions/*/bin"),
+        *managed.glob("*/bin"),
+        *map(Path, ("/usr/local/bin", "/usr/bin", "/opt/homebrew/bin")),
+    ]
+    for folder in dict.fromkeys(folders):
+        if folder.is_dir():
+            yield from (path for path in folder.iterdir() if re.fullmatch(r"python3(\.1[1-4])?", path.name))
+
+
+def interpreter(path: Path) -> Interpreter | None:
+    """Return the interpreter behind a path, outside any environment; None if it does not run or fit."""
+    try:
+        done = subprocess.run([path, "-I", "-c", ASK], capture_output=True, text=True, check=True, timeout=60)
+        told = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None  # such as a shim of pyenv for a version that is not chosen
+    if not told["is_cpython"]:
+        return None
+    return Interpreter(told["has_headers"], tuple(told["version"]), path)
+
+
+def found() -> dict[int, Interpreter]:
+    """Return the best interpreter of each minor version that is here."""
+    real = dict.fromkeys(path.resolve() for path in candidates())
+    best: dict[int, Interpreter] = {}
+    for one in sorted(filter(None, map(interpreter, real))):
+        best[one.minor] = one
+    return {minor: best[minor] for minor in MINORS if minor in best}
+
+
+def plan(interpreters: dict[int, Interpreter]) -> list[tuple[Interpreter, str]]:
+    """Return what is to run: an interpreter, and which versions of the dependencies."""
+    ordered = [interpreters[minor] for minor in sorted(interpreters)]
+    if not ordered:
+        return []
+    between = [(one, "pinned") for one in ordered[1:-1]]
+    return [(ordered[0], "oldest"), *between, (ordered[-1], "newest")]
+
+
+def main() -> int:
+    """Do as the command line says."""
+    arguments = [one for one in sys.argv[1:] if one != "--list"]
+    interpreters = found()
+    for minor in MINORS:
+        print(f"CPython 3.{minor}: {interpreters.get(minor, 'not on this machine, not tested')}")
+    runs, failed = plan(interpreters), []
+    for one, resolution in [] if "--list" in sys.argv else runs:
+        print(f"\n== CPython {one}, {resolution} versions", flush=True)
+        began_s = time.monotonic()
+        command = [sys.executable, BOUNDS, resolution, one.path, *(arguments or QUICK)]
+        if subprocess.run(command, check=False).returncode:
+            failed.append(f"CPython {one}, {resolution} versions")
+        print(f"== {time.monotonic() - began_s:.0f} s", flush=True)
+    for name in failed:
+        print(f"FAILED: {name}")
+    return 1 if failed or not runs else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
