@@ -8,11 +8,16 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 PACKAGES = Path(__file__).parent / "packages"
 INTERPRETED = Path(__file__).parent / "interpreted"
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # a busy machine is no failure
+settings.register_profile("brief", max_examples=10)  # `.ci/pythons.py` runs the same tests several times
 
 
 def pytest_configure() -> None:

@@ -28,6 +28,7 @@ QUICK = (
     # Slow, and the same on every interpreter: types are checked, and a model is loaded.
     *(f"--deselect={path}" for path in ("packages/tollway-providers/tests/providers/test_local.py",)),
     *("-k", "not typing and not fuzz"),
+    "--hypothesis-profile=brief",
 )
 
 ASK = """
