@@ -13,7 +13,7 @@ from tollway.tracing import testing
 from tollway.tracing.engine import IS_COMPILED
 from tollway.tracing.otlp import _own
 
-pytestmark = pytest.mark.skipif(not IS_COMPILED, reason="nothing is compiled")
+pytestmark = pytest.mark.skipif(not IS_COMPILED, reason=builds.NOT_COMPILED)
 
 python = source_of(_own)
 

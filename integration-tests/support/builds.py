@@ -29,7 +29,7 @@ CAN_COMPILE = shutil.which("cc") is not None and Path(sysconfig.get_path("includ
 """Whether a build compiles here, unless it is told not to."""
 
 _IGNORES_COMPILED = bool(os.environ.get("TOLLWAY_NO_EXTENSIONS")) and any(
-    file for folder in tollway.tracing.__path__ for file in Path(folder).glob("*.so")
+    file for folder in tollway.tracing.__path__ for file in Path(folder).rglob("*.so")
 )
 
 BUILDS = [INTERPRETED] if _IGNORES_COMPILED else [COMPILED, INTERPRETED]

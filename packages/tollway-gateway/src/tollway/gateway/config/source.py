@@ -36,6 +36,8 @@ def compose(path: str) -> yaml.Node:
         said = ", ".join(part for part in (error.context, error.problem) if part)
         hint = next((hint for sign, hint in _HINTS if sign in said), "")
         line = None if mark is None else int(mark.line) + 1
+        if "maximum nesting depth" in said:  # libyaml 0.2.6 has a limit of its own, and reads ahead
+            raise _too_deep(path, line) from None
         raise _failed(path, f"not valid YAML: {said}", hint, line) from None
     except yaml.YAMLError as error:
         raise _failed(path, f"not valid YAML: {' '.join(str(error).split())}") from None
@@ -74,7 +76,11 @@ def _refuse_depth(path: str, text: str) -> None:
             depth -= 1
         if depth > MAX_DEPTH:
             line = event.start_mark.line + 1 if event.start_mark else None
-            raise _failed(path, f"nested deeper than {MAX_DEPTH} levels", "is it the right file?", line)
+            raise _too_deep(path, line)
+
+
+def _too_deep(path: str, line: int | None) -> ConfigError:
+    return _failed(path, f"nested deeper than {MAX_DEPTH} levels", "is it the right file?", line)
 
 
 def _refuse_deep_aliases(path: str, root: yaml.Node) -> None:
