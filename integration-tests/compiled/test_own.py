@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import SpanLimits
 
-from support.builds import source_of
+from support.builds import NOT_COMPILED, source_of
 from support.made_traces import PARENTS, SPANS, START_NS, made, plain
 from tollway.tracing import testing
 from tollway.tracing.engine import IS_COMPILED
 from tollway.tracing.otlp import _own
 
-pytestmark = pytest.mark.skipif(not IS_COMPILED, reason=builds.NOT_COMPILED)
+pytestmark = pytest.mark.skipif(not IS_COMPILED, reason=NOT_COMPILED)
 
 python = source_of(_own)
 
