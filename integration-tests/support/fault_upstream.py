@@ -1,7 +1,7 @@
 """An upstream whose model's name says how it fails, with a log of every attempt that it saw.
 
 `status-503` answers with 503, `cut-after-2` hangs up after two events; `ok`, and every name that is not in
-`FAULTS`, gives a good answer. What one model does can be queued, and an outage makes every request fail. It
+`FAULTS`, gives a good answer. What one model does can be queued, and it can break down for a while. It
 speaks OpenAI's dialect, and Anthropic's on `/messages`. Nobody listens at `refused_url`.
 """
 
@@ -345,8 +345,7 @@ class FaultUpstream(Upstream):
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
-        self.is_down = False
-        """In an outage every request gets 503."""
+        self._down: set[str] = set()
         self._queued: defaultdict[str, deque[str]] = defaultdict(deque)
         self._fault_of: dict[str, str] = {}
         """By the `traceparent` of an attempt: a request that goes out again on another connection is none."""
@@ -360,6 +359,14 @@ class FaultUpstream(Upstream):
     def queue(self, model: str, *faults: str) -> None:
         """Have a model do these things, one for each attempt, before what its name says."""
         self._queued[model].extend(faults)
+
+    def break_down(self, model: str) -> None:
+        """Have a model answer 503 until it is repaired."""
+        self._down.add(model)
+
+    def repair(self, model: str) -> None:
+        """End the outage of a model."""
+        self._down.discard(model)
 
     def hold(self, model: str) -> threading.Event:
         """Have a model's answers wait until what is returned is set."""
@@ -381,6 +388,7 @@ class FaultUpstream(Upstream):
         self.attempts.clear()
         self._queued.clear()
         self._fault_of.clear()
+        self._down.clear()
         self._held.clear()
         self._held_tokens.clear()
 
@@ -404,7 +412,7 @@ class FaultUpstream(Upstream):
         if span is not None and span in self._fault_of:
             return self._fault_of[span]
         queued = self._queued[model]
-        fault = "status-503" if self.is_down else queued.popleft() if queued else model
+        fault = "status-503" if model in self._down else queued.popleft() if queued else model
         if span is not None:
             self._fault_of[span] = fault
         return fault
