@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
+from tollway.gateway.printable import REDACTED
+
 from .nodes import At
 from .problems import InvalidValue
 
@@ -253,9 +255,16 @@ def url(at: At) -> str:
         good = False
     if not good:
         raise InvalidValue(
-            f"{at.shown} is no address", "write scheme and host, such as http://localhost:4318"
+            f"{_without_userinfo(at.shown)} is no address",
+            "write scheme and host, such as http://localhost:4318",
         )
     return value
+
+
+def _without_userinfo(shown: str) -> str:
+    """Return what is shown of an address without what stands before the host: a password may be in it."""
+    before, at, host = shown.rpartition("@")
+    return f"{before[:1]}{REDACTED}{at}{host}" if at else shown
 
 
 def _is_ipv6(value: str) -> bool:

@@ -49,16 +49,16 @@ def from_file(value: str) -> str:
 
 def without(text: str, values: Mapping[str, Any], settings: Iterable[Setting] | None) -> str:
     """Return `text` without the secrets among the values of a `model.config`."""
-    texts = sorted(_secrets_in(values, settings), key=len, reverse=True)
+    texts = sorted(secrets_in(values, settings), key=len, reverse=True)
     patterns = [re.escape(one) if len(one) >= _SHORT else rf"(?<!\w){re.escape(one)}(?!\w)" for one in texts]
     return re.sub("|".join(patterns), "[redacted]", text) if patterns else text
 
 
-def _secrets_in(values: Mapping[str, Any], settings: Iterable[Setting] | None) -> Iterator[str]:
+def secrets_in(values: Mapping[str, Any], settings: Iterable[Setting] | None) -> Iterator[str]:
     """Yield secrets, also those inside of mappings, which no provider declares one by one."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _secrets_in(value, None)
+            yield from secrets_in(value, None)
         elif isinstance(value, str) and value and is_secret(key, settings):
             yield value
 

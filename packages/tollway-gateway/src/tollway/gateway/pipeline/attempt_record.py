@@ -10,6 +10,7 @@ from typing import Any
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from tollway.gateway.cost import PICOUSD
+from tollway.gateway.redaction import KNOWN_SECRETS
 from tollway.gateway.resilience.breaker import Outcome
 from tollway.gateway.resilience.hedge import NO_HEDGE
 from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
@@ -170,8 +171,9 @@ class AttemptRecord:
     def _failed(self, error: Exception, kind: str) -> None:
         self._record.recorder.metrics.attempt_failed(self.endpoint.labels, kind)
         self.span.set_attribute("error.type", kind)
-        self.span.set_status(Status(StatusCode.ERROR, str(error)[:1024]))
-        self.span.record_exception(error.__cause__ or error)
+        self.span.set_status(Status(StatusCode.ERROR, KNOWN_SECRETS.hide(str(error))[:1024]))
+        cause = error.__cause__ or error
+        self.span.record_exception(cause, KNOWN_SECRETS.exception_attributes(cause))
 
     def _resolve_attributes(self) -> dict[str, Any]:
         self._is_resolved = True

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from tollway.gateway.redaction import KNOWN_SECRETS
 from tollway.provider import ProviderError
 
 
@@ -88,7 +89,8 @@ def failure_of(error: RequestRejected | ProviderError) -> Failure:
     lines = b"" if error.kind.caller_may_repeat else _NO_RETRY
     if error.retry_after_s is not None:
         lines += b"retry-after: %d\r\n" % max(0, math.ceil(error.retry_after_s))
-    failure = Failure(error.status, error.code, error.message, error.param, lines, error.type, error.details)
+    message = KNOWN_SECRETS.hide(error.message)
+    failure = Failure(error.status, error.code, message, error.param, lines, error.type, error.details)
     return failure if _can_be_sent(failure) else _sendable(failure)
 
 

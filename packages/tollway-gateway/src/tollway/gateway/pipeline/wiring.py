@@ -12,6 +12,7 @@ from tollway.gateway.config.values import AuthConfig, EndpointConfig, GatewayCon
 from tollway.gateway.cost import Catalogue, PriceList, Pricing, pricing_of
 from tollway.gateway.guard.answer_size import AnswerSize
 from tollway.gateway.guard.calls import CallSlots
+from tollway.gateway.redaction import KNOWN_SECRETS
 from tollway.gateway.resilience.candidates import fallback_chain
 from tollway.gateway.resilience.hedge import hedge_policy
 from tollway.gateway.resilience.retry import retry_policy
@@ -42,6 +43,7 @@ def providers_of(config: GatewayConfig, carried: CarriedState) -> dict[str, Prov
     one cannot be made, those that were made before it are closed.
     """
     load = cache(discovery.load)  # it takes milliseconds to find one among all distributions
+    KNOWN_SECRETS.learn(config, load)  # before anything can be said of them
     providers, new = {}, []
     try:
         for endpoint in config.endpoints:

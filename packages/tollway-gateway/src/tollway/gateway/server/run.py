@@ -22,6 +22,7 @@ from tollway.gateway.config.changes import ReloadResult
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.guard.threads import DaemonThreads
 from tollway.gateway.pipeline import Gateway, Runtime, Share
+from tollway.gateway.redaction import KNOWN_SECRETS, RedactingFormatter
 from tollway.gateway.serving import Reload
 from tollway.gateway.tls import Certificates, TLSFileError
 
@@ -198,7 +199,7 @@ def _made(config: GatewayConfig, share: Share | None, *, is_local: bool) -> Gate
         raise StartError(str(error)) from error
     except Exception as error:  # a plugin's constructor may fail in any way it likes
         _log.debug("a provider could not be made", exc_info=True)
-        raise StartError(f"a provider cannot be made: {error}") from error
+        raise StartError(KNOWN_SECRETS.hide(f"a provider cannot be made: {error}")) from error
 
 
 class Server(uvicorn.Server):
@@ -240,6 +241,6 @@ def command() -> str:
 
 def _log_to_stderr() -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("tollway").setLevel(logging.INFO)

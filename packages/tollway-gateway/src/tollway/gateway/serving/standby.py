@@ -6,6 +6,7 @@ import asyncio
 
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.pipeline import CarriedState, Runtime, providers_of
+from tollway.gateway.redaction import KNOWN_SECRETS
 
 from .closing import Closing
 from .snapshot import Snapshot, Snapshots
@@ -45,7 +46,7 @@ class Standby:
         except TimeoutError:
             raise PrepareError(f"its providers were not made within {within_s:g} s") from None
         except Exception as error:  # a plugin's constructor may fail in any way it likes
-            raise PrepareError(f"a provider cannot be made: {error}") from error
+            raise PrepareError(KNOWN_SECRETS.hide(f"a provider cannot be made: {error}")) from error
         try:
             self._ready = Snapshot(config, providers, self._runtime, carried)
         except Exception as error:
@@ -53,7 +54,7 @@ class Standby:
             await Closing(self._runtime.threads, _CLOSE_S).close_providers(
                 [one for one in providers.values() if one not in known]
             )
-            raise PrepareError(str(error)) from error
+            raise PrepareError(KNOWN_SECRETS.hide(str(error))) from error
 
     def commit(self) -> None:
         """Serve new requests by what is ready."""
