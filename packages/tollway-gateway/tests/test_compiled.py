@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support import builds
+from tollway.gateway.limits import Claim, LocalStore, Rate, SharedStore
 from tollway.gateway.server.body import ChunkedBody, LengthBody
 from tollway.gateway.server.connection import Connection as ServerConnection
 from tollway.gateway.server.exchange_core import ExchangeCore
@@ -20,7 +21,8 @@ from tollway.gateway.upstream._connection import Connection
 from tollway.gateway.upstream.connection_core import ConnectionCore
 
 SERVER = (LengthBody, ChunkedBody, ServerConnection, ExchangeCore, RequestHead, HTTPProtocol)
-CORES = (ConnectionCore, *SERVER)
+CLAIM = Claim(Rate(1, 1, 1), b"-" * 16, 1)
+CORES = (ConnectionCore, *SERVER, Rate, LocalStore, SharedStore)
 
 
 @pytest.mark.skipif(not builds.CAN_COMPILE, reason=builds.NOT_COMPILED)
@@ -48,8 +50,11 @@ def test_loops_and_servers_find_the_types_they_look_for(ours: type, base: type):
         lambda: HTTPProtocol.__new__(HTTPProtocol).data_received(b"x"),
         lambda: RequestHead.__new__(RequestHead).on_header(b"name", b"value"),
         lambda: ChunkedBody.__new__(ChunkedBody).feed(b"1"),
+        lambda: LocalStore.__new__(LocalStore).take_nowait([CLAIM]),
+        lambda: SharedStore.__new__(SharedStore).take_nowait([CLAIM]),
+        lambda: LocalStore(lambda: 0).take_nowait([CLAIM._replace(rate=None)]),
     ],
-    ids=["connection", "exchange", "protocol", "head", "body"],
+    ids=["connection", "exchange", "protocol", "head", "body", "local", "shared", "rate"],
 )
 def test_what_was_never_begun_raises(use: Callable[[], Any]):
     """And does not end the process, as C does with what is missing."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support.processes import free_port
 from support.redis_server import RedisServer, redis_server
 from tollway.gateway.limits import Claim, LocalStore, Rate
 from tollway.gateway.limits.redis_client import address_of, clients_of
@@ -251,7 +252,8 @@ def test_a_gateway_starts_without_redis(tmp_path: Path):
 
 def test_a_cluster(tmp_path: Path):
     """All keys are of one slot, so one node decides."""
-    with redis_server(tmp_path, "--cluster-enabled", "yes") as node:
+    bus = ("--cluster-port", str(free_port()))
+    with redis_server(tmp_path, "--cluster-enabled", "yes", *bus) as node:
         node.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         while node.ask("CLUSTER", "INFO") != "cluster_state:ok":
             pass

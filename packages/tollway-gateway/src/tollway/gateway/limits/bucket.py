@@ -17,6 +17,9 @@ _MAX_MISSING = 2**53 - 1
 """No bucket misses more ticks, however much more than its estimate a call has used."""
 
 
+_new = tuple.__new__  # a named tuple's own constructor takes three times as long
+
+
 class Claim(NamedTuple):
     """So many tokens of a bucket, which goes by a key of 16 bytes."""
 
@@ -72,22 +75,33 @@ def missing_at(rate: Rate, missing: int, since_us: int, now_us: int) -> int:
 
 
 def allows(rate: Rate, missing: int, tokens: int) -> bool:
-    """Say whether there are so many tokens."""
+    """Say whether there are so many tokens; nobody claims more than a full bucket has."""
     return missing + tokens * rate.interval <= rate.capacity
 
 
 def adjusted(rate: Rate, missing: int, tokens: int) -> int:
     """Return what is missing after so many tokens are taken, or given back."""
     most = _MAX_MISSING // rate.interval
-    return min(max(0, missing + min(max(tokens, -most), most) * rate.interval), _MAX_MISSING)
+    if tokens > most:
+        tokens = most
+    elif tokens < -most:
+        tokens = -most
+    after = missing + tokens * rate.interval
+    if after < 0:
+        return 0
+    return after if after < _MAX_MISSING else _MAX_MISSING
 
 
-def decision(rate: Rate, missing: int, tokens: int, *, allowed: bool) -> Decision:
+def decision(rate: Rate, missing: int, tokens: int, allowed: bool) -> Decision:
     """Return what to say of a claim, given what is missing once all is decided."""
     lacking = missing + (1 if allowed else tokens) * rate.interval - rate.capacity
-    return Decision(
-        allowed,
-        max(0, rate.capacity - missing) // rate.interval,
-        -(-lacking // rate.speed) if lacking > 0 else 0,
-        -(-missing // rate.speed),
+    left = rate.capacity - missing
+    return _new(
+        Decision,
+        (
+            allowed,
+            left // rate.interval if left > 0 else 0,
+            -(-lacking // rate.speed) if lacking > 0 else 0,
+            -(-missing // rate.speed),
+        ),
     )

@@ -11,8 +11,6 @@ from .rate import Rate
 class Bucket:
     """The state of one bucket: see `limits.bucket`."""
 
-    __slots__ = ("missing", "rate", "since_us")
-
     def __init__(self, rate: Rate) -> None:
         self.rate = rate
         self.missing = 0
@@ -47,20 +45,24 @@ class LocalStore:
 
     def take_nowait(self, claims: Sequence[Claim]) -> list[Decision]:
         """See `LimitStore.take_nowait`."""
-        now_us = self._clock_ns() // 1000
-        asked = [(claim, bucket := self._bucket(claim), bucket.missing_at(now_us)) for claim in claims]
-        allowed = [allows(claim.rate, missing, claim.tokens) for claim, _, missing in asked]
-        if not all(allowed):
-            return [
-                decision(claim.rate, missing, claim.tokens, allowed=one)
-                for (claim, _, missing), one in zip(asked, allowed, strict=True)
-            ]
-        taken = []
-        for claim, bucket, missing in asked:
+        now_us = self._now_us()
+        all_allowed = True
+        asked = []
+        for claim in claims:
+            rate = claim.rate
+            bucket = self._bucket(rate, claim.key)
+            bucket.missing = bucket.missing_at(now_us)
             bucket.since_us = now_us
-            bucket.missing = after = missing + claim.tokens * claim.rate.interval
-            taken.append(decision(claim.rate, after, claim.tokens, allowed=True))
-        return taken
+            all_allowed = allows(rate, bucket.missing, claim.tokens) and all_allowed
+            asked.append(bucket)
+        decisions = []
+        for claim, bucket in zip(claims, asked):  # noqa: B905 - as many of the one as of the other
+            rate, tokens = claim.rate, claim.tokens
+            if all_allowed:
+                bucket.missing += tokens * rate.interval
+            allowed = all_allowed or allows(rate, bucket.missing, tokens)
+            decisions.append(decision(rate, bucket.missing, tokens, allowed))
+        return decisions
 
     async def take(self, claims: Sequence[Claim]) -> list[Decision]:
         """See `LimitStore.take`."""
@@ -68,17 +70,17 @@ class LocalStore:
 
     def adjust(self, claims: Sequence[Claim]) -> None:
         """See `LimitStore.adjust`."""
-        now_us = self._clock_ns() // 1000
+        now_us = self._now_us()
         for claim in claims:
-            bucket = self._bucket(claim)
+            bucket = self._bucket(claim.rate, claim.key)
             bucket.missing = adjusted(claim.rate, bucket.missing_at(now_us), claim.tokens)
             bucket.since_us = now_us
 
     def note(self, claims: Sequence[Claim], missing: Sequence[int]) -> None:
         """See `LimitStore.note`."""
-        now_us = self._clock_ns() // 1000
+        now_us = self._now_us()
         for claim, one in zip(claims, missing, strict=True):
-            bucket = self._bucket(claim)
+            bucket = self._bucket(claim.rate, claim.key)
             bucket.missing, bucket.since_us = one, now_us
 
     async def start(self) -> None:
@@ -87,17 +89,28 @@ class LocalStore:
     async def close(self) -> None:
         """See `LimitStore.close`."""
 
-    def _bucket(self, claim: Claim) -> Bucket:
-        bucket = self._reserved.get(claim.key) or self._buckets.get(claim.key)
+    def _now_us(self) -> int:
+        now_ns = self._clock_ns()
+        return now_ns // 1000
+
+    def _bucket(self, rate: Rate, key: bytes) -> Bucket:
+        bucket = self._reserved.get(key)
+        if bucket is None:
+            bucket = self._buckets.get(key)
         if bucket is None:
             if len(self._buckets) >= self._max_buckets:
                 self._forget()
-            bucket = self._buckets[claim.key] = Bucket(claim.rate)
+            bucket = self._buckets[key] = Bucket(rate)
         return bucket
 
     def _forget(self) -> None:
         """Make room: forget a tenth of the buckets, those that are full or will be the soonest."""
-        now_us = self._clock_ns() // 1000
-        in_order = sorted(self._buckets, key=lambda key: self._buckets[key].full_at_us())
-        for key in in_order[: max(1, self._max_buckets // 10)]:
-            self.evicted += self._buckets.pop(key).missing_at(now_us) > 0
+        now_us = self._now_us()
+        in_order = sorted(self._buckets.items(), key=_full_at_us)
+        for key, bucket in in_order[: max(1, self._max_buckets // 10)]:
+            self.evicted += bucket.missing_at(now_us) > 0
+            del self._buckets[key]
+
+
+def _full_at_us(item: tuple[bytes, Bucket]) -> int:
+    return item[1].full_at_us()

@@ -240,7 +240,7 @@ class RemoteStore:
         if decided is not None and not decided.done():
             decided.set_result(
                 [
-                    decision(claim.rate, one, claim.tokens, allowed=bool(yes))
+                    decision(claim.rate, one, claim.tokens, bool(yes))
                     for claim, yes, one in zip(call.claims, allowed, missing, strict=True)
                 ]
             )

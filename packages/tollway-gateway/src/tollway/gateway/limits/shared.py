@@ -22,16 +22,21 @@ from .rate import Rate
 
 SLOTS = 32_768
 _WORDS = 8
-_KEY, _STATE, _SPEED, _PLACES = 0, 2, 3, 4
-"""Where in a slot what is."""
+_STATE = 2
+_SPEED = 3
+_PLACES = 4
+"""Where in a slot what is; the key is first."""
 
-_COUNTS, _RESERVED = 1, 2
+_COUNTS = 1
+_RESERVED = 2
 """Bits of the state: which place counts, and whether the slot is never given up."""
 
 _WINDOW = 32
 """A bucket lies in one of so many slots, from the one that its key names."""
 
 _words_of = struct.Struct("=qq").unpack
+
+_lock, _LOCK_EX, _LOCK_UN = fcntl.flock, fcntl.LOCK_EX, fcntl.LOCK_UN
 
 
 class SharedStore:
@@ -50,54 +55,53 @@ class SharedStore:
         self._file = os.open(Path(folder) / "limits", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         weakref.finalize(self, os.close, self._file)
         self._words = memoryview(self._mapped(slots * _WORDS * 8)).cast("q")
-        self._known: dict[bytes, int] = {}
-        """Where buckets were found the last time."""
+        self._known: dict[bytes, tuple[int, int, int]] = {}
+        """Where buckets were found the last time, each with its key in words."""
         self.evicted = 0
 
     def _mapped(self, size: int) -> mmap.mmap:
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        _lock(self._file, _LOCK_EX)
         try:
             missing = size - os.fstat(self._file).st_size
             if missing > 0:  # written, not truncated: on a full disk that fails here, and not at a later call
                 os.pwrite(self._file, bytes(missing), size - missing)
             return mmap.mmap(self._file, size)
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            _lock(self._file, _LOCK_UN)
 
     def reserve(self, rate: Rate, key: bytes) -> None:
         """See `LimitStore.reserve`."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        _lock(self._file, _LOCK_EX)
         try:
-            at = self._slot(rate, key, self._clock_ns() // 1000)
+            at = self._slot(rate, key, self._now_us())
             self._words[at + _STATE] |= _RESERVED
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            _lock(self._file, _LOCK_UN)
 
     def take_nowait(self, claims: Sequence[Claim]) -> list[Decision]:
         """See `LimitStore.take_nowait`."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        _lock(self._file, _LOCK_EX)
         try:
-            now_us = self._clock_ns() // 1000
-            asked = []
+            now_us = self._now_us()
             all_allowed = True
-            for rate, key, tokens in claims:
-                at = self._slot(rate, key, now_us)
+            for claim in claims:
+                rate = claim.rate
+                missing = self._missing(self._slot(rate, claim.key, now_us), rate, now_us)
+                all_allowed = allows(rate, missing, claim.tokens) and all_allowed
+            decisions = []
+            for claim in claims:
+                rate, tokens = claim.rate, claim.tokens
+                at = self._slot(rate, claim.key, now_us)
                 missing = self._missing(at, rate, now_us)
-                allowed = allows(rate, missing, tokens)
-                all_allowed = all_allowed and allowed
-                asked.append((at, rate, missing, tokens, allowed))
-            if not all_allowed:
-                return [
-                    decision(rate, missing, tokens, allowed=one) for _, rate, missing, tokens, one in asked
-                ]
-            taken = []
-            for at, rate, missing, tokens, _ in asked:
-                after = missing + tokens * rate.interval
-                self._write(at, after, now_us)
-                taken.append(decision(rate, after, tokens, allowed=True))
-            return taken
+                if all_allowed:
+                    missing += tokens * rate.interval
+                    self._write(at, missing, now_us)
+                decisions.append(
+                    decision(rate, missing, tokens, all_allowed or allows(rate, missing, tokens))
+                )
+            return decisions
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            _lock(self._file, _LOCK_UN)
 
     async def take(self, claims: Sequence[Claim]) -> list[Decision]:
         """See `LimitStore.take`."""
@@ -105,30 +109,35 @@ class SharedStore:
 
     def adjust(self, claims: Sequence[Claim]) -> None:
         """See `LimitStore.adjust`."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        _lock(self._file, _LOCK_EX)
         try:
-            now_us = self._clock_ns() // 1000
-            for rate, key, tokens in claims:
-                at = self._slot(rate, key, now_us)
-                self._write(at, adjusted(rate, self._missing(at, rate, now_us), tokens), now_us)
+            now_us = self._now_us()
+            for claim in claims:
+                rate = claim.rate
+                at = self._slot(rate, claim.key, now_us)
+                self._write(at, adjusted(rate, self._missing(at, rate, now_us), claim.tokens), now_us)
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            _lock(self._file, _LOCK_UN)
 
     def note(self, claims: Sequence[Claim], missing: Sequence[int]) -> None:
         """See `LimitStore.note`."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        _lock(self._file, _LOCK_EX)
         try:
-            now_us = self._clock_ns() // 1000
-            for (rate, key, _), one in zip(claims, missing, strict=True):
-                self._write(self._slot(rate, key, now_us), one, now_us)
+            now_us = self._now_us()
+            for claim, one in zip(claims, missing, strict=True):
+                self._write(self._slot(claim.rate, claim.key, now_us), one, now_us)
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            _lock(self._file, _LOCK_UN)
 
     async def start(self) -> None:
         """See `LimitStore.start`."""
 
     async def close(self) -> None:
         """See `LimitStore.close`."""
+
+    def _now_us(self) -> int:
+        now_ns = self._clock_ns()
+        return now_ns // 1000
 
     def _missing(self, at: int, rate: Rate, now_us: int) -> int:
         words = self._words
@@ -146,26 +155,31 @@ class SharedStore:
     def _slot(self, rate: Rate, key: bytes, now_us: int) -> int:
         """Return where the bucket is, or where it is from now on."""
         words = self._words
+        known = self._known.get(key)
+        if known is not None:
+            at, first, second = known
+            if words[at] == first and words[at + 1] == second:
+                return at
         first, second = _words_of(key)
-        at = self._known.get(key)
-        if at is not None and words[at] == first and words[at + 1] == second:
-            return at
+        at = self._find(rate, first, second, now_us)
         if len(self._known) >= self._slots:
             self._known.clear()
+        self._known[key] = at, first, second
+        return at
+
+    def _find(self, rate: Rate, first: int, second: int, now_us: int) -> int:
+        words = self._words
         start = first % self._slots
         free, free_at_us = -1, 0
         for place in range(start, start + _WINDOW):
             at = place % self._slots * _WORDS
             if words[at] == first and words[at + 1] == second:
-                break
+                return at
             if not words[at + _STATE] & _RESERVED:
                 full_at_us = self._full_at_us(at)
                 if free < 0 or full_at_us < free_at_us:
                     free, free_at_us = at, full_at_us
-        else:
-            at = self._claim(free, free_at_us > now_us, rate, first, second)
-        self._known[key] = at
-        return at
+        return self._claim(free, free_at_us > now_us, rate, first, second)
 
     def _full_at_us(self, at: int) -> int:
         words = self._words

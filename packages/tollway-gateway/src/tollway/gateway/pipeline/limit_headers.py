@@ -8,36 +8,65 @@ r"""What a caller is told of its limits, as header lines, each ended by `\r\n`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from tollway.gateway.limits import Decision
+from tollway.gateway.limits import Decision, Rate
 
-from .quota import Quota
+if TYPE_CHECKING:
+    from .quota import Quota
 
 _US = 1_000_000
+
+_OPENAIS = b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %%d\r\nx-ratelimit-reset-%b: %%b\r\n"
+
+
+class LimitLines:
+    """The lines of one limit, written when it is wired but for its numbers."""
+
+    __slots__ = ("_alone", "policy", "state", "tightest")
+
+    def __init__(self, name: str, unit: str, rate: Rate) -> None:
+        quoted, what = f'"{name}"'.encode().replace(b"%", b"%%"), unit.encode()
+        self.policy = b"%b;q=%d;w=%d" % (quoted, rate.calls, max(1, round(rate.period_us / _US)))
+        self.state = b"%b;r=%%d;t=%%d" % quoted
+        self.tightest = _OPENAIS % (what, rate.burst, what, what)
+        self._alone = b"ratelimit-policy: %b\r\nratelimit: %b\r\n%b" % (
+            self.policy,
+            self.state,
+            self.tightest,
+        )
+
+    def alone(self, decision: Decision) -> bytes:
+        """Return the lines of a call that met this limit alone."""
+        _, remaining, _, full_in_us = decision
+        return self._alone % (remaining, -(-full_in_us // _US), remaining, duration(full_in_us))
 
 
 def lines_of(quotas: Sequence[Quota], decisions: Sequence[Decision]) -> bytes:
     """Return the lines of all limits; waits are rounded up, so a caller that waits that long is served."""
-    policies, states = [], []
-    tightest: dict[str, tuple[int, Quota, Decision]] = {}
-    wait_us = 0
-    for quota, decision in zip(quotas, decisions, strict=True):
-        rate = quota.rate
-        name = quota.name.encode()
-        policies.append(b'"%b";q=%d;w=%d' % (name, rate.calls, max(1, round(rate.period_us / _US))))
-        states.append(b'"%b";r=%d;t=%d' % (name, decision.remaining, -(-decision.full_in_us // _US)))
-        known = tightest.get(quota.unit)
-        if known is None or decision.remaining < known[0]:
-            tightest[quota.unit] = decision.remaining, quota, decision
-        if not decision.allowed:
-            wait_us = max(wait_us, decision.wait_us)
-    lines = b"ratelimit-policy: %b\r\nratelimit: %b\r\n" % (b", ".join(policies), b", ".join(states))
-    for unit, (remaining, quota, decision) in tightest.items():
-        what = unit.encode()
-        lines += (
-            b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
-        ) % (what, quota.rate.burst, what, remaining, what, duration(decision.full_in_us))
+    if len(quotas) == 1:
+        (decision,) = decisions
+        lines = quotas[0].lines.alone(decision)
+        wait_us = 0 if decision.allowed else decision.wait_us
+    else:
+        lines = _several(quotas, decisions)
+        wait_us = max((one.wait_us for one in decisions if not one.allowed), default=0)
     return b"%bretry-after: %d\r\n" % (lines, -(-wait_us // _US)) if wait_us else lines
+
+
+def _several(quotas: Sequence[Quota], decisions: Sequence[Decision]) -> bytes:
+    policies, states = [], []
+    tightest: dict[str, tuple[Quota, Decision]] = {}
+    for quota, decision in zip(quotas, decisions, strict=True):
+        policies.append(quota.lines.policy)
+        states.append(quota.lines.state % (decision.remaining, -(-decision.full_in_us // _US)))
+        known = tightest.get(quota.unit)
+        if known is None or decision.remaining < known[1].remaining:
+            tightest[quota.unit] = quota, decision
+    lines = b"ratelimit-policy: %b\r\nratelimit: %b\r\n" % (b", ".join(policies), b", ".join(states))
+    for quota, decision in tightest.values():
+        lines += quota.lines.tightest % (decision.remaining, duration(decision.full_in_us))
+    return lines
 
 
 def duration(us: int) -> bytes:

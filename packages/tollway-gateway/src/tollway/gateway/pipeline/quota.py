@@ -12,6 +12,8 @@ from tollway.gateway.config.values import LimitConfig
 from tollway.gateway.limits import Claim, LimitStore, Rate
 from tollway.provider import Call, Usage
 
+from .limit_headers import LimitLines
+
 Scope = Mapping[str, Any]
 
 _BYTES_PER_TOKEN = 4
@@ -20,6 +22,9 @@ _BYTES_PER_TOKEN = 4
 _ANSWER_TOKENS = 256
 """What an answer is taken for when the call does not bound it."""
 
+_MOST_TOKENS = 2**52
+"""No call uses more, whatever a model says."""
+
 
 class Quota:
     """One bucket for all callers, or one for each value of what the limit goes by (its `key`).
@@ -27,7 +32,7 @@ class Quota:
     `unit` is what is counted: `requests` or `tokens`. `name` stands in headers, messages and metrics.
     """
 
-    __slots__ = ("_bucket", "_whole", "name", "rate", "store", "unit", "value_of")
+    __slots__ = ("_bucket", "_whole", "lines", "name", "rate", "store", "unit", "value_of")
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class Quota:
         self.unit = unit
         self.store = store
         self.value_of = value_of
+        self.lines = LimitLines(name, unit, rate)
         identity = f"{name} {unit} {rate.calls} {rate.period_us} {rate.burst}"
         self._bucket = hashlib.blake2b(identity.encode(), digest_size=16)
         self._whole = Claim(rate, self._bucket.digest(), 1)
@@ -103,7 +109,7 @@ def estimated_parts(call: Call) -> tuple[int, int]:
 
 def used_tokens(usage: Usage) -> int:
     """Return how many tokens a call used."""
-    return (usage.input_tokens or 0) + (usage.output_tokens or 0)
+    return min((usage.input_tokens or 0) + (usage.output_tokens or 0), _MOST_TOKENS)
 
 
 def _value_of(key: str) -> Callable[[Scope], bytes] | None:
