@@ -36,6 +36,9 @@ _TINY_A_TURN = 64
 
 _SIZE = re.compile(rb"0*([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 
+_SIZES = {b"%x" % size: size for size in range(256)}
+"""Sizes of small chunks, of which there may be many."""
+
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
 _SIZE_LINE, _AFTER_DATA, _TRAILERS = range(3)
@@ -160,10 +163,13 @@ class ChunkedBody(Body):
             self.complete = True
 
     def _take_size(self, line: bytes) -> None:
-        found = _SIZE.fullmatch(line)
-        if found is None:
-            raise _bad_chunk("a chunk must begin with its size in hexadecimal digits")
-        self._left = int(found[1], 16)
+        size = _SIZES.get(line)
+        if size is None:
+            found = _SIZE.fullmatch(line)
+            if found is None:
+                raise _bad_chunk("a chunk must begin with its size in hexadecimal digits")
+            size = int(found[1], 16)
+        self._left = size
         self._expects = _AFTER_DATA if self._left else _TRAILERS
         self._chunks_left -= 1
         if self._left < _TINY_BYTES:
