@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,14 +77,56 @@ ANSWERS: Sequence[bytes] = (
     _answer(b"<html><title>Bad gateway</title><script>x</script></html>", b"text/html", b"502 Bad Gateway"),
 )
 
+_GEMINI: dict[str, Any] = {
+    "candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}, "finishReason": "STOP"}],
+    "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2},
+    "responseId": "r",
+}
+_COHERE: Sequence[dict[str, Any]] = (
+    {"type": "message-start", "id": "m", "delta": {"message": {"role": "assistant"}}},
+    {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "Hi"}}}},
+    {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": {"tokens": {"input_tokens": 5}}}},
+)
+_BEDROCK: Sequence[tuple[str, dict[str, Any]]] = (
+    ("messageStart", {"role": "assistant"}),
+    ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hi"}}),
+    ("messageStop", {"stopReason": "end_turn"}),
+    ("metadata", {"usage": {"inputTokens": 5, "outputTokens": 2}}),
+)
+
+
+def _sse(*events: Any) -> bytes:
+    return b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in events)
+
+
+def _frame(kind: str, payload: dict[str, Any]) -> bytes:
+    """Write a message of AWS's event stream."""
+    header = b"\x0b:event-type\x07" + struct.pack(">H", len(kind)) + kind.encode()
+    body = json.dumps(payload).encode()
+    prelude = struct.pack(">II", 16 + len(header) + len(body), len(header))
+    raw = prelude + struct.pack(">I", zlib.crc32(prelude)) + header + body
+    return raw + struct.pack(">I", zlib.crc32(raw))
+
+
 BODIES: Sequence[bytes] = (
     OpenAI().whole("m"),
     Anthropic().whole("m"),
     _ERROR,
     b"<html><title>x</title></html>",
+    json.dumps(_GEMINI).encode(),
+    b'{"id": "m", "finish_reason": "COMPLETE", "message": {"content": [{"type": "text", "text": "Hi"}]}}',
+    b'{"output": {"message": {"content": [{"text": "Hi"}]}}, "stopReason": "end_turn"}',
 )
 
-STREAMS: Sequence[bytes] = (b"".join(_OPENAI), b"".join(_ANTHROPIC), b": ping\n\n" + b"".join(_OPENAI))
+STREAMS: Sequence[bytes] = (
+    b"".join(_OPENAI),
+    b"".join(_ANTHROPIC),
+    b": ping\n\n" + b"".join(_OPENAI),
+    _sse(_GEMINI),
+    _sse(*_COHERE),
+    _sse({"request_id": "r", "final_result": json.loads(OpenAI().whole("m"))}),
+    b"".join(_frame(kind, payload) for kind, payload in _BEDROCK),
+)
 
 PAYLOADS: Sequence[dict[str, Any]] = (
     {"messages": [{"role": "user", "content": "Hello?"}], "temperature": 0.5, "max_tokens": 5, "n": 1},
@@ -122,6 +166,11 @@ PROVIDERS: Mapping[str, dict[str, Any]] = {
     "openai": {"openai_api_key": "sk-fuzz"},
     "anthropic": {"anthropic_api_key": "sk-fuzz"},
     "mlflow-model-serving": {"model_server_url": "http://127.0.0.1:9"},
+    "gemini": {"gemini_api_key": "fuzz"},
+    "cohere": {"cohere_api_key": "fuzz"},
+    "bedrock": {"aws_config": {"aws_bearer_token": "fuzz"}},
+    "mistral": {"mistral_api_key": "fuzz"},
+    "sap-ai-core": {"api_base": "http://127.0.0.1:9"},
 }
 
 _ENDPOINT = {

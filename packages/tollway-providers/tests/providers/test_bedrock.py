@@ -540,6 +540,17 @@ def test_a_body_in_the_streams_place_is_read() -> None:
         streamed(b'{"message": "too fast"}')
 
 
+def test_garbage_before_the_end_is_an_error_however_it_comes() -> None:
+    """In one piece with the messages before it, or after them."""
+    before = SHORT[: -len(event("metadata", usage=USAGE))]
+    for cut in (0, len(before)):
+        decoder = made().stream(Call(Task.CHAT, {}, b"", stream=True))
+        garbage = before + b"no message at all"
+        out = decoder.feed(garbage[:cut]) + decoder.feed(garbage[cut:]) + decoder.end()
+        assert decoder.error is not None
+        assert b"hello" in out
+
+
 @pytest.mark.parametrize("flipped", [0, 9, 14, 30, 60])
 def test_a_message_that_was_changed_on_its_way_is_an_error(flipped: int) -> None:
     raw = bytearray(delta(0, text="hello"))

@@ -26,7 +26,7 @@ KEY = "a-long-and-secret-key"
 
 MLFLOW_NAMES = (
     *("openai", "anthropic", "ai21labs", "mlflow-model-serving", "mosaicml", "palm", "azure", "groq"),
-    *("gemini", "vertex_ai", "bedrock", "amazon-bedrock", "cohere"),
+    *("gemini", "vertex_ai", "bedrock", "amazon-bedrock", "cohere", "sap-ai-core"),
     *("huggingface-text-generation-inference", "databricks-model-serving", "databricks", "mistral"),
     *("deepseek", "xai", "openrouter", "ollama", "portkey", "typesafe", "togetherai", "litellm"),
 )

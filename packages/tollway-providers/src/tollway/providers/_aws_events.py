@@ -34,24 +34,24 @@ class Message(NamedTuple):
 
 
 class EventParser:
-    """An incremental reader of one stream."""
+    """An incremental reader of one stream; `broken` says what is wrong with the bytes after the messages."""
 
     def __init__(self) -> None:
+        self.broken: EventError | None = None
         self._buffer = bytearray()
 
     @property
-    def held(self) -> bytes:
-        """The bytes that are no whole message yet."""
-        return bytes(self._buffer)
+    def is_empty(self) -> bool:
+        """Whether no bytes are held."""
+        return not self._buffer
 
     def feed(self, data: bytes) -> list[Message]:
-        """Return the messages that are now whole.
-
-        Raises:
-            EventError: the bytes are none, were changed on their way, or are too many.
-        """
-        self._buffer += data
-        buffer, messages, at = self._buffer, [], 0
+        """Return the messages that are now whole; none after bytes that are no message, or were changed."""
+        messages: list[Message] = []
+        if self.broken is not None:
+            return messages
+        buffer, at = self._buffer, 0
+        buffer += data
         try:
             while len(buffer) - at >= _PRELUDE.size:
                 total = self._total(at)
@@ -59,12 +59,9 @@ class EventParser:
                     break
                 messages.append(_message(bytes(buffer[at : at + total])))
                 at += total
-        except EventError:
-            if not messages:
-                raise
-            # What came before is good; the fault is found again with the next bytes, or with the end.
-        finally:
-            del buffer[:at]
+        except EventError as error:
+            self.broken = error
+        del buffer[:at]
         return messages
 
     def _total(self, at: int) -> int:

@@ -26,7 +26,7 @@ from tollway.provider import (
 from tollway.provider.upstream_answers import error_in_answer
 from tollway.provider.usages import count_of
 
-from ._aws_events import EventError, EventParser, Message
+from ._aws_events import EventParser, Message
 from ._chunk_stream import ChunkWriter, load, whole_answer
 
 _FINISHES = {
@@ -99,7 +99,7 @@ class ConverseStream(ChunkWriter):
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes as they came, return the events that are now whole (perhaps none)."""
-        if self._body is None and not self._finishes and not self._parser.held and data.startswith(_BODIES):
+        if self._body is None and not self._finishes and self._parser.is_empty and data.startswith(_BODIES):
             self._body = bytearray()
         if self._body is not None:
             return self._hold(self._body, data)
@@ -109,8 +109,8 @@ class ConverseStream(ChunkWriter):
                 if self.complete or self.error is not None:
                     break
                 said += self._on(message)
-        except EventError as error:
-            self.error = self.error or StreamError(str(error))
+            if self._parser.broken is not None and not self.complete:
+                raise StreamError(str(self._parser.broken))
         except ProviderError as error:
             self.error = self.error or error
         return b"".join(said)
