@@ -80,6 +80,15 @@ def test_start_lets_nobody_in_unasked(tollway, config: Path, host: str):
         assert "--insecure-no-auth" in result.stderr
 
 
+def test_a_control_plane_lets_nobody_in_unasked(tollway, config: Path):
+    """On an address of its own it needs the admin key as soon as others reach it."""
+    keys = "auth: {keys: [{name: a, key: tk-0123456789abcdef}]}\n"
+    config.write_text(f"{GOOD}{keys}server: {{admin: {{port: 9000, host: 0.0.0.0}}}}\n")
+    result = tollway("gateway", "start", "--config-path", str(config))
+    assert 2 == result.exit_code
+    assert "auth.admin_key" in result.stderr
+
+
 def test_a_new_key_and_its_digest(tollway, as_json):
     """What the first line says is what the second is the digest of; each time another."""
     made = [as_json("keys", "new") for _ in range(2)]

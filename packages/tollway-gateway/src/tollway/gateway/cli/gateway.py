@@ -75,11 +75,14 @@ def start(
     against = source.objection(config)
     if against is not None:
         fail(against, BAD_INPUT)
-    options = server.Options(access_log, source, watches=reload)
     try:
         if reload:
             server.check_watching()
-        listener = server.listen(host, port, "http" if config.server.tls is None else "https")
+        scheme = "http" if config.server.tls is None else "https"
+        listener = server.listen(host, port, scheme)
+        admin = config.server.admin
+        admin_listener = None if admin is None else server.listen(admin.host, admin.port, scheme)
+        options = server.Options(access_log, source, watches=reload, admin=admin_listener)
         if workers == 1:
             server.serve(config, listener, click.echo, options)
             server.leave()

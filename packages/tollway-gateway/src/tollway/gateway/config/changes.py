@@ -10,7 +10,7 @@ from .frozen import Value
 from .problems import Problem
 from .values import GatewayConfig
 
-_RESTART = ("tracing", "limits", "server.drain_timeout_s", "server.tls")
+_RESTART = ("tracing", "limits", "server.drain_timeout_s", "server.tls", "server.admin")
 """What is set up once for a process: paths of fields."""
 
 _NAMED = (("endpoint", "endpoints"), ("route", "routes"))

@@ -88,6 +88,10 @@ def _tls(at: At) -> dict[str, Any]:
     return found
 
 
+def _admin(at: At) -> dict[str, Any]:
+    return fields(at, {"port": Field(scalars.port, required=True), "host": Field(scalars.text)})
+
+
 def _server(at: At) -> dict[str, Any]:
     table = {
         "max_body_bytes": Field(scalars.count),
@@ -98,6 +102,7 @@ def _server(at: At) -> dict[str, Any]:
         "drain_timeout": Field(scalars.duration_or_0_s),
         "allowed_hosts": Field(lambda at: each(at, scalars.host)),
         "tls": Field(_tls),
+        "admin": Field(_admin),
     }
     return renamed(fields(at, table), drain_timeout="drain_timeout_s")
 

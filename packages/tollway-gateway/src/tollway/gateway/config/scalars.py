@@ -36,6 +36,8 @@ _UNITS_S = {
 MAX_COUNT = 2**53
 """Whole numbers above it are no longer exact where they are computed with."""
 
+_MAX_PORT = 65535
+
 MAX_SECONDS = 100 * _UNITS_S["year"]
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?|)\s*([a-z]+)", re.ASCII)
@@ -122,6 +124,14 @@ def count(at: At) -> int:
     if value < 1 or value != int(value):
         raise InvalidValue(f"must be a whole number above 0, not {at.shown}")
     return _counted(at, value)
+
+
+def port(at: At) -> int:
+    """Read the number of a port."""
+    value = count(at)
+    if value > _MAX_PORT:
+        raise InvalidValue(f"must be at most {_MAX_PORT}, not {at.shown}")
+    return value
 
 
 def count_or_0(at: At) -> int:

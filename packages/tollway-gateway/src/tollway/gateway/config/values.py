@@ -210,6 +210,13 @@ class TLSConfig(Value):
     key: str
 
 
+class AdminConfig(Value):
+    """An address of its own for the control plane, which is then not on that of callers."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    host: str = "127.0.0.1"
+
+
 class ServerConfig(Value):
     """Bounds on what callers may send and models may answer, and on how long a stop may take.
 
@@ -227,6 +234,7 @@ class ServerConfig(Value):
     allowed_hosts: tuple[str, ...] = ()
     max_answer_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
     drain_timeout_s: Annotated[float, Field(ge=0)] = 30.0
+    admin: AdminConfig | None = None
     tls: TLSConfig | None = None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from hmac import compare_digest
 
-from tollway.gateway.config.values import AuthConfig
+from tollway.gateway.config.values import AdminConfig, AuthConfig
 from tollway.gateway.pipeline.authenticate import ANONYMOUS, Authenticator, Caller, key_of
 from tollway.gateway.pipeline.errors import RequestRejected
 
@@ -34,11 +34,18 @@ Headers = Iterable[tuple[bytes, bytes]]
 class Access:
     """Checks requests of the control plane."""
 
-    def __init__(self, auth: AuthConfig, authenticator: Authenticator) -> None:
+    def __init__(self, auth: AuthConfig, admin: AdminConfig | None, authenticator: Authenticator) -> None:
+        self._port = None if admin is None else admin.port
         self._authenticator = authenticator
         self._is_open = not auth.keys and auth.admin_digest is None
         self._public = _PROBES | {METRICS} if auth.public_metrics else _PROBES
         self._admin = None if auth.admin_digest is None else bytes.fromhex(auth.admin_digest)
+
+    def is_hidden(self, path: str, server: tuple[str, int | None] | None) -> bool:
+        """Say whether there is nothing at a path for who came by this address and port of ours."""
+        if self._port is None or (server is not None and server[1] == self._port):
+            return False
+        return not (path in _PROBES or path == _MODELS or path.startswith(f"{_MODELS}/"))
 
     def caller(self, path: str, headers: Headers) -> Caller:
         """Return who asks; the admin is nobody in particular. Raises RequestRejected, a 401."""
@@ -58,7 +65,9 @@ class Access:
 
 def access_of(serving: Serving) -> Access:
     """Return what checks requests by the configuration that serves."""
-    return answer_of(serving, "access", lambda config: Access(config.auth, serving.authenticator))
+    return answer_of(
+        serving, "access", lambda config: Access(config.auth, config.server.admin, serving.authenticator)
+    )
 
 
 def _is_admin(headers: Headers, digest: bytes) -> bool:

@@ -21,6 +21,8 @@ from .serving import Current
 if TYPE_CHECKING:
     from .reload import Reload
 
+_ELSEWHERE = "the control plane has an address of its own: see server.admin of the configuration"
+
 _READING = frozenset({"GET", "HEAD"})
 
 _METHODS = b"GET, HEAD, OPTIONS, POST"
@@ -72,8 +74,12 @@ class ControlPlane:
         if objection is not None:
             await _refuse(scope, Failure(403, *objection), send)
             return
+        access = access_of(serving)
+        if access.is_hidden(scope["path"], scope.get("server")):
+            await _refuse(scope, Failure(404, "not_found", _ELSEWHERE), send)
+            return
         try:
-            caller = access_of(serving).caller(scope["path"], scope["headers"])
+            caller = access.caller(scope["path"], scope["headers"])
         except RequestRejected as rejected:
             await _refuse(scope, rejected.failure, send)
             return

@@ -12,10 +12,16 @@ def objection(config: GatewayConfig, host: str) -> str | None:
 
     An admin key protects the control plane, and nothing of what callers do.
     """
+    admin = config.server.admin
+    if admin is not None and config.auth.admin_digest is None and not is_loopback(admin.host):
+        return (
+            f"the control plane on {admin.host} (server.admin.host) can be reached from other machines: add "
+            "auth.admin_key, listen on 127.0.0.1, or say --insecure-no-auth"
+        )
     if config.auth.keys or is_loopback(host):
         return None
     return (
-        f"{host} can be reached from other machines, and the configuration has no keys for callers, so that "
-        "anybody could use its models: add auth.keys, listen on 127.0.0.1, or say --insecure-no-auth if "
+        f"--host {host} can be reached from other machines, and the configuration has no keys for callers, "
+        "so anybody could use its models: add auth.keys, listen on 127.0.0.1, or say --insecure-no-auth if "
         "something in front of the gateway asks callers who they are"
     )

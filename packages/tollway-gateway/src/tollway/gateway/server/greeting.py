@@ -13,13 +13,16 @@ from tollway.gateway.examples import example_of
 from tollway.gateway.printable import printable, without_passwords
 
 
-def greeting(config: GatewayConfig, url: str, command: str = "tollway") -> str:
-    """Return the lines of a start; `command` is how its reader calls `tollway`."""
+def greeting(config: GatewayConfig, url: str, command: str = "tollway", docs_url: str = "") -> str:
+    """Return the lines of a start; `command` is how its reader calls `tollway`.
+
+    `docs_url` is where its documentation is, if that is elsewhere.
+    """
     width = max(len(endpoint.name) for endpoint in config.endpoints)
     lines = [f"Tollway {version('tollway-gateway')} listens on {url}", ""]
     lines += [f"  {_endpoint(endpoint, width)}" for endpoint in config.endpoints]
     lines += ["", "Try it:", "", *_curl(config, url), ""]
-    lines += [f"Traces: {_traces(config, command)}", f"Docs:   {url}/docs", "Stop:   Ctrl-C"]
+    lines += [f"Traces: {_traces(config, command)}", f"Docs:   {docs_url or url}/docs", "Stop:   Ctrl-C"]
     return "\n".join(lines)
 
 

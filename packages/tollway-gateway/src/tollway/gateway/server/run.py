@@ -56,6 +56,12 @@ class Options:
     access_log: bool = False
     source: ConfigSource | None = None
     watches: bool = False
+    admin: Listener | None = None
+    """Where the control plane listens, if that is another address."""
+
+    def docs_url(self, listener: Listener) -> str:
+        """Return where the documentation is."""
+        return (self.admin or listener).url
 
     def watch(self, reload: Reload) -> None:
         """Reload whenever the file changes, if that is asked for; in the event loop that runs now."""
@@ -85,7 +91,7 @@ def serve(config: GatewayConfig, listener: Listener, say: Callable[[str], None],
     set_up_process()
 
     def started() -> None:
-        say(greeting(config, listener.url, command()))
+        say(greeting(config, listener.url, command(), options.docs_url(listener)))
         if options.source is not None:
             reload = _reloads(server.gateway, options.source)
             signals.reload_by(reload)
@@ -98,7 +104,7 @@ def serve(config: GatewayConfig, listener: Listener, say: Callable[[str], None],
     ):
         signals.tell = server.stop
         if not signals.count:  # while models were loaded
-            run(server, listener.socket)
+            run(server, listener.socket, options.admin)
 
 
 def _reloads(gateway: Gateway, source: ConfigSource) -> Reload:
@@ -150,13 +156,14 @@ def prepared(
         log_left_behind(gateway.lifetime.left_behind())
 
 
-def run(server: Server, listening: socket.socket) -> None:
+def run(server: Server, listening: socket.socket, admin: Listener | None = None) -> None:
     """Serve until the server is told to stop. Raises StartError and AddressError.
 
     The event loop stays open: closing it would wait for tasks and threads that hang. The process is to end.
     """
+    sockets = [listening] if admin is None else [listening, admin.socket]
     try:
-        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(server.serve(sockets=[listening]))
+        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(server.serve(sockets=sockets))
     except OSError as error:
         host, port = listening.getsockname()[:2]
         raise refused(host, port, error) from error

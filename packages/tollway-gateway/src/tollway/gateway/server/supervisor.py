@@ -82,7 +82,7 @@ def serve_by_workers(
         _load_what_all_need()
 
         def greet() -> None:
-            say(greeting(config, listener.url, command()))
+            say(greeting(config, listener.url, command(), options.docs_url(listener)))
 
         reloads = None if options.source is None else Reloads(options.source, config)
         supervisor = Supervisor(

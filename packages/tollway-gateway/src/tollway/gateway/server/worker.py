@@ -180,7 +180,7 @@ def work(config: GatewayConfig, listening: socket, pipe: ControlPipe, share: Sha
                 link.counted = server.gateway.metrics.reloaded
             link.tell = stop
             if link.is_quiet():  # while models were loaded
-                run(server, listening)
+                run(server, listening, options.admin)
     except (StartError, AddressError) as error:
         link.fail(str(error))
         return 1
