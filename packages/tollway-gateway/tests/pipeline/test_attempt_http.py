@@ -55,18 +55,19 @@ def chunk(text: str = "", finish: str | None = None) -> bytes:
     return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
 
 
-def read(*pieces: bytes) -> list[bytes]:
-    async def forward() -> list[bytes]:
-        provider = Acme(Target("e", Task.CHAT, "m", {}))
-        decoder = provider.stream(Call(Task.CHAT, {}, b"", stream=True))
-        stream = BrokenStream(*pieces)
-        events = HTTPEvents(stream, decoder, Attempt(), AnswerSize(1_000_000))  # type: ignore[arg-type]
-        forwarded = []
-        while data := await events.next():
-            forwarded.append(data)
-        return forwarded
+async def pieces_of(*pieces: bytes) -> list[bytes]:
+    provider = Acme(Target("e", Task.CHAT, "m", {}))
+    decoder = provider.stream(Call(Task.CHAT, {}, b"", stream=True))
+    stream = BrokenStream(*pieces)
+    events = HTTPEvents(stream, decoder, Attempt(), AnswerSize(1_000_000))  # type: ignore[arg-type]
+    forwarded = []
+    while data := await events.next():
+        forwarded.append(data)
+    return forwarded
 
-    return asyncio.run(forward())
+
+def read(*pieces: bytes) -> list[bytes]:
+    return asyncio.run(pieces_of(*pieces))
 
 
 def test_an_answer_that_lacks_only_its_terminator_is_complete() -> None:
@@ -86,3 +87,26 @@ def test_an_error_that_came_before_the_cut_is_told() -> None:
 
     assert isinstance(caught.value, UpstreamError)
     assert (429, "quota exceeded") == (caught.value.status, caught.value.message)
+
+
+def test_what_comes_at_once_is_decoded_in_turns() -> None:
+    """Everybody else has one after so many bytes; nothing is lost or told twice."""
+    events = [chunk(str(number)) for number in range(5000)]
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def forward() -> list[bytes]:
+        other = asyncio.create_task(others())
+        forwarded = await pieces_of(b"".join(events), chunk(finish="stop"), b"data: [DONE]\n\n", b"")
+        other.cancel()
+        return forwarded
+
+    pieces = asyncio.run(forward())
+    assert b"".join(events) + chunk(finish="stop") + b"data: [DONE]\n\n" == b"".join(pieces)
+    assert 17_000 > max(map(len, pieces))
+    assert turns >= len(b"".join(events)) // 16_384
