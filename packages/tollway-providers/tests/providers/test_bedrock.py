@@ -1,5 +1,6 @@
 """Bedrock's wire, written after the API reference of Converse, ConverseStream and InvokeModel."""
 
+import functools
 import json
 import struct
 import zlib
@@ -72,6 +73,16 @@ def event(kind: str, **payload: Any) -> bytes:
     return frame(payload, event_type=kind, content_type="application/json", message_type="event")
 
 
+def test_the_frames_of_these_tests_are_aws_own() -> None:
+    from botocore.eventstream import EventStreamBuffer
+
+    buffer = EventStreamBuffer()
+    buffer.add_data(STREAM)
+    read = [message.headers[":event-type"] for message in buffer]
+
+    assert (14, "messageStart", "metadata") == (len(read), read[0], read[-1])
+
+
 def delta(block: int, **said: Any) -> bytes:
     return event("contentBlockDelta", contentBlockIndex=block, delta=said)
 
@@ -141,9 +152,32 @@ def made(model: str = CLAUDE, task: Task = Task.CHAT, **aws: Any) -> BedrockProv
     return BedrockProvider(Target("e", task, model, {"aws_config": {**KEYS, **aws}}))
 
 
+@functools.cache
+def shape() -> Any:
+    """The input of Converse as AWS's own description of the service has it."""
+    from botocore.session import Session
+
+    return Session().get_service_model("bedrock-runtime").operation_model("Converse").input_shape
+
+
+def with_bytes(value: Any, key: str = "") -> Any:
+    """Return a body with the blobs that JSON has as base64."""
+    if isinstance(value, dict):
+        return {name: with_bytes(inner, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [with_bytes(inner) for inner in value]
+    return value.encode() if key in ("bytes", "redactedContent") else value
+
+
 def body(*messages: Any, model: str = CLAUDE, **payload: Any) -> Any:
+    """Return a request's body, which AWS's own validator finds nothing wrong with."""
+    from botocore.validate import ParamValidator
+
     payload = {"model": "e", "messages": list(messages or [HI]), **payload}
-    return json.loads(made(model).request(Call(Task.CHAT, payload, b"")).body)
+    said = json.loads(made(model).request(Call(Task.CHAT, payload, b"")).body)
+    report = ParamValidator().validate(with_bytes({"modelId": model, **said}), shape())
+    assert not report.has_errors(), report.generate_report()
+    return said
 
 
 def read(raw: bytes) -> Any:

@@ -21,6 +21,7 @@ from tollway.provider import (
 from tollway.provider.testing import OPENAI_ANSWERS, ProviderContract
 from tollway.providers._services import SERVICES, Service
 from tollway.providers.compatible import attribute_of, provider_of
+from tollway.providers.litellm import LiteLLMProvider
 
 KEY = "a-long-and-secret-key"
 
@@ -177,6 +178,25 @@ def test_two_keys_that_differ_are_a_problem() -> None:
     found = problems(discovery.load("groq"), {"groq_api_key": KEY, "api_key": "another"})
 
     assert {"api_key": "groq_api_key and api_key differ"} == found
+
+
+class TestContractOfLiteLLM(ProviderContract):
+    provider = LiteLLMProvider
+    config: ClassVar[Any] = {"litellm_provider": "anthropic", "litellm_auth_config": {"api_key": KEY}}
+
+
+def test_litellms_models_have_their_provider_in_the_name() -> None:
+    """MLflow's keys are those of the proxy."""
+    auth = {"api_key": KEY, "api_base": "http://litellm:4000"}
+    config = {"litellm_provider": "anthropic", "litellm_auth_config": auth}
+    provider = LiteLLMProvider(Target("e", Task.CHAT, "claude", config))
+    asked = provider.request(Call(Task.CHAT, {"model": "e"}, b""))
+
+    assert {} == problems(LiteLLMProvider, config)
+    assert "http://litellm:4000/v1/chat/completions" == asked.url
+    assert {"model": "anthropic/claude"} == json.loads(asked.body)
+    assert f"Bearer {KEY}" == dict(asked.headers)["authorization"]
+    assert "litellm_auth_config" in problems(LiteLLMProvider, {"litellm_auth_config": {"aws_region": "a"}})
 
 
 def test_a_server_of_text_generation_inference_has_to_be_named() -> None:

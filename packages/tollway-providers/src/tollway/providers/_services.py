@@ -106,13 +106,6 @@ SERVICES: tuple[Service, ...] = (
         needs_key=False,
     ),
     Service(
-        name="litellm",
-        title="LiteLLM Proxy",
-        docs="https://docs.litellm.ai/docs/simple_proxy",
-        base_url="http://localhost:4000/v1",
-        needs_key=False,
-    ),
-    Service(
         name="llama.cpp",
         title="llama.cpp server",
         docs="https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
@@ -232,6 +225,15 @@ SERVICES: tuple[Service, ...] = (
     ),
 )
 """Every row, by name."""
+
+LITELLM = Service(
+    name="litellm",
+    title="LiteLLM Proxy",
+    docs="https://docs.litellm.ai/docs/simple_proxy",
+    base_url="http://localhost:4000/v1",
+    needs_key=False,
+)
+"""Its models have the provider in their names: see `litellm`."""
 
 MISTRAL = Service(
     name="mistral",
