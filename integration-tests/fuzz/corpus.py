@@ -12,6 +12,11 @@ import yaml
 
 from support.dialects import Anthropic, OpenAI, complete
 
+KEY = "tw-key-of-the-fuzzers"
+"""Of a caller; most requests have it, so that they get to what is behind it."""
+
+_KEYED = b"x-api-key: %b\r\n" % KEY.encode()
+
 _CHAT = json.dumps({"messages": [{"role": "user", "content": "Hello?"}]}).encode()
 _NAMED = json.dumps(
     {"model": "echo", "messages": [{"role": "user", "content": "x"}], "stream": True}
@@ -20,15 +25,15 @@ _NAMED = json.dumps(
 
 def _post(path: bytes, body: bytes, fields: bytes = b"") -> bytes:
     head = b"POST %b HTTP/1.1\r\nHost: localhost\r\n%bContent-Length: %d\r\n\r\n"
-    return head % (path, fields, len(body)) + body
+    return head % (path, _KEYED + fields, len(body)) + body
 
 
 def _chunked(path: bytes, body: bytes) -> bytes:
     half = len(body) // 2
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:half], body[half:]))
     return (
-        b"POST %b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b"%b0\r\nX-Trailer: 1\r\n\r\n" % (path, chunks)
+        b"POST %b HTTP/1.1\r\nHost: localhost\r\n%bTransfer-Encoding: chunked\r\n\r\n"
+        b"%b0\r\nX-Trailer: 1\r\n\r\n" % (path, _KEYED, chunks)
     )
 
 
@@ -43,6 +48,7 @@ REQUESTS: Sequence[bytes] = (
     b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"HEAD /api/2.0/endpoints/?page_token=x HTTP/1.1\r\nHost: 127.0.0.1:80\r\nAccept: */*\r\n\r\n",
     b"GET /metrics HTTP/1.0\r\n\r\n",
+    b"POST /api/reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\nContent-Length: 0\r\n\r\n",
     b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
 )
 

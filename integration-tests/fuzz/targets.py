@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import signal
 import socket
+import time
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -15,7 +17,8 @@ import httpx
 import orjson
 import yaml
 
-from support.serving import Gateway
+from support.processes import WAIT_S
+from support.serving import Gateway, write
 from tollway.gateway.config import ConfigError, load
 from tollway.provider import (
     Call,
@@ -33,6 +36,8 @@ from .health import Health
 from .mutate import mutated, mutated_value, pieces
 from .upstream import FuzzUpstream
 
+_RELOAD_EVERY = 10
+
 _EVERY = 25
 """Steps between two looks at a gateway's health."""
 
@@ -40,6 +45,17 @@ _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 
 _WITHOUT_CAUSE = {500, 502, 504}
 """Statuses that no request may come to before an upstream that is well."""
+
+
+ADMIN = "tw-admin-of-the-fuzzers"
+BUDGET = {"amount": 1_000_000, "period": "day"}
+
+
+def _authenticated(request: httpx.Request) -> httpx.Request:
+    """Give a request the key that it needs: the admin's for what is about the gateway itself."""
+    is_call = request.url.path.startswith(("/endpoints/", "/v1/"))
+    request.headers["authorization"] = f"Bearer {corpus.KEY if is_call else ADMIN}"
+    return request
 
 
 class FuzzTarget(Protocol):
@@ -60,21 +76,33 @@ def _config(upstream: FuzzUpstream, folder: Path) -> dict[str, Any]:
             "endpoint_type": "llm/v1/chat",
             "model": {"provider": "openai", "name": name, "config": config},
             "timeout": {"first_token": "1s", "idle": "1s", "total": "2s"},
+            "limit": {"calls": 1_000_000, "renewal_period": "minute"},
+            "price": {"input": 3, "output": 15, "per": "1M"},
         }
 
-    tracing = {"sampling_rate": 0.1, "store": str(folder / "traces")}
-    return {"endpoints": [endpoint("echo"), endpoint("fuzz")], "tracing": tracing}
+    return {
+        "endpoints": [endpoint("echo"), endpoint("fuzz")],
+        "tracing": {"sampling_rate": 0.1, "store": str(folder / "traces")},
+        "auth": {"admin_key": ADMIN, "keys": [{"name": "fuzz", "key": corpus.KEY, "budget": BUDGET}]},
+    }
 
 
 class _GatewayTarget:
-    """A gateway as a process, its upstream, and a canary: a request whose answer is known."""
+    """A gateway as a process, its upstream, and a canary: a request whose answer is known.
+
+    It has keys, limits, prices and budgets, and serves by another configuration every few steps.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.upstream = FuzzUpstream()
-        self.gateway = Gateway(_config(self.upstream, folder), folder)
+        self._folder = folder
+        self.config = _config(self.upstream, folder)
+        self.gateway = Gateway(self.config, folder)
+        self.gateway.client.auth = _authenticated
         self._steps = 0
         try:
             self.gateway.wait_until_ready()
+            self.reload()
             for number in range(50):
                 self.canary(f"warm-up {number}")
             self._health = Health(self.gateway)
@@ -90,9 +118,19 @@ class _GatewayTarget:
         said = answer.json()["choices"][0]["message"]["content"]
         assert text == said, f"asked for {text!r}, got {said!r}"
 
+    def reload(self) -> None:
+        """Serve by a configuration that is another one each time."""
+        self.config["endpoints"][1]["timeout"]["total"] = f"{2000 + self._steps % 7}ms"
+        self.config["endpoints"][0]["limit"]["calls"] = 1_000_000 + self._steps
+        write(self.config, self._folder)
+        answer = self.gateway.client.post("/api/reload")
+        assert 200 == answer.status_code, answer.text
+
     def look(self, random: Random) -> None:
-        """Ask the canary; now and then look at the process too."""
+        """Ask the canary; now and then reload, and look at the process too."""
         self._steps += 1
+        if self._steps % _RELOAD_EVERY == 0:
+            self.reload()
         self.canary(f"canary {random.random()}")
         if self._steps % _EVERY == 0:
             self._health.check()
@@ -147,6 +185,37 @@ class UpstreamBytes(_GatewayTarget):
             raise AssertionError(f"{error!r} after {self.upstream.data!r}") from error
         assert 500 != status, self.upstream.data
         self.look(random)
+
+
+class Reloads(_GatewayTarget):
+    """Configurations for a gateway that runs."""
+
+    _restored = 1_000_000
+    """Burst of the last good configuration, by which it is known."""
+
+    def step(self, random: Random) -> None:
+        """See `FuzzTarget.step`."""
+        data = mutated(yaml.safe_dump(self.config).encode(), random, most=2)
+        (self._folder / "gateway-config.yaml").write_bytes(data)
+        answer = self.gateway.client.post("/api/reload")
+        assert answer.status_code in (200, 422), f"{answer.text} for {data!r}"
+        assert (answer.status_code == 422) == bool(answer.json().get("problems")), answer.text
+        self._restore()
+        self.look(random)
+
+    def _restore(self) -> None:
+        """Serve by what is good: by a signal, since the admin's key may be another one by now."""
+        self._restored += 1
+        self.config["endpoints"][0]["limit"]["burst"] = self._restored
+        write(self.config, self._folder)
+        self.gateway.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + WAIT_S
+        while not self._is_restored():
+            assert time.monotonic() < deadline, self.gateway.process.output[-2000:]
+
+    def _is_restored(self) -> bool:
+        answer = self.gateway.client.get("/api/2.0/endpoints/echo")
+        return answer.status_code == 200 and self._restored == answer.json()["limit"]["burst"]
 
 
 class Configs:
@@ -220,7 +289,7 @@ def _decoded(provider: HTTPProvider, call: Call, data: list[bytes]) -> tuple[byt
     return re.sub(rb'"(id|created)": ?("[^"]*"|\d+)', b"", said), decoder.error is None
 
 
-TARGETS = ("server", "upstream", "configs", "providers")
+TARGETS = ("server", "upstream", "reloads", "configs", "providers")
 
 
 def made(name: str, folder: Path) -> FuzzTarget:
@@ -229,4 +298,4 @@ def made(name: str, folder: Path) -> FuzzTarget:
         return Configs(folder)
     if name == "providers":
         return Providers()
-    return {"server": ServerBytes, "upstream": UpstreamBytes}[name](folder)
+    return {"server": ServerBytes, "upstream": UpstreamBytes, "reloads": Reloads}[name](folder)

@@ -10,7 +10,7 @@ import pytest
 
 from fuzz.targets import made
 
-STEPS = {"server": 150, "upstream": 150, "configs": 400, "providers": 3000}
+STEPS = {"server": 150, "upstream": 150, "reloads": 60, "configs": 400, "providers": 3000}
 
 
 @pytest.mark.parametrize("name", STEPS)
