@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException
 
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig, LimitConfig, RouteConfig
 
-from .serving import Current, answer_of
+from .serving import MISSING, Current, answer_of
 
 _PERIODS = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
@@ -27,12 +27,12 @@ def router(current: Current) -> APIRouter:
     async def list_endpoints() -> dict[str, Any]:
         return {"endpoints": list(endpoints().values()), "next_page_token": None}
 
-    @routes.get("/api/2.0/endpoints/{name}", summary="One endpoint")
-    @routes.get("/api/3.0/gateway/endpoint/{name}", summary="One endpoint")
+    @routes.get("/api/2.0/endpoints/{name}", summary="One endpoint", responses=MISSING)
+    @routes.get("/api/3.0/gateway/endpoint/{name}", summary="One endpoint", responses=MISSING)
     async def get_endpoint(name: str) -> dict[str, Any]:
         return _found(endpoints(), name, "endpoint")
 
-    @routes.get("/api/3.0/gateway/route/{name}", summary="One route")
+    @routes.get("/api/3.0/gateway/route/{name}", summary="One route", responses=MISSING)
     async def get_route(name: str) -> dict[str, Any]:
         return _found(splits(), name, "route")
 

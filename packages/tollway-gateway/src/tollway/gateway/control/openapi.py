@@ -26,21 +26,34 @@ _PATHS = {
 
 _MESSAGES = {
     "type": "array",
-    "items": {"type": "object", "properties": {"role": {"type": "string"}, "content": {}}},
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "required": ["role"],
+        "properties": {"role": {"type": "string"}, "content": {}},
+    },
 }
+
+_TEXT = {"type": "string", "minLength": 1}
+
+_TEXTS = {"type": "array", "minItems": 1, "items": {"type": "string"}}
 
 _INPUTS: dict[Task, tuple[str, dict[str, Any]]] = {
     Task.CHAT: ("messages", _MESSAGES),
-    Task.COMPLETIONS: ("prompt", {"type": "string"}),
-    Task.EMBEDDINGS: ("input", {"type": "array", "items": {"type": "string"}}),
+    Task.COMPLETIONS: ("prompt", _TEXT),
+    Task.EMBEDDINGS: ("input", _TEXTS),
 }
 """The key that each task needs, and its schema."""
 
 _ERRORS = {
     "400": {"description": "The request is not valid"},
+    "401": {"description": "A key is needed, and there is none that is known"},
+    "403": {"description": "The key may not use it, or a page of another site asks"},
     "404": {"description": "Nothing goes by that name"},
     "413": {"description": "The body is too large"},
-    "429": {"description": "The limit is reached; Retry-After says when to ask again"},
+    "415": {"description": "The body is compressed"},
+    "429": {"description": "A limit or a budget is reached; Retry-After says when to ask again"},
+    "503": {"description": "There is no room for it now; Retry-After says when to ask again"},
     "502": {"description": "The model's service failed"},
     "504": {"description": "The model's service did not answer in time"},
 }

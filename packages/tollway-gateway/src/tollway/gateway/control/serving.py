@@ -12,6 +12,9 @@ from tollway.gateway.resilience.upstream import Upstream
 
 T = TypeVar("T")
 
+MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "Nothing goes by that name"}}
+"""How a path with a name in it is documented."""
+
 
 class Serving(Protocol):
     """One configuration, built; see `serving.Snapshot`."""
