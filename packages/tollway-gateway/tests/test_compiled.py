@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support import builds
+from tollway.gateway.budgets import Budget, BudgetFile
 from tollway.gateway.limits import Claim, LocalStore, Rate, SharedStore
 from tollway.gateway.server.body import ChunkedBody, LengthBody
 from tollway.gateway.server.connection import Connection as ServerConnection
@@ -22,7 +23,7 @@ from tollway.gateway.upstream.connection_core import ConnectionCore
 
 SERVER = (LengthBody, ChunkedBody, ServerConnection, ExchangeCore, RequestHead, HTTPProtocol)
 CLAIM = Claim(Rate(1, 1, 1), b"-" * 16, 1)
-CORES = (ConnectionCore, *SERVER, Rate, LocalStore, SharedStore)
+CORES = (ConnectionCore, *SERVER, Rate, LocalStore, SharedStore, Budget, BudgetFile)
 
 
 @pytest.mark.skipif(not builds.CAN_COMPILE, reason=builds.NOT_COMPILED)
@@ -53,8 +54,21 @@ def test_loops_and_servers_find_the_types_they_look_for(ours: type, base: type):
         lambda: LocalStore.__new__(LocalStore).take_nowait([CLAIM]),
         lambda: SharedStore.__new__(SharedStore).take_nowait([CLAIM]),
         lambda: LocalStore(lambda: 0).take_nowait([CLAIM._replace(rate=None)]),
+        lambda: BudgetFile.__new__(BudgetFile).reserve_nowait((), 1),
+        lambda: Budget.__new__(Budget).window(0),
     ],
-    ids=["connection", "exchange", "protocol", "head", "body", "local", "shared", "rate"],
+    ids=[
+        "connection",
+        "exchange",
+        "protocol",
+        "head",
+        "body",
+        "local",
+        "shared",
+        "rate",
+        "budgets",
+        "budget",
+    ],
 )
 def test_what_was_never_begun_raises(use: Callable[[], Any]):
     """And does not end the process, as C does with what is missing."""

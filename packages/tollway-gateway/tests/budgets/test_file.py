@@ -82,6 +82,18 @@ def test_calls_in_flight_count_as_what_they_reserved(folders, clock):
     assert not denial.is_spent
 
 
+def test_amounts_beyond_every_budget_stay_within_their_words(tmp_path, clock):
+    """A call may ask for so many tokens that no 64 bits hold what they cost."""
+    one = budget(BudgetFile(tmp_path, clock))
+
+    assert isinstance(one.store.reserve_nowait([one], 10**30), list)
+    assert isinstance(one.store.reserve_nowait([one], 10**30), Denial)
+    settle(one, [one.window(NOON_S).start_s], 10**30, 10**30)
+    settle(one, [one.window(NOON_S).start_s], 0, 10**30)
+
+    assert (2**61, 0) == one.store.spent(one)
+
+
 def test_all_budgets_allow_a_call_or_none_is_charged(tmp_path, clock):
     store = BudgetFile(tmp_path, clock)
     wide, narrow = budget(store, 100, name=b"wide"), budget(store, 10, name=b"narrow")

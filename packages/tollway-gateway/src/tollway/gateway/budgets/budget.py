@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from typing import NamedTuple, Protocol
 
+from tollway.tracing.compiled import accept_proxies
+
 from .periods import Period, Window, window_at
 
 
@@ -19,10 +21,6 @@ class Budget:
     `key` (16 bytes) says which it is, whatever its amount; a changed amount keeps what is spent.
     `alert_picousd` is an amount whose passing is told, None for none. `slot` is where its `store` keeps it.
     """
-
-    __slots__ = (
-        *("_window", "alert_picousd", "amount_picousd", "key", "name", "period", "slot", "store", "zone"),
-    )
 
     def __init__(
         self,
@@ -51,6 +49,9 @@ class Budget:
         if not window.start_s <= now_s < window.end_s:
             window = self._window = window_at(self.period, self.zone, now_s)
         return window
+
+
+accept_proxies(Budget)
 
 
 class Denial(NamedTuple):

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
 
+from tollway.tracing.compiled import accept_proxies
+
 from .budget import Alert, Budget, Denial, Starts
 from .periods import Window
 
@@ -35,8 +37,8 @@ _KEY, _START, _END, _SPENT = 0, 2, 3, 4
 _LINGER_S = 86_400
 """How long a slot is kept after the end of its period: calls that began in it have ended by then."""
 
-_LARGEST = 2**62
-"""No amount grows beyond it: four million USD."""
+_LARGEST = 2**61
+"""No amount grows beyond it: two million USD."""
 
 
 class BudgetFileError(Exception):
@@ -81,7 +83,7 @@ class BudgetFile:
         self._words[_RUN] = run
         self._own: MutableSequence[int] | None = None
         if share is None or self._lock is None:
-            self._reserved: MutableSequence[int] = [0] * slots
+            self._reserved: MutableSequence[int] = memoryview(bytearray(slots * 8)).cast("q")  # type: ignore[assignment]
         else:
             own = _open(Path(share[0]) / f"budgets.{share[1]}")
             self._reserved = memoryview(_mapped(self._lock, slots * 8)).cast("q")  # type: ignore[assignment]
@@ -104,6 +106,7 @@ class BudgetFile:
     def reserve_nowait(self, budgets: Sequence[Budget], picousd: int) -> Starts | Denial:
         """See `BudgetStore.reserve_nowait`."""
         lock = self._lock
+        picousd = min(picousd, _LARGEST)
         if lock is None:
             return self._reserve(budgets, picousd)
         flock(lock, LOCK_EX)
@@ -121,6 +124,8 @@ class BudgetFile:
     ) -> None:
         """See `BudgetStore.charge`. What was reserved in a period that is over is forgotten with it."""
         lock = self._lock
+        picousd = min(picousd, _LARGEST)
+        held = min(held, _LARGEST)  # as when it was reserved
         if lock is None:
             passed = self._charge(budgets, starts, held, picousd)
         else:
@@ -257,6 +262,9 @@ class BudgetFile:
             yield
         finally:
             flock(self._lock, LOCK_UN)
+
+
+accept_proxies(BudgetFile)
 
 
 def _open(path: Path) -> int:

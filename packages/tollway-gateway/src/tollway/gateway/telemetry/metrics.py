@@ -223,6 +223,7 @@ class Metrics:
         self._codes: set[str] = set()
         self._counted: dict[tuple[Labels, str, int], _Counted] = {}
         self._tokens: dict[Labels, tuple[int, int]] = {}
+        self._costs: dict[str, int] = {}
         self._keys: dict[tuple[str, str, int], tuple[int, int, int]] = {}
         self._counters: dict[tuple[str, ...], int] = {}
         self._exemplars: dict[int, tuple[str, float, float]] = {}
@@ -381,7 +382,10 @@ class Metrics:
 
     def spent(self, endpoint: str, picousd: int) -> None:
         """Count what an answer costs; sums of picoUSD, which are whole numbers, are exact."""
-        self._add(_COST, endpoint, by=picousd)
+        at = self._costs.get(endpoint)
+        if at is None:
+            at = self._costs[endpoint] = self._at(_COST, endpoint)
+        self.cells[at] += picousd
 
     def unpriced(self, endpoint: str, reason: str) -> None:
         """Count an answer whose cost is not known."""
