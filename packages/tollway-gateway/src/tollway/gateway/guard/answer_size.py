@@ -14,7 +14,7 @@ BYTES_PER_VALUE = 4
 
 _CODE = "upstream_response_too_large"
 
-_SMALL_EVENT_BYTES = 1024 * 1024
+SMALL_EVENT_BYTES = 1024 * 1024
 """In an event up to this size values are not counted."""
 
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -24,40 +24,42 @@ class AnswerSize:
     """The bound for the answers of one endpoint, of which each has at most `max_bytes`."""
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_nodes = max_bytes // BYTES_PER_VALUE
+        self.max_nodes = max_bytes // BYTES_PER_VALUE
+        """Also the bytes up to which an answer cannot have too many, and need not be checked."""
 
     def check(self, body: bytes) -> None:
         """Refuse a whole answer with too many values. Raises ResponseError (502)."""
-        if len(body) > self._max_nodes and nodes_of(body, self._max_nodes) > self._max_nodes:
-            raise _too_many("answer", self._max_nodes)
+        if nodes_of(body, self.max_nodes) > self.max_nodes:
+            raise _too_many("answer", self.max_nodes)
 
     def of_events(self) -> EventSize:
         """Return what watches the events of one stream."""
-        return EventSize(self._max_nodes // 4)
+        return EventSize(self.max_nodes // 4)
 
 
 class EventSize:
-    """Counts the values of an event that has become large, in the pieces in which it comes."""
+    """Counts the values of an event that has become large, in the pieces in which it comes.
 
-    __slots__ = ("_bytes", "_max_nodes", "_nodes")
+    Whoever reads adds the length of each piece to `so_far_bytes`, and has it checked when those are more than
+    `SMALL_EVENT_BYTES`.
+    """
+
+    __slots__ = ("_max_nodes", "_nodes", "so_far_bytes")
 
     def __init__(self, max_nodes: int) -> None:
         self._max_nodes = max_nodes
-        self._bytes = 0
         self._nodes = 0
+        self.so_far_bytes = 0
 
     def check(self, data: bytes) -> None:
-        """Take more of a stream. Raises ResponseError (502).
+        """Take more of a large event. Raises ResponseError (502).
 
-        Where a piece ends an event, what is in it of the next counts for that, and its own rest for nothing.
+        Where a piece ends an event, all that is in it counts for the next one.
         """
-        self._bytes += len(data)
-        if self._bytes <= _SMALL_EVENT_BYTES:
-            return
         end = max(map(data.rfind, _ENDS))
         if end >= 0:
             self._nodes = 0
-            self._bytes = len(data) - end
+            self.so_far_bytes = len(data) - end
         self._nodes += data.count(b",") + data.count(b"[") + 3 * data.count(b"{")
         if self._nodes > self._max_nodes:
             raise _too_many("event", self._max_nodes)

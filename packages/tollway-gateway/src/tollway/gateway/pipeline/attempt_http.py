@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tollway.gateway.guard.answer_size import AnswerSize
+from tollway.gateway.guard.answer_size import SMALL_EVENT_BYTES, AnswerSize
 from tollway.gateway.guard.json_size import is_too_deep
 from tollway.gateway.telemetry.propagation import inject
 from tollway.gateway.upstream import MAX_ERROR_BYTES, UpstreamClient, UpstreamStream
@@ -52,7 +52,8 @@ class HTTPRunner:
         attempt.upstream_headers = response.headers
         if not 200 <= response.status < 300:
             raise self._provider.error(response)
-        self._size.check(response.body)
+        if len(response.body) > self._size.max_nodes:
+            self._size.check(response.body)
         try:
             return self._provider.response(call, response)
         except (RecursionError, TypeError) as error:
@@ -156,7 +157,10 @@ class HTTPEvents:
     def _decode(self, data: bytes) -> bytes:
         try:
             if data:
-                self._size.check(data)
+                size = self._size
+                size.so_far_bytes += len(data)
+                if size.so_far_bytes > SMALL_EVENT_BYTES:
+                    size.check(data)
                 return self._decoder.feed(data)
             self._ended = True
             return self._decoder.end()
