@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tollway.gateway.telemetry.genai import answer_attributes
-from tollway.provider import AnswerInfo
+from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
+from tollway.provider import AnswerInfo, Call, Task
 
 
 def test_what_an_upstream_may_choose_is_short():
@@ -15,3 +15,11 @@ def test_what_an_upstream_may_choose_is_short():
         "gen_ai.response.model": "x" * 256,
         "gen_ai.response.finish_reasons": ("x" * 256, "stop"),
     } == attributes
+
+
+def test_what_a_caller_may_choose_is_short():
+    call = Call(Task.CHAT, {"stop": ["x" * 10_000] * 1000, "encoding_format": "y" * 10_000}, b"{}")
+    assert {
+        "gen_ai.request.stop_sequences": ("x" * 256,) * 128,
+        "gen_ai.request.encoding_formats": ("y" * 256,),
+    } == request_attributes(call)

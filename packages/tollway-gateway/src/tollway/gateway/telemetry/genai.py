@@ -19,7 +19,9 @@ OPERATIONS: Mapping[Task, str] = {
 
 
 _MAX_CHARACTERS = 256
-"""Of an id, a model's name and a reason, which an upstream chooses and every trace keeps."""
+"""Of each text that a caller or an upstream chooses (a stop sequence, an id), and every trace keeps."""
+
+_MAX_TEXTS = 128
 
 
 def span_name(task: Task, model: str) -> str:
@@ -59,7 +61,7 @@ def _several(value: Any) -> int | None:
 def _texts(value: Any) -> tuple[str, ...] | None:
     texts = (value,) if isinstance(value, str) else value
     if isinstance(texts, list | tuple) and texts and all(isinstance(text, str) for text in texts):
-        return tuple(texts)
+        return tuple([text[:_MAX_CHARACTERS] for text in texts[:_MAX_TEXTS]])
     return None
 
 
