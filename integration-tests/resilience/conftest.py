@@ -19,9 +19,15 @@ STATUSES = [400, 401, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504
 
 MODELS = [
     *(name for name in FAULTS if not name.endswith(tuple(FORMS))),
-    *("refused", "cut-after-0", "cut-after-1", "cut-after-2", "cut-after-4"),
+    *("refused", "unreachable", "cut-after-0", "cut-after-1", "cut-after-2", "cut-after-4"),
     *(f"status-{status}" for status in STATUSES),
 ]
+
+LIMITS = {
+    "unreachable": {**QUICK, "connect": "300ms"},
+    "oversized": {**QUICK, "first_token": "30s", "total": "60s"},
+}
+"""Time limits of models for which those of all others are too long or too short."""
 
 PROVIDERS = {
     "openai": {"openai_api_key": "sk-test", "openai_api_base": "{}/v1"},
@@ -31,14 +37,15 @@ PROVIDERS = {
 
 
 def endpoint_of(upstream: FaultUpstream, provider: str, name: str, model: str, **more: Any) -> dict[str, Any]:
-    """Return an endpoint whose breaker stays out of the way; where `refused` is asked, nobody listens."""
-    url = upstream.refused_url if model == "refused" else upstream.url
+    """Return an endpoint whose breaker stays out of the way; some models are where nobody is."""
+    urls = {"refused": upstream.refused_url, "unreachable": upstream.unreachable_url}
+    url = urls.get(model, upstream.url)
     config = {key: value.format(url) for key, value in PROVIDERS[provider].items()}
     return {
         "name": name,
         "endpoint_type": "llm/v1/chat",
         "model": {"provider": provider, "name": model, "config": config},
-        "timeout": QUICK,
+        "timeout": LIMITS.get(model, QUICK),
         "breaker": {"consecutive_failures": 1000, "min_requests": 1000},
         **more,
     }

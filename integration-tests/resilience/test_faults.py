@@ -153,6 +153,22 @@ def test_a_refused_connection_is_retried_and_passed_on(
     backed.check_spans("first!", "fallback")
 
 
+@both
+def test_a_connection_that_is_never_accepted_is_silence(
+    gateway: Gateway, faults: FaultUpstream, provider: str, stream: bool
+):
+    """504 with a code of its own after `connect`; not asked again, but passed on."""
+    alone = see_counted(gateway, faults, f"{provider}.unreachable.retried", stream=stream)
+    assert (504, "upstream_connect_timeout") == (alone.answer.status_code, alone.error["code"])
+    assert {"errors": 1} == alone.counts
+    alone.check_spans("first!")
+    alone.check_failure()
+    backed = see_counted(gateway, faults, f"{provider}.unreachable.backed", stream=stream)
+    backed.check_answer()
+    assert (["ok"], {"errors": 1, "fallbacks": 1}) == (backed.asked, backed.counts)
+    backed.check_spans("first!", "fallback")
+
+
 @pytest.mark.parametrize("fault", SILENT)
 def test_a_stream_without_a_token_is_silent(
     gateway: Gateway, faults: FaultUpstream, provider: str, fault: str
@@ -247,6 +263,17 @@ def test_an_oversized_answer_is_an_error(gateway: Gateway, faults: FaultUpstream
     seen = see(gateway, faults, f"{provider}.oversized", stream=False)
     assert (502, "upstream_response_too_large") == (seen.answer.status_code, seen.error["code"])
     seen.check_failure()
+
+
+def test_an_oversized_event_is_an_error(gateway: Gateway, faults: FaultUpstream, provider: str):
+    """A stream has no bound in sum, but one event has; before the first token the fallback is asked."""
+    seen = see(gateway, faults, f"{provider}.oversized", stream=True)
+    assert (502, "stream_incomplete") == (seen.answer.status_code, seen.error["code"])
+    assert "event" in seen.error["message"]
+    faults.forget()
+    backed = see(gateway, faults, f"{provider}.oversized.backed", stream=True)
+    backed.check_answer()
+    backed.check_spans("first!", "fallback")
 
 
 @both

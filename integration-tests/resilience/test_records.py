@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -12,23 +12,36 @@ import pytest
 from resilience.conftest import RETRY, openai_endpoint
 from support.dialects import TEXT
 from support.fault_upstream import FaultUpstream
+from support.processes import WAIT_S
 from support.serving import Gateway
 from support.sse import SeenStream
 from support.stored import CLIENT, ERROR, SERVER, StoredTrace, attributes
 
 
 @pytest.fixture(scope="module")
-def gateway(start_gateway: Callable[[dict[str, Any]], Gateway], service: FaultUpstream) -> Gateway:
+def stalling() -> Iterator[FaultUpstream]:
+    """Another upstream, whose models all stall."""
+    started = FaultUpstream()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    start_gateway: Callable[[dict[str, Any]], Gateway], service: FaultUpstream, stalling: FaultUpstream
+) -> Gateway:
     def one(name: str, model: str, **more: Any) -> dict[str, Any]:
         return openai_endpoint(service, name, model, **more)
 
     breaker = {"consecutive_failures": 3, "open_for": "1h", "max_open_for": "1h"}
+    patient = {"first_token": "60s", "idle": "60s", "total": "60s"}
     endpoints = [
         one("ok", "ok"),
         one("both", "both", retry=RETRY, fallback=["ok"]),
         one("thrifty", "thrifty", retry={**RETRY, "attempts": 5, "budget": "0%"}),
         one("primary", "primary", fallback=["ok"], breaker=breaker),
-        one("stalled", "stalled", timeout={"first_token": "20s", "idle": "20s", "total": "20s"}),
+        one("late", "late", timeout=patient),
+        openai_endpoint(stalling, "stalled", "stall", timeout=patient),
     ]
     return start_gateway({"endpoints": endpoints, "tracing": {"sampling_rate": 1}})
 
@@ -98,23 +111,47 @@ def test_a_breaker_is_seen(gateway: Gateway, faults: FaultUpstream):
     assert {"upstream": "primary", "from": "closed", "to": "open"} == attributes(opened)
 
 
-def test_a_stalled_upstream_delays_nobody_else(gateway: Gateway, faults: FaultUpstream):
-    """Two hundred streams of a healthy model, beside fifty of one that stalls, are whole."""
-    faults.queue("stalled", *["stall"] * 50)
-    message = {"messages": [{"role": "user", "content": "?"}], "stream": True}
-    limits = httpx.Limits(max_connections=300)
-    with (
-        httpx.Client(base_url=gateway.url, timeout=60, limits=limits, trust_env=False) as client,
-        ThreadPoolExecutor(50) as stalled,
-        ThreadPoolExecutor(50) as healthy,
-    ):
-        hung = [
-            stalled.submit(client.post, "/endpoints/stalled/invocations", json=message) for _ in range(50)
-        ]
-        answers = healthy.map(
-            lambda _: client.post("/endpoints/ok/invocations", json=message).text, range(200)
-        )
-        assert {TEXT} == {SeenStream(text).text for text in answers}
-        assert not any(future.done() for future in hung)
-        for attempt in faults.of("stalled"):
-            attempt.exchange.cut()
+STREAMS, STALLED = 200, 50
+MESSAGE = {"messages": [{"role": "user", "content": "?"}], "stream": True}
+
+
+async def ask(client: httpx.AsyncClient, endpoint: str) -> SeenStream:
+    answer = await client.post(f"/endpoints/{endpoint}/invocations", json=MESSAGE)
+    assert 200 == answer.status_code
+    return SeenStream(answer.text)
+
+
+async def wait_for_attempts(upstream: FaultUpstream, count: int) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while len(upstream.attempts) < count:  # noqa: ASYNC110 - the upstream's threads know no event loop
+            await asyncio.sleep(0.02)
+
+
+def test_a_stalled_upstream_delays_nobody_else(
+    gateway: Gateway, faults: FaultUpstream, stalling: FaultUpstream
+):
+    """Two hundred streams at the same time are whole, while fifty of another upstream hang."""
+    faults.queue("late", *["slow-first-token"] * STREAMS)
+    gate = faults.hold_token("late")
+
+    async def main() -> list[SeenStream]:
+        limits = httpx.Limits(max_connections=STREAMS + STALLED)
+        async with httpx.AsyncClient(
+            base_url=gateway.url, timeout=WAIT_S, limits=limits, trust_env=False
+        ) as client:
+            hung = [asyncio.ensure_future(ask(client, "stalled")) for _ in range(STALLED)]
+            await wait_for_attempts(stalling, STALLED)
+            healthy = [asyncio.ensure_future(ask(client, "late")) for _ in range(STREAMS)]
+            await wait_for_attempts(faults, STREAMS)
+            assert STREAMS + STALLED == gateway.metric("gateway_requests_in_flight")
+            gate.set()
+            answers = await asyncio.gather(*healthy)
+            assert not any(one.done() for one in hung)
+            for one in hung:
+                one.cancel()
+            await asyncio.gather(*hung, return_exceptions=True)
+            return answers
+
+    answers = asyncio.run(main())
+    assert {(TEXT, True)} == {(one.text, one.is_done) for one in answers}
+    assert all(attempt.exchange.hung_up.wait(WAIT_S) for attempt in stalling.attempts)

@@ -2,7 +2,8 @@
 
 `status-503` answers with 503, `cut-after-2` hangs up after two events; `ok`, and every name that is not in
 `FAULTS`, gives a good answer. What one model does can be queued, and it can break down for a while. It
-speaks OpenAI's dialect, and Anthropic's on `/messages`. Nobody listens at `refused_url`.
+speaks OpenAI's dialect, and Anthropic's on `/messages`. Nobody listens at `refused_url`, and
+nobody accepts at `unreachable_url`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
@@ -340,6 +342,24 @@ def fault_of(name: str) -> Fault:
     return FAULTS.get(name, _ok)
 
 
+class FullListener:
+    """A listener whose queue is full: further connections are neither accepted nor refused (Linux)."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=0)
+        address = self._listening.getsockname()
+        self.url = f"http://127.0.0.1:{address[1]}"
+        self._waiting: list[socket.socket] = []
+        with suppress(TimeoutError):
+            while True:
+                self._waiting.append(socket.create_connection(address, timeout=0.2))
+
+    def close(self) -> None:
+        """Let go of all that wait."""
+        for one in (*self._waiting, self._listening):
+            one.close()
+
+
 class FaultUpstream(Upstream):
     """See this module. `attempts` holds what came, in its order."""
 
@@ -354,6 +374,8 @@ class FaultUpstream(Upstream):
         self._refusing = socket.socket()
         self._refusing.bind(("127.0.0.1", 0))  # its port is taken, and nobody listens
         self.refused_url = f"http://127.0.0.1:{self._refusing.getsockname()[1]}"
+        self._full = FullListener()
+        self.unreachable_url = self._full.url
         super().__init__(self._serve)
 
     def queue(self, model: str, *faults: str) -> None:
@@ -395,6 +417,7 @@ class FaultUpstream(Upstream):
     def close(self) -> None:
         """Hang up on everyone."""
         self._refusing.close()
+        self._full.close()
         super().close()
 
     def _serve(self, exchange: Exchange) -> None:
