@@ -93,6 +93,10 @@ class Exchange:
         with suppress(OSError):
             if self._connection.recv(1) != b"":
                 return
+        self.note_hang_up()
+
+    def note_hang_up(self) -> None:
+        """Note that the gateway has hung up, whether that was read or met while something was sent."""
         self.closed = True
         self.hung_up_s = time.monotonic()
         self.hung_up.set()
@@ -155,6 +159,9 @@ class Upstream:
                 exchange = Exchange(connection, head.decode(), headers, body)
                 exchange.fields = fields
                 self.requests.put(exchange)
-                self.script(exchange)
+                try:
+                    self.script(exchange)
+                except OSError:
+                    exchange.note_hang_up()
                 if exchange.closed:
                     return
