@@ -40,10 +40,10 @@ class TokenHold:
 
     def settle(self, usage: Usage | None, *, answered: bool) -> None:
         """Take what was used more, give back what was used less; an unknown use was as estimated."""
-        if usage is None and answered:
-            return
         rate, key, estimated = self._claim
-        used = 0 if usage is None else used_tokens(usage)
+        used = used_tokens(usage)
+        if used is None:
+            used = estimated if answered else 0
         if used != estimated:
             self._store.adjust((Claim(rate, key, used - estimated),))
 

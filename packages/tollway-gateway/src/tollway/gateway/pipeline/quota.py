@@ -107,8 +107,10 @@ def estimated_parts(call: Call) -> tuple[int, int]:
     ) is int and answers > 0 else count
 
 
-def used_tokens(usage: Usage) -> int:
-    """Return how many tokens a call used."""
+def used_tokens(usage: Usage | None) -> int | None:
+    """Return how many tokens a call used; None when that is not known."""
+    if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
+        return None
     return min((usage.input_tokens or 0) + (usage.output_tokens or 0), _MOST_TOKENS)
 
 
