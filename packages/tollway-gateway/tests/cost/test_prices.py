@@ -124,8 +124,11 @@ class TestCost:
             prices(input=1).cost_picousd(Usage(5, 7)),
         )
 
-    def test_an_embedding_needs_no_price_for_output(self) -> None:
-        assert Decimal("0.000001") == usd(prices(input="0.1").cost_picousd(Usage(10)))
+    def test_an_embedding_has_no_output_to_be_priced(self) -> None:
+        listed = prices(input="0.1", output="0.1")
+
+        assert Decimal("0.000001") == usd(prices(input="0.1").cost_picousd(Usage(10), has_output=False))
+        assert Decimal("0.000001") == usd(listed.cost_picousd(Usage(10), has_output=False))
 
     def test_without_usage_only_a_price_per_request_is_known(self) -> None:
         per_request = prices(input=0, output=0, request="0.01")

@@ -71,6 +71,25 @@ def test_without_a_price_of_its_own_the_vendors_list_counts(one):
     assert "0.003" == answer.headers["x-tollway-cost"]
 
 
+def test_embeddings_cost_what_goes_in(gateway, upstream):
+    """Their usage says nothing of output; text-embedding-3-small: 0.02 USD a million."""
+    said = {
+        "object": "list",
+        "model": "text-embedding-3-small",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+        "usage": {"prompt_tokens": 500, "total_tokens": 500},
+    }
+    server = upstream(lambda exchange: exchange.answer(said))
+    config = endpoint(server.url) | {"endpoint_type": "llm/v1/embeddings"}
+    served = gateway({"endpoints": [config, config | {"name": "own", "price": {"prices": OWN}}]})
+
+    answers = [
+        served.client.post("/v1/embeddings", json={"model": name, "input": "hi"}) for name in ("chat", "own")
+    ]
+
+    assert ["0.00001", "0.0015"] == [answer.headers["x-tollway-cost"] for answer in answers]
+
+
 def test_the_model_that_answered_counts(one):
     """GPT-4o mini: 0.15 and 0.60."""
     gateway = one(lambda exchange: exchange.answer(completion(model="gpt-4o-mini")))

@@ -86,13 +86,16 @@ class PriceList:
         """The lists of long requests."""
         return self._above
 
-    def cost_picousd(self, usage: Usage | None) -> int | None:
-        """Return what a usage costs; None when it says too little, or something in it has no price."""
+    def cost_picousd(self, usage: Usage | None, *, has_output: bool = True) -> int | None:
+        """Return what a usage costs; None when it says too little, or something in it has no price.
+
+        Embeddings have no output (`has_output`), and their usage does not say so.
+        """
         if usage is None:
             return None if self.needs_usage else amount_of(self._request)
         inputs, outputs = usage.input_tokens, usage.output_tokens
         if inputs is None or outputs is None or usage.details is not None or not self._is_simple:
-            return self._by_tiers(usage)
+            return self._by_tiers(usage, has_output)
         total = inputs * self._input + outputs * self._output + self._request
         if read := usage.cache_read_input_tokens:
             # What is more than the whole input was counted beside it.
@@ -103,11 +106,11 @@ class PriceList:
         """Return what so many tokens cost at the plain prices; those without a price cost nothing."""
         return amount_of(inputs * self._input + outputs * self._output + self._request)
 
-    def _by_tiers(self, usage: Usage) -> int | None:
+    def _by_tiers(self, usage: Usage, has_output: bool) -> int | None:
         if not self.needs_usage and usage.input_tokens is None:
             return amount_of(self._request)
         inputs = usage.input_tokens
-        if inputs is None or (usage.output_tokens is None and self._prices["output"] is not None):
+        if inputs is None or (usage.output_tokens is None and has_output):
             return None
         prices = self._prices
         for start, others in self._above:

@@ -56,8 +56,9 @@ class OwnPrices:
 
     is_ready = True
 
-    def __init__(self, prices: PriceList) -> None:
+    def __init__(self, prices: PriceList, *, has_output: bool = True) -> None:
         self._prices = prices
+        self._has_output = has_output
 
     def begin(self) -> None:
         """See `Pricing.begin`."""
@@ -67,8 +68,8 @@ class OwnPrices:
 
     def cost(self, info: AnswerInfo) -> int | Unpriced:
         """See `Pricing.cost`."""
-        cost = self._prices.cost_picousd(info.usage)
-        return _unknown(info.usage) if cost is None else cost
+        cost = self._prices.cost_picousd(info.usage, has_output=self._has_output)
+        return _unknown(info.usage, self._has_output) if cost is None else cost
 
     def prices(self, model: str | None = None) -> PriceList:
         """See `Pricing.prices`."""
@@ -100,7 +101,16 @@ class ListPrices:
     `now_s` is Unix time in seconds: prices change by date, and some by the time of day.
     """
 
-    def __init__(self, catalogue: Catalogue, vendor: Vendor, model: str, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        vendor: Vendor,
+        model: str,
+        now_s: Callable[[], float],
+        *,
+        has_output: bool = True,
+    ) -> None:
+        self._has_output = has_output
         self._catalogue = catalogue
         self._vendor = vendor
         self._model = model
@@ -127,8 +137,8 @@ class ListPrices:
         dated = self._dated(info.model, tier)
         if dated is None:
             return Unpriced.NO_PRICE
-        cost = dated.prices.cost_picousd(usage)
-        return _unknown(usage) if cost is None else cost
+        cost = dated.prices.cost_picousd(usage, has_output=self._has_output)
+        return _unknown(usage, self._has_output) if cost is None else cost
 
     def prices(self, model: str | None = None) -> PriceList | None:
         """See `Pricing.prices`."""
@@ -160,20 +170,22 @@ def pricing_of(
     model: str,
     catalogue: Catalogue,
     now_s: Callable[[], float],
+    *,
+    has_output: bool,
 ) -> Pricing:
     """Return the pricing of an endpoint: its `own` prices, else those that its vendor lists.
 
-    The `vendor` is known by names and a URL; None for a model that nobody sells.
+    The `vendor` is known by names and a URL; None for a model that nobody sells. Embeddings have no output.
     """
     if own is not None:
-        return OwnPrices(own)
+        return OwnPrices(own, has_output=has_output)
     if vendor is None:
         return NoPrices()
-    return ListPrices(catalogue, catalogue.vendor(*vendor), model, now_s)
+    return ListPrices(catalogue, catalogue.vendor(*vendor), model, now_s, has_output=has_output)
 
 
-def _unknown(usage: Usage | None) -> Unpriced:
+def _unknown(usage: Usage | None, has_output: bool) -> Unpriced:
     """Say why a list gives no cost for a usage."""
-    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
+    if usage is None or usage.input_tokens is None or (usage.output_tokens is None and has_output):
         return Unpriced.NO_USAGE
     return Unpriced.NO_PRICE

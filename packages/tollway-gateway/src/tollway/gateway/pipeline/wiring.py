@@ -23,7 +23,7 @@ from tollway.gateway.resilience.upstream import Upstream, upstream_key
 from tollway.gateway.telemetry import Labels
 from tollway.gateway.telemetry.genai import endpoint_attributes, span_name
 from tollway.gateway.upstream import UpstreamClient
-from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, discovery, with_defaults
+from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, Task, discovery, with_defaults
 
 from .attempt_http import HTTPRunner
 from .attempt_predict import PredictRunner
@@ -215,7 +215,8 @@ def pricing_for(
     own = None if config.price is None else PriceList(config.price.prices)
     names = (provider.telemetry_name, discovery.normalise(config.model.provider))
     vendor = (names, getattr(provider, "url", None)) if provider.has_list_prices else None
-    return pricing_of(own, vendor, config.model.name, catalogue, now_s)
+    has_output = config.endpoint_type is not Task.EMBEDDINGS
+    return pricing_of(own, vendor, config.model.name, catalogue, now_s, has_output=has_output)
 
 
 def provider_of(config: EndpointConfig, load: Callable[[str], type[Provider]] = discovery.load) -> Provider:
