@@ -14,12 +14,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from tollway.gateway.config.values import LimitConfig
 from tollway.gateway.limits import Claim, LimitStore, LocalStore, Rate, SharedStore
 from tollway.gateway.limits.remote import remote_store
-from tollway.gateway.pipeline.limit_headers import lines_of
-from tollway.gateway.pipeline.quota import quotas_of
+from tollway.gateway.pipeline.quota import QuotaSet, quotas_of
 from tollway.provider import Call, Task
 
 CALL = Call(Task.CHAT, {}, b"{}")
@@ -94,8 +94,12 @@ def main() -> None:
         measure("between workers", SharedStore(folder, time.monotonic_ns), rounds)
     limit = LimitConfig(calls=60, renewal_period_s=60)
     quotas = quotas_of("chat", "", [limit], LocalStore(time.monotonic_ns))
-    decisions = quotas[0].store.take_nowait([quotas[0].claim({}, CALL)]) or []
-    print(f"| header lines of one limit | {cpu_us(lambda: lines_of(quotas, decisions), rounds):.2f} | |")
+    lines = []
+    for count in (1, 3):
+        met = QuotaSet(quotas * count, 0)
+        decisions = met.store.take_nowait(met.claims_of({}, CALL)) or []
+        lines.append(cpu_us(partial(met.lines.of, decisions), rounds))
+    print(f"| header lines | {lines[0]:.2f} | {lines[1]:.2f} |")
     if shutil.which("redis-server") is not None:
         with redis() as url:
             asyncio.run(measure_redis(url))

@@ -6,8 +6,8 @@ import pytest
 
 from tollway.gateway.config.values import LimitConfig
 from tollway.gateway.limits import LocalStore
-from tollway.gateway.pipeline.limit_headers import duration, lines_of
-from tollway.gateway.pipeline.quota import Quota, quotas_of
+from tollway.gateway.pipeline.limit_headers import duration, retry_after
+from tollway.gateway.pipeline.quota import Quota, QuotaSet, quotas_of
 from tollway.gateway.pipeline.reply import pairs_of
 from tollway.provider import Call, Task
 
@@ -27,9 +27,12 @@ def quotas(clock: Clock, *limits: LimitConfig) -> tuple[Quota, ...]:
 
 
 def ask(limits: tuple[Quota, ...]) -> tuple[bool, dict[bytes, bytes]]:
-    decisions = limits[0].store.take_nowait([quota.claim({}, CALL) for quota in limits])
+    met = QuotaSet(limits, 0)
+    decisions = met.store.take_nowait(met.claims_of({}, CALL))
     assert decisions is not None
-    return all(one.allowed for one in decisions), dict(pairs_of(lines_of(limits, decisions)))
+    wait_us = max([one.wait_us for one in decisions if not one.allowed], default=None)
+    lines = met.lines.of(decisions) + (b"" if wait_us is None else retry_after(wait_us))
+    return wait_us is None, dict(pairs_of(lines))
 
 
 def test_allowed_answer_tells_what_is_left():

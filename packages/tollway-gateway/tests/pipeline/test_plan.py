@@ -50,13 +50,12 @@ class Limit:
 
     name = "limit"
     unit = "requests"
+    value_of = None
 
     def __init__(self, decision: Decision) -> None:
         self.rate = Rate(1, 1, 1)
         self.store = Store(decision)
-
-    def claim(self, scope: Any, call: Call) -> Claim:
-        return Claim(self.rate, b"", 1)
+        self.whole = Claim(self.rate, b"", 1)
 
 
 class Endpoint:
@@ -68,6 +67,7 @@ class Endpoint:
     def __init__(self, name: str, *, retries: int = 0, decision: Decision = ALLOWED, prefill=False) -> None:
         self.name = name
         self.quotas = (Limit(decision),)
+        self.quota_sets: dict[Any, Any] = {}
         self.budgets = ()
         self.retry = Retries(retries)
         self.can_prefill = prefill

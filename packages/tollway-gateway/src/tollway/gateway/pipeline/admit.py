@@ -12,8 +12,8 @@ from tollway.provider import Usage
 
 from .deadline import NEVER, Deadline
 from .errors import RequestRejected
-from .limit_headers import lines_of
-from .quota import Quota, used_tokens
+from .limit_headers import retry_after
+from .quota import Quota, QuotaSet, used_tokens
 
 if TYPE_CHECKING:
     from .authenticate import Caller
@@ -100,62 +100,59 @@ async def admission(caller: Caller, plan: Plan, record: Record, deadline: Deadli
     Raises:
         RequestRejected: 429, a limit denies it; 503, there is no place.
     """
-    endpoint, route = plan.endpoint, plan.destination
-    of_request = caller.quotas + route.quotas if caller.quotas or route.quotas else ()
-    quotas = of_request + endpoint.quotas if of_request else endpoint.quotas
-    lines = b""
-    claims: Sequence[Claim] = ()
-    if quotas:
-        claims = [quota.claim(plan.scope, plan.call) for quota in quotas]
-        store = quotas[0].store
-        decisions = store.take_nowait(claims)
-        if decisions is None:
-            with deadline.expect(NEVER):
-                decisions = await store.take(claims)
-        lines = lines_of(quotas, decisions)
-        _check(quotas, decisions, lines, record)
-    gate = endpoint.gate
-    if gate is not OPEN and not gate.enter_nowait():
+    endpoint = plan.endpoint
+    of_request = caller.quotas + plan.destination.quotas
+    if not (of_request or endpoint.quotas):
+        if endpoint.gate is not OPEN and not endpoint.gate.enter_nowait():
+            await _enter(endpoint, record, deadline)
+        return Grant(gate=endpoint.gate)
+    met = endpoint.quota_sets.get(of_request) or _meet(of_request, endpoint)
+    claims = met.claims or met.claims_of(plan.scope, plan.call)
+    decisions = met.store.take_nowait(claims)
+    if decisions is None:
+        with deadline.expect(NEVER):
+            decisions = await met.store.take(claims)
+    lines = met.lines.of(decisions)
+    for decision in decisions:
+        if not decision[0]:
+            raise _denied(met, decisions, lines, record)
+    if endpoint.gate is not OPEN and not endpoint.gate.enter_nowait():
         try:
             await _enter(endpoint, record, deadline)
         except BaseException:
-            _give_back(quotas, claims)
+            met.store.adjust([Claim(rate, key, -tokens) for rate, key, tokens in claims])
             raise
-    if not quotas:
-        return Grant(lines, gate)
-    if not of_request:
-        return Grant(lines, gate, (), _holds(quotas, claims))
-    count = len(of_request)
-    return Grant(lines, gate, _holds(of_request, claims[:count]), _holds(endpoint.quotas, claims[count:]))
+    if not met.has_estimates:
+        return Grant(lines, endpoint.gate)
+    holds = [_hold(quota, claim) for quota, claim in zip(met.quotas, claims, strict=True)]
+    return Grant(lines, endpoint.gate, _known(holds[: met.shared]), _known(holds[met.shared :]))
 
 
-def _check(quotas: Sequence[Quota], decisions: Sequence[Decision], lines: bytes, record: Record) -> None:
-    """Raise RequestRejected when one of the limits denies."""
-    longest: tuple[Quota, Decision] | None = None
-    for quota, decision in zip(quotas, decisions, strict=True):
-        if not decision.allowed and (longest is None or decision.wait_us > longest[1].wait_us):
-            longest = quota, decision
-    if longest is not None:
-        quota, decision = longest
-        record.denied(quota.name, decision)
-        message = (
-            f"the limit of {quota.name!r} is reached; the next call is allowed in "
-            f"{decision.wait_us / 1e6:.3g} s"
-        )
-        raise RequestRejected(429, "rate_limit_exceeded", message, header_lines=lines)
+def _meet(of_request: tuple[Quota, ...], endpoint: Endpoint) -> QuotaSet:
+    """Return the limits that calls meet together, for the first call that does."""
+    met = QuotaSet(of_request + endpoint.quotas, len(of_request))
+    endpoint.quota_sets[of_request] = met
+    return met
 
 
-def _holds(quotas: Sequence[Quota], claims: Sequence[Claim]) -> Sequence[Hold]:
-    holds = []
-    for quota, claim in zip(quotas, claims, strict=True):
-        if quota.unit == "tokens":
-            holds.append(TokenHold(quota.store, claim))
-    return holds
+def _denied(met: QuotaSet, decisions: Sequence[Decision], lines: bytes, record: Record) -> RequestRejected:
+    """Return the answer to a call that a limit denies; the longest wait counts."""
+    denials = [pair for pair in zip(met.quotas, decisions, strict=True) if not pair[1].allowed]
+    quota, decision = max(denials, key=lambda pair: pair[1].wait_us)
+    record.denied(quota.name, decision)
+    message = (
+        f"the limit of {quota.name!r} is reached; the next call is allowed in {decision.wait_us / 1e6:.3g} s"
+    )
+    lines += retry_after(decision.wait_us)
+    return RequestRejected(429, "rate_limit_exceeded", message, header_lines=lines)
 
 
-def _give_back(quotas: Sequence[Quota], claims: Sequence[Claim]) -> None:
-    if quotas:
-        quotas[0].store.adjust([Claim(rate, key, -tokens) for rate, key, tokens in claims])
+def _hold(quota: Quota, claim: Claim) -> Hold | None:
+    return TokenHold(quota.store, claim) if quota.unit == "tokens" else None
+
+
+def _known(holds: Sequence[Hold | None]) -> Sequence[Hold]:
+    return [hold for hold in holds if hold is not None]
 
 
 async def _enter(endpoint: Endpoint, record: Record, deadline: Deadline) -> None:
@@ -178,25 +175,26 @@ async def admit_next(endpoint: Endpoint, plan: Plan, record: Record, deadline: D
 
     The limits of the caller and of the route were charged when the call came.
     """
-    gate, quotas = endpoint.gate, endpoint.quotas
+    gate = endpoint.gate
     if not gate.enter_nowait():
         record.shed(endpoint, "fallback")
         return None
-    if not quotas:
-        return Grant(gate=gate)
     grant = Grant(gate=gate)
-    claims = [quota.claim(plan.scope, plan.call) for quota in quotas]
+    if not endpoint.quotas:
+        return grant
+    met = endpoint.quota_sets.get(()) or _meet((), endpoint)
+    claims = met.claims_of(plan.scope, plan.call)
     try:
-        store = quotas[0].store
-        decisions = store.take_nowait(claims)
+        decisions = met.store.take_nowait(claims)
         if decisions is None:
             with deadline.expect(NEVER):
-                decisions = await store.take(claims)
-        _check(quotas, decisions, b"", record)
-    except RequestRejected:
-        grant.settle(None)
-        return None
+                decisions = await met.store.take(claims)
     except BaseException:
         grant.settle(None)
         raise
-    return Grant(b"", gate, (), _holds(quotas, claims))
+    if not all(decision.allowed for decision in decisions):
+        _denied(met, decisions, b"", record)
+        grant.settle(None)
+        return None
+    holds = [_hold(quota, claim) for quota, claim in zip(met.quotas, claims, strict=True)]
+    return Grant(b"", gate, (), _known(holds))

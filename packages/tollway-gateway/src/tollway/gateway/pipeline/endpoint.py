@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from opentelemetry.trace import Span
@@ -19,7 +19,7 @@ from tollway.gateway.telemetry.propagation import RawContext
 from tollway.provider import Answer, AnswerInfo, Call, Task
 
 from .deadline import TimeLimits
-from .quota import Quota
+from .quota import Quota, QuotaSet
 
 
 class Attempt(Protocol):
@@ -84,3 +84,6 @@ class Endpoint:
     span_name: str
     attributes: dict[str, Any]
     """What the span of every attempt says."""
+
+    quota_sets: dict[tuple[Quota, ...], QuotaSet] = field(default_factory=dict)
+    """Its limits together with those of callers and routes, as far as such calls have come."""

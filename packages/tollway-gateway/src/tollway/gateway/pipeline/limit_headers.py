@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tollway.gateway.limits import Decision, Rate
+from tollway.gateway.limits import Decision
 
 if TYPE_CHECKING:
     from .quota import Quota
@@ -21,52 +21,51 @@ _OPENAIS = b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %%d\r\nx-rate
 
 
 class LimitLines:
-    """The lines of one limit, written when it is wired but for its numbers."""
+    """The lines about limits that calls meet together, written when they are wired but for their numbers."""
 
-    __slots__ = ("_alone", "policy", "state", "tightest")
+    __slots__ = ("_alone", "_format", "_openais", "_units")
 
-    def __init__(self, name: str, unit: str, rate: Rate) -> None:
-        quoted, what = f'"{name}"'.encode().replace(b"%", b"%%"), unit.encode()
-        self.policy = b"%b;q=%d;w=%d" % (quoted, rate.calls, max(1, round(rate.period_us / _US)))
-        self.state = b"%b;r=%%d;t=%%d" % quoted
-        self.tightest = _OPENAIS % (what, rate.burst, what, what)
-        self._alone = b"ratelimit-policy: %b\r\nratelimit: %b\r\n%b" % (
-            self.policy,
-            self.state,
-            self.tightest,
-        )
+    def __init__(self, quotas: Sequence[Quota]) -> None:
+        policies, states = [], []
+        self._openais = []
+        units: dict[str, list[int]] = {}
+        for place, quota in enumerate(quotas):
+            rate, unit = quota.rate, quota.unit.encode()
+            name = f'"{quota.name}"'.encode().replace(b"%", b"%%")
+            policies.append(b"%b;q=%d;w=%d" % (name, rate.calls, max(1, round(rate.period_us / _US))))
+            states.append(b"%b;r=%%d;t=%%d" % name)
+            self._openais.append(_OPENAIS % (unit, rate.burst, unit, unit))
+            units.setdefault(quota.unit, []).append(place)
+        lines = b"ratelimit-policy: %b\r\nratelimit: %b\r\n"
+        self._format = lines % (b", ".join(policies), b", ".join(states))
+        self._units = tuple(units.values())
+        """Which of the limits count the same."""
+        self._alone = self._format + self._openais[0] if len(quotas) == 1 else None
 
-    def alone(self, decision: Decision) -> bytes:
-        """Return the lines of a call that met this limit alone."""
-        _, remaining, _, full_in_us = decision
-        return self._alone % (remaining, -(-full_in_us // _US), remaining, duration(full_in_us))
+    def of(self, decisions: Sequence[Decision]) -> bytes:
+        """Return the lines; waits are rounded up, so a caller that waits that long is served."""
+        if self._alone is not None:
+            _, remaining, _, full_in_us = decisions[0]
+            full_in_s = -(-full_in_us // _US)
+            return self._alone % (remaining, full_in_s, remaining, duration(full_in_us))
+        numbers = []
+        for _, remaining, _, full_in_us in decisions:
+            numbers.append(remaining)
+            numbers.append(-(-full_in_us // _US))
+        lines = self._format % tuple(numbers)
+        for places in self._units:
+            tightest = places[0]
+            for place in places:
+                if decisions[place][1] < decisions[tightest][1]:
+                    tightest = place
+            _, remaining, _, full_in_us = decisions[tightest]
+            lines += self._openais[tightest] % (remaining, duration(full_in_us))
+        return lines
 
 
-def lines_of(quotas: Sequence[Quota], decisions: Sequence[Decision]) -> bytes:
-    """Return the lines of all limits; waits are rounded up, so a caller that waits that long is served."""
-    if len(quotas) == 1:
-        (decision,) = decisions
-        lines = quotas[0].lines.alone(decision)
-        wait_us = 0 if decision.allowed else decision.wait_us
-    else:
-        lines = _several(quotas, decisions)
-        wait_us = max((one.wait_us for one in decisions if not one.allowed), default=0)
-    return b"%bretry-after: %d\r\n" % (lines, -(-wait_us // _US)) if wait_us else lines
-
-
-def _several(quotas: Sequence[Quota], decisions: Sequence[Decision]) -> bytes:
-    policies, states = [], []
-    tightest: dict[str, tuple[Quota, Decision]] = {}
-    for quota, decision in zip(quotas, decisions, strict=True):
-        policies.append(quota.lines.policy)
-        states.append(quota.lines.state % (decision.remaining, -(-decision.full_in_us // _US)))
-        known = tightest.get(quota.unit)
-        if known is None or decision.remaining < known[1].remaining:
-            tightest[quota.unit] = quota, decision
-    lines = b"ratelimit-policy: %b\r\nratelimit: %b\r\n" % (b", ".join(policies), b", ".join(states))
-    for quota, decision in tightest.values():
-        lines += quota.lines.tightest % (decision.remaining, duration(decision.full_in_us))
-    return lines
+def retry_after(wait_us: int) -> bytes:
+    """Return the line that tells how long to wait."""
+    return b"retry-after: %d\r\n" % max(1, -(-wait_us // _US))
 
 
 def duration(us: int) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Any
@@ -32,7 +32,7 @@ class Quota:
     `unit` is what is counted: `requests` or `tokens`. `name` stands in headers, messages and metrics.
     """
 
-    __slots__ = ("_bucket", "_whole", "lines", "name", "rate", "store", "unit", "value_of")
+    __slots__ = ("_bucket", "name", "rate", "store", "unit", "value_of", "whole")
 
     def __init__(
         self,
@@ -48,18 +48,17 @@ class Quota:
         self.unit = unit
         self.store = store
         self.value_of = value_of
-        self.lines = LimitLines(name, unit, rate)
         identity = f"{name} {unit} {rate.calls} {rate.period_us} {rate.burst}"
         self._bucket = hashlib.blake2b(identity.encode(), digest_size=16)
-        self._whole = Claim(rate, self._bucket.digest(), 1)
+        self.whole = Claim(rate, self._bucket.digest(), 1)
         if value_of is None:
-            store.reserve(rate, self._whole.key)
+            store.reserve(rate, self.whole.key)
 
     def claim(self, scope: Scope, call: Call) -> Claim:
         """Return what a call takes."""
         if self.unit == "requests":
-            return self._whole if self.value_of is None else Claim(self.rate, self._key(scope), 1)
-        key = self._whole.key if self.value_of is None else self._key(scope)
+            return self.whole if self.value_of is None else Claim(self.rate, self._key(scope), 1)
+        key = self.whole.key if self.value_of is None else self._key(scope)
         return Claim(self.rate, key, min(estimated_tokens(call), self.rate.burst))
 
     def _key(self, scope: Scope) -> bytes:
@@ -67,6 +66,28 @@ class Quota:
         digest = self._bucket.copy()
         digest.update(b"\n" + self.value_of(scope))
         return digest.digest()
+
+
+class QuotaSet:
+    """The limits that a call meets together: the first `shared` are its caller's and its route's.
+
+    `claims` are what every call takes where all of them are limits on calls with one bucket, else None.
+    """
+
+    __slots__ = ("claims", "has_estimates", "lines", "quotas", "shared", "store")
+
+    def __init__(self, quotas: Sequence[Quota], shared: int) -> None:
+        self.quotas = quotas
+        self.shared = shared
+        self.store = quotas[0].store
+        self.lines = LimitLines(quotas)
+        self.has_estimates = any(quota.unit == "tokens" for quota in quotas)
+        is_plain = not self.has_estimates and all(quota.value_of is None for quota in quotas)
+        self.claims = [quota.whole for quota in quotas] if is_plain else None
+
+    def claims_of(self, scope: Scope, call: Call) -> list[Claim]:
+        """Return what a call takes."""
+        return self.claims or [quota.claim(scope, call) for quota in self.quotas]
 
 
 def quotas_of(name: str, kind: str, limits: Iterable[LimitConfig], store: LimitStore) -> tuple[Quota, ...]:
