@@ -184,9 +184,9 @@ def test_two_gateways_do_not_share_a_working_directory(folders, clock, tmp_path)
     state, _ = folders
     alone = BudgetFile(state, clock)
     with pytest.raises(BudgetFileError, match="another gateway keeps its budgets"):
-        workers(folders, clock)
+        BudgetFile(state, clock, (folders[1], 0), patience_s=0)
     with pytest.raises(BudgetFileError, match="start this one in another working directory"):
-        BudgetFile(state, clock)
+        BudgetFile(state, clock, patience_s=0)
     assert alone.spent(budget(alone)) == (0, 0)
 
 
@@ -195,8 +195,16 @@ def test_another_runs_workers_do_not_join(folders, clock, tmp_path):
     other.mkdir()
     held = workers(folders, clock)
     with pytest.raises(BudgetFileError):
-        BudgetFile(folders[0], clock, (str(other), 0))
+        BudgetFile(folders[0], clock, (str(other), 0), patience_s=0)
     assert 2 == len(held)
+
+
+def test_a_gateway_waits_for_workers_that_are_ending(tmp_path, clock, monkeypatch):
+    """Those of one that was killed, say."""
+    held = BudgetFile(tmp_path, clock)
+    monkeypatch.setattr("tollway.gateway.budgets.file.sleep", lambda _: held.close())
+
+    assert BudgetFile(tmp_path, clock, patience_s=60)
 
 
 def test_budgets_whose_period_is_long_over_make_room(tmp_path, clock):

@@ -24,7 +24,7 @@ cdef class BudgetFile:
     cpdef place(self, Budget budget)
     cpdef reserve_nowait(self, budgets, picousd)
     cpdef charge(self, budgets, starts, held, picousd, alert)
-    cdef _open(self, state, share)
+    cdef _open(self, state, share, patience_s)
     @cython.locals(
         words="long long[:]", reserved="long long[:]", now_s="long long", at=Py_ssize_t, slot=Py_ssize_t,
         budget=Budget, spent="long long", start_s="long long", amount="long long",

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
+from time import monotonic, sleep
 
 from tollway.tracing.compiled import accept_proxies
 
@@ -26,6 +27,9 @@ from .budget import Alert, Budget, Denial, Starts
 from .periods import Window
 
 SLOTS = 8192
+
+PATIENCE_S = 3.0
+_PAUSE_S = 0.05
 _HEADER_WORDS = 8
 _RUN = 0
 """Of the header: which run of a gateway has the file open."""
@@ -61,23 +65,24 @@ class BudgetFile:
         share: tuple[str, int] | None = None,
         *,
         slots: int = SLOTS,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.now_s = now_s
         self.placed: dict[bytes, Budget] = {}
         self._slots = slots
         try:
-            self._open(state, share)
+            self._open(state, share, patience_s)
         except OSError as error:
             message = f"what is spent of the budgets cannot be kept in {state}: {error.strerror}"
             raise BudgetFileError(message) from error
 
-    def _open(self, state: Path, share: tuple[str, int] | None) -> None:
+    def _open(self, state: Path, share: tuple[str, int] | None, patience_s: float) -> None:
         slots = self._slots
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = _open(state / "budgets")
         self._lock = None if share is None else _open(Path(share[0]) / "budgets")
         run = 0 if share is None else int.from_bytes(os.fsencode(share[0])[-7:], "little")
-        _own(self._file, run, state)
+        _own(self._file, run, state, patience_s)
         self._memory = _mapped(self._file, (_HEADER_WORDS + slots * _WORDS) * 8)
         self._words: MutableSequence[int] = memoryview(self._memory).cast("q")  # type: ignore[assignment]
         self._words[_RUN] = run
@@ -271,20 +276,34 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-def _own(file: int, run: int, state: Path) -> None:
-    """Lock the file for as long as this process lives: alone, or with the other workers of its run."""
+def _own(file: int, run: int, state: Path, patience_s: float) -> None:
+    """Lock the file for as long as this process lives: alone, or with the other workers of its run.
+
+    One that was just killed may have workers that end in this moment, so it is asked for a while.
+    """
+    until_s = monotonic() + patience_s
+    while not _owns(file, run):
+        if monotonic() >= until_s:
+            raise BudgetFileError(
+                f"another gateway keeps its budgets in {state}: start this one in another working directory"
+            )
+        sleep(_PAUSE_S)
+
+
+def _owns(file: int, run: int) -> bool:
+    """Try once to lock the file."""
     try:
         flock(file, (LOCK_EX if not run else LOCK_SH) | LOCK_NB)
         before = int.from_bytes(os.pread(file, 8, _RUN * 8), "little", signed=True)
         if not run or before == run:
-            return
+            return True
         flock(file, LOCK_EX | LOCK_NB)  # nobody has it: it is this run's from now on
         os.pwrite(file, run.to_bytes(8, "little", signed=True), _RUN * 8)
         flock(file, LOCK_SH | LOCK_NB)
     except BlockingIOError:
-        raise BudgetFileError(
-            f"another gateway keeps its budgets in {state}: start this one in another working directory"
-        ) from None
+        flock(file, LOCK_UN)
+        return False
+    return True
 
 
 def _mapped(file: int, size: int) -> mmap.mmap:
