@@ -1,6 +1,8 @@
 """The services of the table `_services`, and the names under which they are found."""
 
 import json
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any, ClassVar
@@ -172,6 +174,23 @@ def test_mlflows_own_keys_are_read(key: str) -> None:
 
     assert {} == problems(kind, {key: KEY})
     assert (("authorization", f"Bearer {KEY}"),) == provider.headers
+
+
+def test_an_empty_key_is_the_one_that_is_missing() -> None:
+    assert {"api_key": "api_key is missing"} == problems(discovery.load("groq"), {"api_key": ""})
+
+
+def test_only_the_provider_that_is_named_is_imported() -> None:
+    """No other dialect, and none of the libraries that only some of them need."""
+    program = (
+        "import sys; from tollway.provider import discovery; discovery.load('groq');"
+        "signs = ('tollway.providers.', 'google', 'boto');"
+        "print(*(name for name in sys.modules if name.startswith(signs)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    loaded = {name for name in ran.stdout.split() if not name.startswith("tollway.providers._")}
+    assert {"tollway.providers.compatible"} == loaded
 
 
 def test_two_keys_that_differ_are_a_problem() -> None:

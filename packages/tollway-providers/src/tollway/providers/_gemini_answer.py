@@ -32,7 +32,7 @@ _FILTERED = frozenset(
 _BROKEN = frozenset(
     {
         *("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"),
-        *("MISSING_THOUGHT_SIGNATURE", "NO_IMAGE", "IMAGE_OTHER", "OTHER"),
+        *("MISSING_THOUGHT_SIGNATURE", "NO_IMAGE", "IMAGE_OTHER", "OTHER", "LANGUAGE"),
     }
 )
 """Reasons after which there is no answer, or half of one."""

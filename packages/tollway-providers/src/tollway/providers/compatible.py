@@ -178,7 +178,8 @@ def _check_one_of(
 ) -> Iterator[SettingProblem]:
     given = [name for name in names if config.get(name)]
     if needed and not given:
-        yield SettingProblem(names[0], f"{names[0]} is missing", f"add it ({' or '.join(names)}): {what}")
+        name = next((name for name in names if name in config), names[0])
+        yield SettingProblem(name, f"{name} is missing", f"add it ({' or '.join(names)}): {what}")
     if len({config[name] for name in given if isinstance(config[name], str)}) > 1:
         yield SettingProblem(given[1], f"{given[0]} and {given[1]} differ", f"give one of them: {what}")
 
