@@ -6,12 +6,16 @@ import time
 
 import orjson
 
-from tollway.provider import Call, Task, sse
+from tollway.provider import Answer, Call, ResponseError, Task, sse
 from tollway.providers._anthropic_stream import AnthropicStream
 
 
+def no_body(body: bytes) -> Answer:
+    raise ResponseError("this is a stream")
+
+
 def stream() -> AnthropicStream:
-    return AnthropicStream(Call(Task.CHAT, {}, b"{}", stream=True), str, 0)
+    return AnthropicStream(Call(Task.CHAT, {}, b"{}", stream=True), str, 0, no_body)
 
 
 def event(kind: str, **fields: object) -> bytes:

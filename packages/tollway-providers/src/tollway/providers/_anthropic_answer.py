@@ -6,10 +6,11 @@ from typing import Any
 
 import orjson
 
-from tollway.provider import Answer, AnswerInfo, ResponseError, Usage
+from tollway.provider import Answer, AnswerInfo, ResponseError
 from tollway.provider.usages import anthropic_usage
 
 from ._anthropic_format import JSON_TOOL
+from ._chunk_stream import whole_answer
 
 _FINISHES = {
     "end_turn": "stop",
@@ -53,16 +54,7 @@ def answer_of(message: Any, now_s: int, *, by_tool: bool = False) -> Answer:
         (finish,),
     )
     said = {"role": "assistant", **_said(content), "refusal": refusal_of(message)}
-    body: dict[str, Any] = {
-        "id": info.id,
-        "object": "chat.completion",
-        "created": now_s,
-        "model": info.model,
-        "choices": [{"index": 0, "message": said, "logprobs": None, "finish_reason": finish}],
-    }
-    if counts:
-        body["usage"] = openai_usage(counts)
-    return Answer(orjson.dumps(body), info)
+    return whole_answer(info, now_s, [{"message": said, "finish_reason": finish}])
 
 
 def finish_of(stop_reason: Any, *, by_tool: bool = False) -> str | None:
@@ -92,24 +84,6 @@ def counts_of(usage: Any) -> dict[str, Any]:
     if not isinstance(usage, dict):
         return {}
     return {key: usage[key] for key in _COUNTS if usage.get(key) is not None}
-
-
-def openai_usage(counts: dict[str, Any]) -> dict[str, Any]:
-    """Say the counts as OpenAI does: those of the cache are among those of the prompt."""
-    known = anthropic_usage(counts) or Usage()
-    read = known.cache_read_input_tokens
-    written = None if known.details is None else known.details.cache_write_input_tokens
-    prompt, completion = known.input_tokens or 0, known.output_tokens or 0
-    usage: dict[str, Any] = {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-    }
-    if read is not None or written is not None:
-        usage["prompt_tokens_details"] = {"cached_tokens": read or 0, "cache_write_tokens": written or 0}
-    if known.reasoning_output_tokens is not None:
-        usage["completion_tokens_details"] = {"reasoning_tokens": known.reasoning_output_tokens}
-    return usage
 
 
 def _said(content: list[Any]) -> dict[str, Any]:

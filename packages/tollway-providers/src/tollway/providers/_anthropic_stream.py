@@ -11,32 +11,15 @@ from typing import Any
 
 import orjson
 
-from tollway.provider import AnswerInfo, Call, ProviderError, ResponseError, StreamError, sse
-from tollway.provider.upstream_answers import (
-    Opening,
-    carries_token,
-    error_in_answer,
-    is_body,
-    is_error,
-    last_events,
-    says_failed,
-    stream_of_answer,
-)
-from tollway.provider.upstream_answers import text_of as read_text
+from tollway.provider import Answer, Call, StreamError, sse
 from tollway.provider.usages import anthropic_usage
 
-from ._anthropic_answer import answer_of, counts_of, finish_of, openai_usage, refusal_of, text_of
+from ._anthropic_answer import counts_of, finish_of, refusal_of, text_of
 from ._anthropic_format import JSON_TOOL, answers_by_tool
-
-_NO_EVENT = "the model's stream carried something that is no event"
-_NO_MESSAGE = "the model's service answered with something that is not JSON"
-_REPORTED = "the model's service reported an error in mid-answer"
+from ._chunk_stream import EventStream
 
 _MAX_OPEN_BLOCKS = 128
 """Blocks that have begun and not ended: each is remembered."""
-
-_MAX_NAME_CHARS = 256
-"""Of an id or a model's name: both go out with every chunk."""
 
 _TEXT_CHARS = 64
 """What a kept text takes in memory beside its characters."""
@@ -61,26 +44,16 @@ class _Block:
         return self.began | added
 
 
-class AnthropicStream:
+class AnthropicStream(EventStream):
     """A decoder of one stream; see `StreamDecoder`.
 
-    The answer is complete with `message_stop`, or when a `message_delta` has said why it stopped. `redact`
-    hides secrets, and `now_s` is the Unix time in seconds, which the events do not tell. A body of JSON in
-    the stream's place is read as a whole message, and streamed.
+    The answer is complete with `message_stop`, or when a `message_delta` has said why it stopped.
     """
 
-    def __init__(self, call: Call, redact: Callable[[str], str], now_s: int) -> None:
-        self.info = AnswerInfo(token_seen=False)
-        self.complete = False
-        self.error: ProviderError | None = None
-        self._parser = sse.Parser()
-        self._asked = call
-        self._redact = redact
-        self._now_s = now_s
-        self._opening: Opening | None = Opening()
-        options = call.payload.get("stream_options")
-        self._wants_usage = isinstance(options, dict) and options.get("include_usage") is True
-        self._head: dict[str, Any] = {"id": None, "object": "chat.completion.chunk", "created": now_s}
+    def __init__(
+        self, call: Call, redact: Callable[[str], str], now_s: int, whole: Callable[[bytes], Answer]
+    ) -> None:
+        super().__init__(call, redact, now_s, whole)
         self._counts: dict[str, Any] = {}
         self._blocks: dict[int, _Block] = {}
         self._kept_chars = 0
@@ -90,78 +63,17 @@ class AnthropicStream:
         self._calls = 0
         self._thoughts = 0
 
-    def feed(self, data: bytes) -> bytes:
-        """Take bytes as they came, return the events that are now whole (perhaps none)."""
-        try:
-            return self._read(self._parser.feed(self._open(self._opening, data) if self._opening else data))
-        except sse.EventTooLargeError as error:
-            self.error = self.error or StreamError(f"the model's stream carried {error}")
-            return b""
-
-    def end(self) -> bytes:
-        """Take the end of the upstream's bytes; sets `error` unless the answer is complete."""
-        if self._opening is not None and self._opening.body.strip():
-            return self._end_body(bytes(self._opening.body))
-        rest = self._read(last_events(self._parser))
-        if self.complete or self.error is not None:
-            return rest
-        if self.info.finish_reasons:
-            return rest + b"".join(self._finish())
-        self.error = StreamError("the model's stream ended before the answer was finished")
-        return rest
-
-    def _open(self, opening: Opening, data: bytes) -> bytes:
-        """Return the bytes that are events, none as long as they may be a body."""
-        events = opening.feed(data)
-        if events:
-            self._opening = None
-        elif len(opening.body) > sse.MAX_EVENT_BYTES:
-            self.error = self.error or StreamError(f"the answer has more than {sse.MAX_EVENT_BYTES} bytes")
-        return events
-
-    def _end_body(self, body: bytes) -> bytes:
-        """Read the body that came in the stream's place."""
-        if self.error is not None:
-            return b""
-        try:
-            message = _load(body)
-            if message is None or isinstance(message, str) or is_error(message):
-                raise self._error_of_body(message, body)
-            answer = answer_of(message, self._now_s, by_tool=self._by_tool)
-            events = stream_of_answer(answer, self._asked)
-        except ProviderError as error:
-            self.error = error
-            return b""
-        info, read = self.info, answer.info
-        info.id, info.model, info.usage = read.id, read.model, read.usage
-        info.finish_reasons, info.token_seen = read.finish_reasons, True
-        self.complete = True
-        return events
-
-    def _read(self, events: list[sse.Event]) -> bytes:
-        said: list[bytes] = []
-        for event in events:
-            if self.complete or self.error is not None:
-                break
-            if event.data is not None:
-                said += self._on(event.data, event.name)
-            elif is_body(event.raw):
-                self.error = self._error_of(event.raw)
-        return b"".join(said)
-
-    def _on(self, data: bytes, name: bytes) -> Iterator[bytes]:
-        event = _load(data)
-        kind = text_of(event, "type") if isinstance(event, dict) else ""
-        if not kind or kind == "error" or name == b"error" or says_failed(event.get("error")):
-            self.error = self._error_of(data)
-        elif kind in _HANDLERS:  # others, `ping` among them, are to be passed over
+    def on(self, event: dict[str, Any], name: str) -> Iterator[bytes]:
+        """Yield the chunks that an event means; others, `ping` among them, are passed over."""
+        kind = text_of(event, "type")
+        if not kind or kind == "error":
+            self.error = self._error_of(orjson.dumps(event))
+        elif kind in _HANDLERS:
             yield from _HANDLERS[kind](self, event)
 
     def _message_start(self, event: dict[str, Any]) -> Iterator[bytes]:
         message = _part(event, "message")
-        self.info.id = text_of(message, "id")[:_MAX_NAME_CHARS] or None
-        self.info.model = text_of(message, "model")[:_MAX_NAME_CHARS] or None
-        self._head.update(id=self.info.id, model=self.info.model)
+        self.name(text_of(message, "id"), text_of(message, "model"))
         self._count(message)
         yield self._chunk({"role": "assistant", "content": ""})
 
@@ -243,40 +155,17 @@ class AnthropicStream:
         delta = _part(event, "delta")
         self._count(event)
         finish = finish_of(delta.get("stop_reason"), by_tool=self._by_tool)
-        if finish and not self.info.finish_reasons:
-            self.info.finish_reasons = (finish,)
+        if finish and not self._is_finished:
             refusal = refusal_of(delta)
             if self._aside and not self._answered:
                 yield self._chunk({"content": "".join(self._aside)})
             yield self._chunk({"refusal": refusal} if refusal else {}, finish)
 
     def _message_stop(self, event: dict[str, Any]) -> Iterator[bytes]:
-        if not self.info.finish_reasons:
+        if not self._is_finished:
             self.error = StreamError("the model's stream ended without saying why")
             return
-        yield from self._finish()
-
-    def _finish(self) -> Iterator[bytes]:
-        self.complete = True
-        if self._wants_usage and self._counts:
-            usage = {**self._head, "choices": [], "usage": openai_usage(self._counts)}
-            yield sse.event(orjson.dumps(usage))
-        yield sse.DONE
-
-    def _error_of(self, data: bytes) -> ProviderError:
-        """Return the error that data is which is no event of an answer."""
-        body = _load(data)
-        if isinstance(body, str) or is_error(body):
-            return error_in_answer(body, self._redact, StreamError, _REPORTED)
-        said = self._redact(read_text(data)) if body is None else ""
-        return StreamError(f"{_NO_EVENT}: {said}" if said else _NO_EVENT)
-
-    def _error_of_body(self, message: Any, body: bytes) -> ProviderError:
-        """Return the error that a body in the stream's place is: the same as in a whole answer's place."""
-        if message is not None:
-            return error_in_answer(message, self._redact, ResponseError, _REPORTED)
-        said = self._redact(read_text(body))
-        return ResponseError(f"{_NO_MESSAGE}: {said}" if said else _NO_MESSAGE)
+        yield self._finish()
 
     def _count(self, holder: dict[str, Any]) -> None:
         """Learn the counts, which are those of the whole answer so far."""
@@ -285,12 +174,6 @@ class AnthropicStream:
 
     def _call(self, block: _Block, **said: Any) -> bytes:
         return self._chunk({"tool_calls": [{"index": block.call, **said}]})
-
-    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        if not self.info.token_seen:
-            self.info.token_seen = carries_token(choice)
-        return sse.event(orjson.dumps({**self._head, "choices": [choice]}))
 
 
 _HANDLERS: dict[str, Callable[[AnthropicStream, dict[str, Any]], Iterator[bytes]]] = {
@@ -301,13 +184,6 @@ _HANDLERS: dict[str, Callable[[AnthropicStream, dict[str, Any]], Iterator[bytes]
     "message_delta": AnthropicStream._message_delta,
     "message_stop": AnthropicStream._message_stop,
 }
-
-
-def _load(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _part(event: dict[str, Any], key: str) -> dict[str, Any]:

@@ -6,38 +6,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
-from tollway.provider import (
-    Answer,
-    Call,
-    HTTPProvider,
-    ResponseError,
-    Setting,
-    SettingProblem,
-    StreamDecoder,
-    Target,
-    Task,
-    UpstreamRequest,
-    UpstreamResponse,
-    sse,
-)
-from tollway.provider.upstream_answers import answer_of_stream, error_in_answer, is_error, text_of
+from tollway.provider import Answer, Call, Setting, SettingProblem, StreamDecoder, Target, Task
 
 from ._anthropic_answer import answer_of
 from ._anthropic_format import answers_by_tool
 from ._anthropic_request import message_of
 from ._anthropic_stream import AnthropicStream
 from ._base_url import check_base_url
-from ._completions import CompletionStream, as_chat, as_completion
+from ._native import NativeProvider
 
 _BASE = "https://api.anthropic.com/v1"
 
-_NOT_JSON = "the model's service answered with something that is not JSON"
-_ERROR = "the model's service answered with an error"
 
-
-class AnthropicProvider(HTTPProvider):
+class AnthropicProvider(NativeProvider):
     """OpenAI's chat in, Anthropic's Messages API upstream, OpenAI's chat out."""
 
     telemetry_name = "anthropic"
@@ -82,41 +63,21 @@ class AnthropicProvider(HTTPProvider):
             ("anthropic-version", str(target.config["anthropic_version"])),
         )
 
-    def url_of(self, task: Task) -> str:
+    def url_for(self, task: Task, *, stream: bool) -> str:
         """Return the address of the Messages API."""
         return self.address("/messages")
 
-    def request(self, call: Call) -> UpstreamRequest:
-        """Say it in Anthropic's words; raise `PayloadError` when that cannot be done."""
-        body = message_of(
-            as_chat(call),
-            self.target.model,
-            self.target.config["anthropic_version"],
-            self.target.config["anthropic_max_tokens"],
+    def chat_body(self, call: Call) -> dict[str, Any]:
+        """Return the body of a message."""
+        config = self.target.config
+        return message_of(
+            call, self.target.model, config["anthropic_version"], config["anthropic_max_tokens"]
         )
-        headers = (("content-type", "application/json"), *self.headers)
-        return UpstreamRequest(self.url_of(call.task), headers, orjson.dumps(body))
 
-    def response(self, call: Call, response: UpstreamResponse) -> Answer:
+    def chat_answer(self, body: Any, call: Call) -> Answer:
         """Read a whole message."""
-        if call.task is Task.COMPLETIONS:
-            return as_completion(self.response(as_chat(call), response))
-        try:
-            message = orjson.loads(response.body)
-        except orjson.JSONDecodeError as cause:
-            if sse.looks_like_events(response.body):
-                return answer_of_stream(response.body, call, self.stream)
-            raise self._no_message(response.body) from cause
-        if isinstance(message, str) or is_error(message):
-            raise error_in_answer(message, self.redact, ResponseError, _ERROR)
-        return answer_of(message, int(self.now_s()), by_tool=answers_by_tool(call.payload))
+        return answer_of(body, int(self.now_s()), by_tool=answers_by_tool(call.payload))
 
-    def stream(self, call: Call) -> StreamDecoder:
+    def chat_stream(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream."""
-        if call.task is Task.COMPLETIONS:
-            return CompletionStream(self.stream(as_chat(call)))
-        return AnthropicStream(call, self.redact, int(self.now_s()))
-
-    def _no_message(self, body: bytes) -> ResponseError:
-        said = self.redact(text_of(body))
-        return ResponseError(f"{_NOT_JSON}: {said}" if said else _NOT_JSON)
+        return AnthropicStream(call, self.redact, int(self.now_s()), lambda raw: self._whole(call, raw))
