@@ -128,6 +128,37 @@ def test_when_both_fail_the_later_error_is_told(stream: bool) -> None:
     run(test)
 
 
+@both
+def test_one_that_failed_beside_the_first_is_not_asked_once_more(stream: bool) -> None:
+    """The candidate after it is."""
+
+    async def test() -> None:
+        w = World({"hedge": {"after_s": 1, "budget": 1}}, {}, {})
+        w.script("a", [4.0, DOWN])
+        w.script("b", [0.5, DOWN])
+        w.script("c", [SECOND])
+        assert SECOND == await w.ask(stream=stream)
+        assert [(0, "a"), (1, "b"), (4, "c")] == w.asked
+        assert ["hedge", "fallback"] == [reason for reason, _ in w.outcomes() if reason]
+        w.check_nothing_is_left()
+
+    run(test)
+
+
+def test_one_that_is_silent_beside_the_first_is_not_asked_once_more() -> None:
+    async def test() -> None:
+        w = world(timeout={"first_token_s": 4, "total_s": 60})
+        w.script("a", [LONG])
+        w.script("b", [LONG])
+        with pytest.raises(ProviderError) as late:
+            await w.ask(stream=True)
+        assert ([(0, "a"), (1, "b")], 4) == (w.asked, w.now_s())
+        assert "first_token_timeout" == late.value.code
+        w.check_nothing_is_left()
+
+    run(test)
+
+
 def test_without_a_fallback_the_same_endpoint_is_asked_again() -> None:
     async def test() -> None:
         w = World({"hedge": {"after_s": 1, "budget": 1}})

@@ -49,6 +49,7 @@ async def _begin_hedge(race: _Race, plan: Plan, record: Record, deadline: Deadli
     if permit is None:
         return grant
     record.hedged(endpoint, beside)
+    plan.asked_beside(beside)
     race.enter(beside, permit, "hedge")
     return grant
 

@@ -238,6 +238,12 @@ class Plan:
         """Return whom to ask beside an endpoint that is slow: the next one, else the same again."""
         return self._following if self.has_following() and self._following is not None else self.endpoint
 
+    def asked_beside(self, endpoint: Endpoint) -> None:
+        """Note that an endpoint was asked beside the first: when both fail, it is not asked once more."""
+        if endpoint is self._following:
+            self._following = None
+            self._asked.append(endpoint.upstream)
+
     def served(self, endpoint: Endpoint) -> None:
         """Note who answered, where the next request of the conversation is to go there."""
         self.destination.served(self.key, endpoint.name)
