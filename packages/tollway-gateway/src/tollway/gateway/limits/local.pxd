@@ -18,7 +18,7 @@ cdef class LocalStore:
     cdef Py_ssize_t _max_buckets
     cdef dict _reserved
     cdef dict _buckets
-    cdef readonly Py_ssize_t evicted
+    cdef object _on_evict
 
     @cython.locals(
         now_us=cython.longlong, tokens=cython.longlong, rate=Rate, bucket=Bucket, all_allowed=cython.bint,

@@ -29,15 +29,21 @@ class LocalStore:
     """Buckets by key in this process; `clock_ns` counts nanoseconds and never goes back.
 
     Those that have no reserved place are at most `max_buckets`: a full one is as good as none, and is
-    forgotten first; then the one that is full the soonest, which is counted in `evicted`.
+    forgotten first; then the one that is full the soonest, which `on_evict` is told.
     """
 
-    def __init__(self, clock_ns: Callable[[], int], *, max_buckets: int = 100_000) -> None:
+    def __init__(
+        self,
+        clock_ns: Callable[[], int],
+        *,
+        max_buckets: int = 100_000,
+        on_evict: Callable[[], object] = int,
+    ) -> None:
         self._clock_ns = clock_ns
         self._max_buckets = max_buckets
         self._reserved: dict[bytes, Bucket] = {}
         self._buckets: dict[bytes, Bucket] = {}
-        self.evicted = 0
+        self._on_evict = on_evict
 
     def reserve(self, rate: Rate, key: bytes) -> None:
         """See `LimitStore.reserve`."""
@@ -108,7 +114,8 @@ class LocalStore:
         now_us = self._now_us()
         in_order = sorted(self._buckets.items(), key=_full_at_us)
         for key, bucket in in_order[: max(1, self._max_buckets // 10)]:
-            self.evicted += bucket.missing_at(now_us) > 0
+            if bucket.missing_at(now_us) > 0:
+                self._on_evict()
             del self._buckets[key]
 
 

@@ -19,7 +19,7 @@ cdef class SharedStore:
     cdef object _file
     cdef long long[::1] _words
     cdef dict _known
-    cdef readonly Py_ssize_t evicted
+    cdef object _on_evict
 
     @cython.locals(
         now_us=cython.longlong, tokens=cython.longlong, missing=cython.longlong, rate=Rate, at=cython.Py_ssize_t,

@@ -49,7 +49,14 @@ class SharedStore:
         OSError: there is no place for its file.
     """
 
-    def __init__(self, folder: str, clock_ns: Callable[[], int], *, slots: int = SLOTS) -> None:
+    def __init__(
+        self,
+        folder: str,
+        clock_ns: Callable[[], int],
+        *,
+        slots: int = SLOTS,
+        on_evict: Callable[[], object] = int,
+    ) -> None:
         self._clock_ns = clock_ns
         self._slots = slots
         self._file = os.open(Path(folder) / "limits", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -57,7 +64,7 @@ class SharedStore:
         self._words = memoryview(self._mapped(slots * _WORDS * 8)).cast("q")
         self._known: dict[bytes, tuple[int, int, int]] = {}
         """Where buckets were found the last time, each with its key in words."""
-        self.evicted = 0
+        self._on_evict = on_evict
 
     def _mapped(self, size: int) -> mmap.mmap:
         _lock(self._file, _LOCK_EX)
@@ -191,7 +198,8 @@ class SharedStore:
         """Make a slot that of a bucket which is full; one without a reserved place is always found."""
         if at < 0:
             raise OSError("too many limits: the table of shared buckets has no place for another one")
-        self.evicted += evicts
+        if evicts:
+            self._on_evict()
         words = self._words
         words[at] = words[at + 1] = 0  # it is nobody's until all is written
         for word in range(_STATE, _WORDS):

@@ -58,10 +58,13 @@ class Runtime:
         self.now_s = now_s
         self.random = random
         self.new_id = new_id
-        self.limits: LimitStore = (
-            LocalStore(clock_ns) if share is None else SharedStore(share.folder, clock_ns)
-        )
         self.metrics = Metrics() if share is None else Metrics(share.folder, share.worker)
+        on_evict = self.metrics.evicted_bucket
+        self.limits: LimitStore = (
+            LocalStore(clock_ns, on_evict=on_evict)
+            if share is None
+            else SharedStore(share.folder, clock_ns, on_evict=on_evict)
+        )
         self.calls = CallLimits(self.metrics)
         self.threads = DaemonThreads("tollway-predict")
         self._pools = Pools(environ)

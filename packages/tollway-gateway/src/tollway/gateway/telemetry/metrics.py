@@ -142,6 +142,11 @@ _DECIDED_LOCALLY = Family(
 )
 _BREAKER_OPENED = Family("gateway_breaker_opened", "How often a circuit breaker opened.", ("endpoint",))
 _DENIALS = Family("gateway_limit_denials", "Requests denied by a limit.", _WHO)
+_EVICTED = Family(
+    "gateway_limits_buckets_evicted",
+    "Buckets of limits that were dropped though not full, for want of room.",
+    (),
+)
 _KEY_REQUESTS = Family(
     "gateway_key_requests",
     "Requests answered, by the name of the caller's key.",
@@ -183,7 +188,7 @@ _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose pla
 COUNTERS = (
     *(_REQUESTS, _ERRORS, _TOKENS, _COST, _UNPRICED, _OVER_BUDGET, _BUDGET_ALERTS),
     *(_DENIALS, _DECIDED_LOCALLY, _PREDICT_REFUSALS, _RESENDS, _REPLACED, _RELOADS),
-    *(_KEY_REQUESTS, _KEY_TOKENS),
+    *(_KEY_REQUESTS, _KEY_TOKENS, _EVICTED),
     *(_RETRIES, _RETRIES_DENIED, _FALLBACKS, _HEDGES, _ATTEMPT_ERRORS, _SHED, _BREAKER_OPENED),
 )
 GAUGES = (_IN_FLIGHT, _BUFFERED, _PREDICT_CALLS, _LAG, _BREAKER, _STORAGE_UP)
@@ -310,6 +315,10 @@ class Metrics:
     def decided_locally(self) -> None:
         """Count a call whose limits the storage did not decide in time."""
         self._add(_DECIDED_LOCALLY)
+
+    def evicted_bucket(self) -> None:
+        """Count a bucket of a limit that was dropped before it was full."""
+        self._add(_EVICTED)
 
     def retried(self, labels: Labels) -> None:
         """Count a retry."""
