@@ -257,7 +257,7 @@ def test_events_that_are_not_known_are_passed_over() -> None:
 
 @pytest.mark.parametrize(
     ("garbage", "said"),
-    [(b"{}", ""), (b"[]", ""), (b"3", ""), (b'{"type": 3}', ""), (b"{", ": {"), (b"[DONE]", ": [DONE]")],
+    [(b"{}", ""), (b"[]", ""), (b"3", ""), (b'{"type": 3}', ""), (b"{", ": {"), (b"THE END", ": THE END")],
 )
 def test_what_is_no_event_is_an_error_that_quotes_it(garbage: bytes, said: str) -> None:
     reader = decoder()

@@ -407,6 +407,23 @@ def test_each_family_has_words_of_its_own(model: str, payload: Any, fields: Any)
     assert (fields or payload) == body(model=model, **payload)["additionalModelRequestFields"]
 
 
+def test_claude_takes_no_sampling_beside_thinking() -> None:
+    """It refuses it, and clients send theirs by habit."""
+    said = body(reasoning_effort="high", temperature=1, top_p=0.5, top_k=3, max_tokens=9)
+
+    assert {"maxTokens": 9} == said["inferenceConfig"]
+    assert {"thinking", "output_config"} == set(said["additionalModelRequestFields"])
+    assert 0.5 == body(reasoning_effort="none", temperature=1)["inferenceConfig"]["temperature"]
+
+
+def test_a_forced_tool_leaves_claude_no_thinking_but_an_effort() -> None:
+    tool = {"type": "function", "function": {"name": "f"}}
+    said = body(reasoning_effort="high", temperature=1, tools=[tool], tool_choice="required")
+
+    assert {"output_config": {"effort": "high"}} == said["additionalModelRequestFields"]
+    assert {"temperature": 0.5} == said["inferenceConfig"]
+
+
 def test_structured_output() -> None:
     """Schemas are closed, as the API wants them; any object is asked for in words."""
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}

@@ -422,6 +422,14 @@ def test_a_stream_adds_up() -> None:
     assert 17 == chunks[-1]["usage"]["total_tokens"]
 
 
+def test_the_end_that_a_proxy_adds_is_one_only_of_what_is_finished() -> None:
+    whole = response(candidate({"text": "a"}, finish="STOP"))
+
+    assert "stop" == streamed(sent(whole) + sse.DONE)[-1]["choices"][0]["finish_reason"]
+    with pytest.raises(ProviderError, match="before the answer was finished"):
+        streamed(sent(response(candidate({"text": "a"}))) + sse.DONE)
+
+
 def test_calls_of_one_stream_are_counted_on() -> None:
     call = {"functionCall": {"name": "f", "args": {}}}
     chunks = streamed(sent(response(candidate(call)), response(candidate(call, call, finish="STOP"))))

@@ -63,7 +63,23 @@ def body_of(payload: dict[str, Any], model: str) -> dict[str, Any]:
         body["outputConfig"] = {"textFormat": form}
     if more := _additional(payload, model):
         body["additionalModelRequestFields"] = more
+        _settle_thinking(body, more, own=payload.get("thinking") is not None)
     return body | chat.said(payload, {name: name for name in _OWN})
+
+
+def _settle_thinking(body: dict[str, Any], more: dict[str, Any], *, own: bool) -> None:
+    """Leave out what Claude refuses beside thinking: sampling, and of a forced tool thinking itself.
+
+    Thinking in Claude's `own` words stays: its refusal is the caller's to read.
+    """
+    thinking = more.get("thinking")
+    forced = not {"any", "tool"}.isdisjoint(body.get("toolConfig", {}).get("toolChoice", {}))
+    if forced and not own:
+        more.pop("thinking", None)
+    elif isinstance(thinking, dict) and thinking.get("type") != "disabled":
+        more.pop("top_k", None)
+        for name in ("temperature", "topP"):
+            body.get("inferenceConfig", {}).pop(name, None)
 
 
 def _conversation(

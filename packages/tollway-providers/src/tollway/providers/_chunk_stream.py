@@ -164,6 +164,9 @@ class EventStream(ChunkWriter):
         return b"".join(said)
 
     def _on(self, data: bytes, name: bytes) -> Iterator[bytes]:
+        if data.strip() == b"[DONE]":  # of a proxy that ends every stream as OpenAI does
+            yield self._end_answer()
+            return
         event = load(data)
         if not isinstance(event, dict) or name == b"error" or says_failed(event.get("error")):
             self.error = self._error_of(data)
