@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from support import builds
-from tollway.gateway.budgets import Budget, BudgetFile
+from tollway.gateway.budgets.budget import Budget
+from tollway.gateway.budgets.file import BudgetFile
 from tollway.gateway.limits import Claim, LocalStore, Rate, SharedStore
 from tollway.gateway.server.body import ChunkedBody, LengthBody
 from tollway.gateway.server.connection import Connection as ServerConnection

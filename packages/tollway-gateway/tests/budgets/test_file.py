@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tollway.gateway.budgets import Budget, BudgetFile, BudgetFileError, Denial
+from tollway.gateway.budgets.budget import Budget
+from tollway.gateway.budgets.file import BudgetFile
+from tollway.gateway.budgets.store import BudgetFileError, Denial
 
 NOON_S = 1_796_040_000
 DAY_S = 86_400

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from support.redis_server import RedisServer, redis_server
-from tollway.gateway.budgets import Budget, BudgetFile, Denial
+from tollway.gateway.budgets.budget import Budget
+from tollway.gateway.budgets.file import BudgetFile
 from tollway.gateway.budgets.remote import RemoteBudgets
+from tollway.gateway.budgets.store import Denial
 from tollway.gateway.limits.redis_client import address_of, clients_of
 
 NOW_S = 4_102_444_800 - 43_200  # noon of the last day of 2099: no key of the tests expires

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 
 from tollway.gateway.cost import PICOUSD
 
-from .budget import BudgetStore
+from .store import BudgetStore
 
 _FAMILIES = (
     ("gateway_budget_spent_usd", "What is spent of a budget in the period of this moment."),

@@ -23,8 +23,9 @@ from time import monotonic, sleep
 
 from tollway.tracing.compiled import accept_proxies
 
-from .budget import Alert, Budget, Denial, Starts
+from .budget import Budget
 from .periods import Window
+from .store import Alert, BudgetFileError, Denial, Starts
 
 SLOTS = 8192
 
@@ -43,10 +44,6 @@ _LINGER_S = 86_400
 
 _LARGEST = 2**61
 """No amount grows beyond it: two million USD."""
-
-
-class BudgetFileError(Exception):
-    """What is spent cannot be kept: no file can be made, or another gateway has it."""
 
 
 class BudgetFile:

@@ -6,9 +6,10 @@ A day of 23 or 25 hours (daylight saving time) is one day. Weeks begin on Monday
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, tzinfo
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-Period = Literal["day", "week", "month"]
+if TYPE_CHECKING:
+    from tollway.gateway.config.values import BudgetPeriod
 
 
 class Window(NamedTuple):
@@ -18,7 +19,7 @@ class Window(NamedTuple):
     end_s: int
 
 
-def window_at(period: Period, zone: tzinfo, now_s: float) -> Window:
+def window_at(period: BudgetPeriod, zone: tzinfo, now_s: float) -> Window:
     """Return the period that a moment lies in."""
     today = datetime.fromtimestamp(now_s, zone).date()
     first = _first_day(period, today)
@@ -28,13 +29,13 @@ def window_at(period: Period, zone: tzinfo, now_s: float) -> Window:
     return window
 
 
-def _first_day(period: Period, day: date) -> date:
+def _first_day(period: BudgetPeriod, day: date) -> date:
     if period == "day":
         return day
     return day - timedelta(day.weekday()) if period == "week" else day.replace(day=1)
 
 
-def _next_first_day(period: Period, first: date) -> date:
+def _next_first_day(period: BudgetPeriod, first: date) -> date:
     if period == "month":
         return (first + timedelta(31)).replace(day=1)
     return first + timedelta(7 if period == "week" else 1)

@@ -23,8 +23,9 @@ from typing import Any
 
 from tollway.gateway.limits.redis_client import address_of, clients_of
 
-from .budget import Alert, Budget, Denial, Starts
+from .budget import Budget
 from .file import BudgetFile
+from .store import Alert, Denial, Starts
 
 _log = logging.getLogger(__name__)
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
-
-from .budget import Budget, BudgetStore
 
 if TYPE_CHECKING:
     from tollway.gateway.config.values import BudgetConfig
 
+    from .budget import Budget
+    from .store import BudgetStore
+
 
 def budgets_of(
-    name: str, kind: str, configs: Iterable[BudgetConfig], store: BudgetStore | None
+    name: str, kind: str, configs: Sequence[BudgetConfig], store: BudgetStore | None
 ) -> tuple[Budget, ...]:
     """Wire the budgets of one endpoint, route, key or tag; `kind` tells namesakes apart.
 
     What a budget has spent goes by its kind, name, period and time zone, and not by its amount.
     """
+    if not configs:
+        return ()
+    import hashlib
+
+    from .budget import Budget  # few configurations have any
+
     found: list[Budget] = []
     for config in configs:
         assert store is not None

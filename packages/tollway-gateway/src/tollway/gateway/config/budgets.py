@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from tollway.gateway.budgets.periods import Period
 from tollway.gateway.cost import PICOUSD
 
 from . import scalars
 from .nodes import At, Field, each, fields
 from .prices import usd
 from .problems import InvalidValue, did_you_mean
+from .values import BudgetPeriod
 
 _MOST_USD = 1_000_000
 _UTC = "UTC"
@@ -30,7 +30,7 @@ def _budget(at: At, more: dict[str, Field] | None = None) -> dict[str, Any]:
     table = {
         **(more or {}),
         "amount": Field(_amount_picousd, required=True),
-        "period": Field(scalars.choice(get_args(Period)), required=True),
+        "period": Field(scalars.choice(get_args(BudgetPeriod)), required=True),
         "timezone": Field(_zone),
         "alert_at": Field(scalars.share_above_0),
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from tollway.gateway.budgets.periods import Period
 from tollway.provider import Task
 
 from .frozen import Field, Value
@@ -94,11 +93,15 @@ class ConcurrencyConfig(Value):
     max_wait_s: Annotated[float, Field(gt=0)] = 5.0
 
 
+BudgetPeriod = Literal["day", "week", "month"]
+"""A period of the calendar; see `budgets.periods`."""
+
+
 class BudgetConfig(Value):
     """An amount of 10^-12 USD for each calendar `period` in a `timezone`; `alert_at` is a share of it."""
 
     amount_picousd: Annotated[int, Field(gt=0)]
-    period: Period
+    period: BudgetPeriod
     timezone: str = "UTC"
     alert_at: Annotated[float, Field(gt=0, le=1)] | None = None
 

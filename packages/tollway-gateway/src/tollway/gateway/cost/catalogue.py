@@ -44,10 +44,10 @@ _TIERS: Mapping[str, tuple[str, int]] = {
 _ALIASES = {"x_ai": "x-ai", "togetherai": "together"}
 """Names of services that genai-prices does not know under them."""
 
-_DATED = re.compile(r"[-@:](?:20\d{2}-?\d{2}-?\d{2}|\d{3,4}|latest)")
+_DATED = r"[-@:](?:20\d{2}-?\d{2}-?\d{2}|\d{3,4}|latest)"
 """What follows the name of a model where a service answers with the version of it that it runs."""
 
-_COMPACT_DATE = re.compile(r"(-)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
+_COMPACT_DATE = r"(-)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)"
 
 
 class Dated(NamedTuple):
@@ -85,7 +85,7 @@ class Vendor:
         entry = self._find(model)
         if entry is None and model.lower().startswith(asked_for.lower()):
             rest = model[len(asked_for) :]
-            entry = self._find(asked_for) if not rest or _DATED.fullmatch(rest) else None
+            entry = self._find(asked_for) if not rest or re.fullmatch(_DATED, rest) else None
         if entry is None:
             return None
         found, is_own = entry
@@ -186,7 +186,7 @@ def _with_dashes(name: str) -> str:
             return match[0]
         return f"-{day.isoformat()}"
 
-    return _COMPACT_DATE.sub(written, name)
+    return re.sub(_COMPACT_DATE, written, name)
 
 
 def _dated(model: Any, tier: str | None, now_s: float) -> Dated:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Protocol
-
-from tollway.gateway.budgets import Budget
+from typing import TYPE_CHECKING, Protocol
 
 from .errors import RequestRejected
 from .quota import Quota
+
+if TYPE_CHECKING:
+    from tollway.gateway.budgets.budget import Budget
 
 Headers = Iterable[tuple[bytes, bytes]]
 

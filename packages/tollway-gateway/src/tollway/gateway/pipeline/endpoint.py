@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from opentelemetry.trace import Span
 
-from tollway.gateway.budgets import Budget
 from tollway.gateway.cost import Pricing
 from tollway.gateway.resilience.hedge import HedgePolicy
 from tollway.gateway.resilience.retry import RetryPolicy
@@ -20,6 +19,9 @@ from tollway.provider import Answer, AnswerInfo, Call, Task
 
 from .deadline import TimeLimits
 from .quota import Quota, QuotaSet
+
+if TYPE_CHECKING:
+    from tollway.gateway.budgets.budget import Budget
 
 
 class Attempt(Protocol):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from tollway.gateway.budgets import Budget
 from tollway.gateway.config.values import RouteConfig
 from tollway.gateway.resilience.breaker import CircuitOpenError
 from tollway.gateway.resilience.candidates import next_after, with_fallbacks
@@ -22,6 +21,9 @@ from .errors import RequestRejected
 from .quota import Quota, Scope
 from .record import Record
 from .spending import Spending
+
+if TYPE_CHECKING:
+    from tollway.gateway.budgets.budget import Budget
 
 Chains = Mapping[str, Sequence[Endpoint]]
 """By an endpoint's name: what is asked after it fails."""

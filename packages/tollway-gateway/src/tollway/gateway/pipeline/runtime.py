@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tollway.gateway.budgets import BudgetFile, BudgetStore
 from tollway.gateway.guard.calls import CallLimits
 from tollway.gateway.guard.threads import DaemonThreads
 from tollway.gateway.limits import LimitStore, LocalStore, SharedStore
@@ -20,6 +19,8 @@ from tollway.gateway.upstream import HTTP1Client, Pools
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
+
+    from tollway.gateway.budgets.store import BudgetStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ class Runtime:
     def budgets(self) -> BudgetStore:
         """Return where budgets are kept, opened when the first one is wired. Raises BudgetFileError."""
         if self._budgets is None:
+            from tollway.gateway.budgets.file import BudgetFile  # most gateways have none
+
             share = None if self.share is None else (self.share.folder, self.share.worker)
             self._budgets = local = BudgetFile(Path(self._state), self.now_s, share)
             if self._storage != "shared":

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tollway.gateway.budgets import Budget, Denial, Starts
+from tollway.gateway.budgets.store import Denial, Starts
 from tollway.gateway.cost import Unpriced, usd_text
 from tollway.provider import Call, Task
 
@@ -15,12 +15,14 @@ from .errors import RequestRejected
 from .quota import estimated_parts
 
 if TYPE_CHECKING:
+    from tollway.gateway.budgets.budget import Budget
+
     from .endpoint import Endpoint
     from .record import Record
 
 _log = logging.getLogger(__name__)
 
-Budgets = tuple[Budget, ...]
+Budgets = tuple["Budget", ...]
 
 _IN_FLIGHT_S = 1
 """When to ask again where only calls in flight stand in the way."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import cache
 from urllib.parse import urlsplit
 
-from tollway.gateway.budgets import budgets_of
+from tollway.gateway.budgets.wiring import budgets_of
 from tollway.gateway.config.values import AuthConfig, EndpointConfig, GatewayConfig, RouteConfig
 from tollway.gateway.cost import Catalogue, PriceList, Pricing, pricing_of
 from tollway.gateway.guard.answer_size import AnswerSize

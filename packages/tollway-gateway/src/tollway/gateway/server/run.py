@@ -17,7 +17,7 @@ import uvicorn
 import uvloop
 
 from tollway.gateway.app import create_app
-from tollway.gateway.budgets import BudgetFileError
+from tollway.gateway.budgets.store import BudgetFileError
 from tollway.gateway.config.changes import ReloadResult
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.guard.threads import DaemonThreads
