@@ -106,7 +106,7 @@ class Catalogue:
     def __init__(self, providers: Callable[[], list[Any]] | None = None) -> None:
         self._providers = providers or _installed
         self._vendors: list[Vendor] = []
-        self._loading = FirstUse(self._load)
+        self._loading = FirstUse(self._load, freezes=False)
         self.is_loaded = False
 
     def vendor(self, names: Iterable[str], url: str | None) -> Vendor:
