@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tollway.gateway.config.values import GatewayConfig
-from tollway.gateway.pipeline import Runtime
+from tollway.gateway.limits import Rate
+from tollway.gateway.pipeline import Runtime, Share
 from tollway.gateway.serving import PrepareError, Snapshots, Standby, build
 from tollway.provider import BaseProvider, Provider, Target, discovery
 
@@ -132,3 +134,44 @@ def test_one_that_takes_too_long_is_given_up():
 
     asyncio.run(main())
     assert before is snapshots.current
+
+
+@pytest.mark.parametrize("workers", [False, True], ids=["alone", "workers"])
+def test_limits_that_are_no_more_give_their_places_up(tmp_path: Path, workers: bool):
+    """However often limits change: the table of all workers has places for some thousands."""
+    runtime = Runtime({}, share=Share(str(tmp_path), 0) if workers else None)
+
+    def limited(calls: int) -> GatewayConfig:
+        (one,) = configured(a="m").endpoints
+        limit = {"calls": calls, "renewal_period_s": 60.0, "burst": calls}
+        kept = {"calls": 1, "renewal_period_s": 60.0, "burst": 1}
+        return GatewayConfig(endpoints=[{**one.__dict__, "limits": [limit, kept]}])
+
+    snapshots = Snapshots(build(limited(1), runtime), runtime.metrics)
+    standby = Standby(snapshots, runtime)
+    released: list[bytes] = []
+    release = runtime.limits.release
+
+    class Limits:
+        """The store, whose places are noted when they are given up."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(limits, name)
+
+        def release(self, rate: Rate, key: bytes) -> None:
+            released.append(key)
+            release(rate, key)
+
+    limits, runtime.limits = runtime.limits, Limits()  # type: ignore[assignment]
+
+    async def main() -> None:
+        for calls in range(2, 6):
+            await standby.prepare(limited(calls))
+            standby.commit()
+            for one in snapshots.take_drained():
+                await standby.close(one, WAIT_S)
+
+    asyncio.run(main())
+    assert 4 == len(released) == len({*released})
+    assert not {*released} & {*snapshots.current.places}
+    assert 2 == len(snapshots.current.places)

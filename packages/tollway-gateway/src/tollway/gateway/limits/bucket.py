@@ -57,7 +57,10 @@ class LimitStore(Protocol):
         """Make the buckets of these claims as another store says that they are now."""
 
     def reserve(self, rate: Rate, key: bytes) -> None:
-        """Keep a place for a bucket for good: it is never given up for others."""
+        """Keep a place for a bucket: it is not given up for others, until it is released."""
+
+    def release(self, rate: Rate, key: bytes) -> None:
+        """Keep the place of a bucket no longer: it may be given up for others, once it is full."""
 
     async def start(self) -> None:
         """Get ready to decide; in the event loop that asks."""

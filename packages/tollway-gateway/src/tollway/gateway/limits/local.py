@@ -47,7 +47,16 @@ class LocalStore:
 
     def reserve(self, rate: Rate, key: bytes) -> None:
         """See `LimitStore.reserve`."""
-        self._reserved.setdefault(key, Bucket(rate))
+        if key not in self._reserved:
+            self._reserved[key] = self._buckets.pop(key) if key in self._buckets else Bucket(rate)
+
+    def release(self, rate: Rate, key: bytes) -> None:
+        """See `LimitStore.release`."""
+        bucket = self._reserved.pop(key, None)
+        if bucket is not None:
+            if len(self._buckets) >= self._max_buckets:
+                self._forget()
+            self._buckets[key] = bucket
 
     def take_nowait(self, claims: Sequence[Claim]) -> list[Decision]:
         """See `LimitStore.take_nowait`."""

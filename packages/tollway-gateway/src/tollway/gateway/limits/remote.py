@@ -119,6 +119,10 @@ class RemoteStore:
         """See `LimitStore.reserve`."""
         self._local.reserve(rate, key)
 
+    def release(self, rate: Rate, key: bytes) -> None:
+        """See `LimitStore.release`."""
+        self._local.release(rate, key)
+
     def note(self, claims: Sequence[Claim], missing: Sequence[int]) -> None:
         """See `LimitStore.note`."""
         self._local.note(claims, missing)

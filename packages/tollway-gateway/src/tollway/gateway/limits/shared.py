@@ -85,6 +85,15 @@ class SharedStore:
         finally:
             _lock(self._file, _LOCK_UN)
 
+    def release(self, rate: Rate, key: bytes) -> None:
+        """See `LimitStore.release`."""
+        _lock(self._file, _LOCK_EX)
+        try:
+            at = self._slot(rate, key, self._now_us())
+            self._words[at + _STATE] &= ~_RESERVED
+        finally:
+            _lock(self._file, _LOCK_UN)
+
     def take_nowait(self, claims: Sequence[Claim]) -> list[Decision]:
         """See `LimitStore.take_nowait`."""
         _lock(self._file, _LOCK_EX)

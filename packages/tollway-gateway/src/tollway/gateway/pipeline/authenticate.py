@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
@@ -64,12 +64,17 @@ _PREFIX = 8
 class Authenticator(Protocol):
     """Finds callers."""
 
+    callers: Sequence[Caller]
+    """Those that have keys."""
+
     def authenticate(self, headers: Headers) -> Caller:
         """Return who asks. Raises RequestRejected, a 401."""
 
 
 class _NoAuth:
     """Lets everybody in."""
+
+    callers: Sequence[Caller] = ()
 
     def authenticate(self, headers: Headers) -> Caller:
         """See `Authenticator.authenticate`."""
@@ -83,6 +88,7 @@ class Keyring:
     """Callers by the SHA-256 digest of their key; `now_s` gives Unix time in seconds."""
 
     def __init__(self, callers: Mapping[bytes, Caller], now_s: Callable[[], float]) -> None:
+        self.callers: Sequence[Caller] = tuple(callers.values())
         self._callers: dict[bytes, tuple[bytes, Caller]] = {}
         """By the beginning of the digest; the rest is compared in a time that tells nothing of it."""
         for digest, caller in callers.items():

@@ -8,6 +8,7 @@ from typing import Any
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.guard.memory import MemoryBudget
 from tollway.gateway.guard.origin_check import OriginCheck
+from tollway.gateway.limits import Rate
 from tollway.gateway.pipeline import CarriedState, HTTPRoutes, Runtime, Wiring, authenticator_of, providers_of
 from tollway.gateway.resilience.upstream import Upstream
 from tollway.gateway.telemetry import Metrics
@@ -31,6 +32,7 @@ class Snapshot:
         "in_flight",
         "memory",
         "origins",
+        "places",
         "providers",
         "routes",
         "server",
@@ -54,12 +56,20 @@ class Snapshot:
         endpoints = wiring.endpoints()
         self.slots = wiring.slots
         self.upstreams: tuple[Upstream, ...] = tuple(dict.fromkeys(one.upstream for one in endpoints))
-        self.routes = HTTPRoutes(wiring.destinations(endpoints))
+        destinations = wiring.destinations(endpoints)
+        self.routes = HTTPRoutes(destinations)
         self.origins = OriginCheck(config.server.allowed_hosts, is_local=runtime.is_local)
         self.authenticator = authenticator_of(config.auth, runtime)
         self.memory = carried.get(
             ("memory", max_bytes), lambda: MemoryBudget(max_bytes, metrics.cells, metrics.buffered_bytes)
         )
+        quotas = [
+            *(quota for endpoint in endpoints for quota in endpoint.quotas),
+            *(quota for destination in destinations.values() for quota in destination.quotas),
+            *(quota for caller in self.authenticator.callers for quota in caller.quotas),
+        ]
+        self.places = {one.whole.key: one.rate for one in quotas if one.value_of is None}
+        """The places that its limits have reserved, by the key of their bucket."""
         self.answers: dict[str, Any] = {}
         """What the control plane answers about it, each made when it is first asked for."""
         self.in_flight = 0
@@ -115,6 +125,11 @@ class Snapshots:
         """Return the providers of a snapshot that no other one has taken over, by endpoint."""
         shared = {id(provider) for one in self if one is not ended for provider in one.providers.values()}
         return {name: one for name, one in ended.providers.items() if id(one) not in shared}
+
+    def unshared_places(self, ended: Snapshot) -> dict[bytes, Rate]:
+        """Return the places of buckets that no other snapshot needs."""
+        shared = {key for one in self if one is not ended for key in one.places}
+        return {key: rate for key, rate in ended.places.items() if key not in shared}
 
     def _predicts(self, snapshot: Snapshot) -> bool:
         """Say whether calls of its own providers still run: also those that their callers gave up."""

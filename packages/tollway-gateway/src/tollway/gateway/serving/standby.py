@@ -73,4 +73,6 @@ class Standby:
         closing = Closing(self._runtime.threads, within_s)
         await closing.wait_for("the connections to models", snapshot.client.close())
         await closing.close_providers(self._snapshots.unshared(snapshot).values())
+        for key, rate in self._snapshots.unshared_places(snapshot).items():
+            self._runtime.limits.release(rate, key)
         return closing.unclosed
