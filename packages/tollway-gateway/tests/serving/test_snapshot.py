@@ -282,3 +282,26 @@ def ready(running: Any) -> tuple[int, str | None]:
 def open_breaker(upstream: Any) -> None:
     for _ in range(5):
         upstream.failed(upstream.begin(last=True), UpstreamError("m", upstream_status=500))
+
+
+def test_answers_have_their_price_after_a_reload_too(gateway, upstream):
+    """List prices are loaded for the endpoints of each configuration."""
+    completion = {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "gpt-4",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "ho"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010},
+    }
+    server = upstream(lambda exchange: exchange.answer(completion))
+    config = {"openai_api_key": "k", "openai_api_base": f"{server.url}/v1"}
+    model = {"provider": "openai", "name": "gpt-4", "config": config}
+    running = gateway({"endpoints": [{**endpoint(), "model": model}]})
+    costs = []
+    for timeout_s in (7.0, 8.0):
+        answer = running.client.post("/endpoints/chat/invocations", json=CHAT)
+        costs.append(answer.headers.get("x-tollway-cost"))
+        swap(running, configured({**endpoint(), "model": model, "timeout": {"total_s": timeout_s}}))
+    assert costs[0] is not None
+    assert costs[0] == costs[1]

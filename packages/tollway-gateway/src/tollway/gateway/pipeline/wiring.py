@@ -76,7 +76,7 @@ class Wiring:
         self._runtime = runtime
         self._client = client
         self._carried = carried
-        self._catalogue = carried.get("catalogue", Catalogue)
+        self._catalogue = Catalogue()
         self._budgets = runtime.budgets() if config.has_budgets else None
         self.slots: dict[str, CallSlots] = {}
         """The places for calls of `predict`, by endpoint."""
