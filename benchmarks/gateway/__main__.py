@@ -3,6 +3,7 @@
     python benchmarks/gateway [--install] [--rounds 5] [--seconds 4] [--only NAME ...] [--no-streams]
     python benchmarks/gateway --no-whole --no-streams         what 500 open, silent streams cost ours
     python benchmarks/gateway --workers [--rounds 5] [--seconds 4]    two workers of ours beside one
+    python benchmarks/gateway --against CHECKOUT [--rounds 20]    this checkout over another, in pairs
     python benchmarks/gateway --soak MINUTES [--rate 500] [--picture soak.svg]
 
 One pinned core for the gateway, load and mock upstream on the other. Rounds interleave the peers, so that a
@@ -24,10 +25,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import against
 import idle
 import uvloop
 import workers
@@ -254,6 +256,43 @@ def workers_of_ours(rounds: int, seconds: int) -> None:
     workers.report(rows, shared_out=quotas.given)
 
 
+def compare(checkout: Path, number: int) -> None:
+    """Compare ours with that of another checkout, which has an environment of its own in `.venv`."""
+    command = checkout.absolute() / ".venv" / "bin" / "tollway"
+    ours = next(peer for peer in WHOLE if peer.name == "tollway")
+
+    def launch_other(where: Where, folder: Path) -> Launch:
+        launch = ours.launch(where, folder)
+        return replace(launch, command=[command, *launch.command[1:]])
+
+    def whole(gateway: Running) -> against.Slice:
+        launch = gateway.launch
+        before_s = cpu_s(gateway.pid)
+        asked = Asked(gateway.base + launch.path, launch.headers, launch.model)
+        done = wrk(asked, CONNECTIONS, against.SLICE_S, LOAD_CPU)
+        return against.Slice(done.requests - done.errors, done.seconds, cpu_s(gateway.pid) - before_s)
+
+    def streams(gateway: Running) -> against.Slice:
+        launch = gateway.launch
+        before_s = cpu_s(gateway.pid)
+        asked = Asked(gateway.base + launch.path, launch.headers, launch.stream_model, stream=True)
+        counts = uvloop.run(read_streams(asked, OPEN_STREAMS, against.SLICE_S))
+        return against.Slice(counts.events, against.SLICE_S, cpu_s(gateway.pid) - before_s)
+
+    print("| this checkout over the other | median | quartiles | pairs |\n| --- | ---: | ---: | ---: |")
+    with (
+        mock() as where,
+        running(ours, where) as this,
+        running(replace(ours, launch=launch_other), where) as other,
+    ):
+        for title, measure in (("requests", whole), ("events of streams", streams)):
+            against.pairs(partial(measure, this), partial(measure, other), 2)  # warm
+            report = against.pairs(partial(measure, this), partial(measure, other), number)
+            against.report(title, report)
+        print(f"RSS {rss_mib(this.pid):.1f} MiB and {rss_mib(other.pid):.1f}")
+        print(f"start to the first 200 {this.start_s:.2f} s and {other.start_s:.2f}")
+
+
 def soak_ours(seconds: float, rate: float, path: Path) -> None:
     """Watch our own memory under a steady load, print what was seen, and draw it."""
     ours = next(peer for peer in WHOLE if peer.name == "tollway")
@@ -284,6 +323,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-streams", action="store_true")
     parser.add_argument("--no-whole", action="store_true")
     parser.add_argument("--no-idle", action="store_true")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="only compare ours with another's")
     parser.add_argument("--workers", action="store_true", help="only measure two workers of ours and one")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="only watch our memory for so long")
     parser.add_argument("--rate", type=float, default=500, help="requests a second of a soak")
@@ -297,6 +337,9 @@ def main() -> None:
     os.sched_setaffinity(0, {LOAD_CPU})
     if args.soak:
         soak_ours(args.soak * 60, args.rate, args.picture)
+        return
+    if args.against:
+        compare(args.against, args.rounds)
         return
     if args.workers:
         workers_of_ours(args.rounds, args.seconds)
