@@ -27,7 +27,7 @@ from .endpoint import Attempt
 _END_S = 0.5
 """How long an upstream may keep a finished stream open."""
 
-_TURN_BYTES = 16 * 1024
+_TURN_BYTES = 64 * 1024
 """What is decoded of a stream before everybody else has had a turn."""
 
 _ANSWER_TOO_DEEP = "the model's service answered with JSON that is nested too deep"
@@ -95,7 +95,8 @@ class HTTPEvents:
         self._attempt = attempt
         self._size = size.of_events()
         self._told_s = 0.0
-        self._rest = b""
+        self._waiting: list[bytes] = []
+        """What came, but has to wait for its turn; the last one is the next."""
         self._stream = stream
         self._decoder = decoder
         self._ended = False
@@ -129,22 +130,23 @@ class HTTPEvents:
 
     async def _read(self) -> bytes:
         """Read on; what happens to the connection after the answer's end is no fault of the answer."""
-        if self._rest:
+        if self._waiting:
             await asyncio.sleep(0)
-            return self._part_of(self._rest)
+            return self._waiting.pop()
         if self._decoder.complete:
             return await self._read_end()
         try:
             data = await self._stream.read()
-            return data if len(data) <= _TURN_BYTES else self._part_of(data)
+            return data if len(data) <= _TURN_BYTES else self._first_of(data)
         except UpstreamConnectionError as error:
             self._broken = error
             return b""  # the decoder knows whether the answer lacks anything
 
-    def _part_of(self, data: bytes) -> bytes:
+    def _first_of(self, data: bytes) -> bytes:
         """Return as much as is decoded in one turn, and keep the rest."""
-        self._rest = data[_TURN_BYTES:]
-        return data[:_TURN_BYTES]
+        self._waiting = [data[at : at + _TURN_BYTES] for at in range(0, len(data), _TURN_BYTES)]
+        self._waiting.reverse()
+        return self._waiting.pop()
 
     async def _read_end(self) -> bytes:
         """Wait a moment for the end of what is finished, so that the connection can be kept."""

@@ -59,7 +59,7 @@ cdef class ConnectionCore:
     @cython.locals(at=Py_ssize_t)
     cdef _parse(self, bytes data)
     cpdef parse_on(self)
-    cdef _parse_part(self, bytes data)
+    cdef _parse_part(self, data)
     cdef _stop_waiting(self)
     cdef _wake(self)
     cdef _fail(self, error)

@@ -237,7 +237,8 @@ class ConnectionCore:
     def _parse(self, data: bytes) -> None:
         """Parse, until it is somebody else's turn."""
         at = _TURN_BYTES
-        self._parse_part(data if len(data) <= at else data[:at])
+        view = memoryview(data)  # its parts are no copies
+        self._parse_part(data if len(data) <= at else view[:at])
         while at < len(data) and not self.closed:
             if self.complete:
                 self.abort()
@@ -247,7 +248,7 @@ class ConnectionCore:
                 self._call_soon(self.parse_on)
                 return
             else:
-                self._parse_part(data[at : at + _TURN_BYTES])
+                self._parse_part(view[at : at + _TURN_BYTES])
                 at += _TURN_BYTES
         if self._pieces > _PIECES_A_TURN and not self.complete:
             self._pause()
@@ -264,7 +265,7 @@ class ConnectionCore:
         if not self._unparsed and (self._max_bytes or self._body_bytes <= _HIGH_WATER_BYTES):
             self._resume()
 
-    def _parse_part(self, data: bytes) -> None:
+    def _parse_part(self, data: bytes | memoryview) -> None:
         self._framing_bytes += len(data)
         try:
             self._parser.feed_data(data)
