@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -47,6 +47,8 @@ def outcome(class_: type, name: str, this: Callable[[], object]) -> tuple[str, s
         value = compiled.callables(class_)[name](this(), *arguments_of(class_, name))
     except Exception as error:
         return "raised", type(error).__name__
+    if isinstance(value, Coroutine):
+        value.close()
     return "returned", type(value).__name__
 
 

@@ -37,6 +37,7 @@ def test_a_route_has_limits(loaded):
     [
         ("{renewal_period: day}", "", "neither calls nor tokens", "add calls"),
         ("{tokens: 5, burst: 5, renewal_period: day}", ".burst", "burst is that of calls", "add calls"),
+        ("{calls: 1, renewal_period: day, burst: 100000}", ".burst", "142 years", "raise calls"),
         ("{calls: 5, renewal_period: day, key: user}", ".key", "cannot go by 'user'", "header:NAME"),
         (
             "{calls: 5, renewal_period: day, key: 'header:'}",

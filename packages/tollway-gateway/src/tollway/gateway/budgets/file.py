@@ -103,7 +103,8 @@ class BudgetFile:
             window = budget.window(self.now_s())
             if self._words[_HEADER_WORDS + slot * _WORDS + _START] < window.start_s:
                 self._begin(slot, window)
-        self.placed[budget.key] = budget
+        placed = self.placed
+        placed[budget.key] = budget
 
     def reserve_nowait(self, budgets: Sequence[Budget], picousd: int) -> Starts | Denial:
         """See `BudgetStore.reserve_nowait`."""
@@ -206,9 +207,9 @@ class BudgetFile:
 
     def _begin(self, slot: int, window: Window) -> None:
         """Begin a period: nothing is spent, and what was reserved before counts in the one before."""
-        words, at = self._words, _HEADER_WORDS + slot * _WORDS
+        words, reserved, at = self._words, self._reserved, _HEADER_WORDS + slot * _WORDS
         words[at + _SPENT] = 0
-        self._reserved[slot] = 0
+        reserved[slot] = 0
         words[at + _END] = window.end_s
         words[at + _START] = window.start_s
 

@@ -35,6 +35,12 @@ def _limit(at: At) -> dict[str, Any]:
         entries["burst"][1].problem(
             "burst is that of calls, which are not limited", "add calls, or remove it"
         )
+    calls, burst, period_s = found.get("calls"), found.get("burst"), found.get("renewal_period")
+    if calls and burst and period_s and burst * period_s * 1e6 > _MOST * calls:
+        entries["burst"][1].problem(
+            f"a burst of {burst} would take more than 142 years to come back",
+            "lower burst, or raise calls",
+        )
     return renamed(found, renewal_period="renewal_period_s")
 
 

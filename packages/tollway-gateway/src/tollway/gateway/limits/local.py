@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tollway.tracing.compiled import accept_proxies
+
 from .bucket import Claim, Decision, adjusted, allows, decision, missing_at
 from .rate import Rate
 
@@ -47,16 +49,18 @@ class LocalStore:
 
     def reserve(self, rate: Rate, key: bytes) -> None:
         """See `LimitStore.reserve`."""
-        if key not in self._reserved:
-            self._reserved[key] = self._buckets.pop(key) if key in self._buckets else Bucket(rate)
+        reserved, buckets = self._reserved, self._buckets
+        if key not in reserved:
+            reserved[key] = buckets.pop(key) if key in buckets else Bucket(rate)
 
     def release(self, rate: Rate, key: bytes) -> None:
         """See `LimitStore.release`."""
-        bucket = self._reserved.pop(key, None)
+        reserved, buckets = self._reserved, self._buckets
+        bucket = reserved.pop(key, None)
         if bucket is not None:
-            if len(self._buckets) >= self._max_buckets:
+            if len(buckets) >= self._max_buckets:
                 self._forget()
-            self._buckets[key] = bucket
+            buckets[key] = bucket
 
     def take_nowait(self, claims: Sequence[Claim]) -> list[Decision]:
         """See `LimitStore.take_nowait`."""
@@ -64,8 +68,8 @@ class LocalStore:
         all_allowed = True
         asked = []
         for claim in claims:
-            rate = claim.rate
-            bucket = self._bucket(rate, claim.key)
+            rate, key = claim.rate, claim.key
+            bucket = self._bucket(rate, key)
             bucket.missing = bucket.missing_at(now_us)
             bucket.since_us = now_us
             all_allowed = allows(rate, bucket.missing, claim.tokens) and all_allowed
@@ -87,15 +91,17 @@ class LocalStore:
         """See `LimitStore.adjust`."""
         now_us = self._now_us()
         for claim in claims:
-            bucket = self._bucket(claim.rate, claim.key)
-            bucket.missing = adjusted(claim.rate, bucket.missing_at(now_us), claim.tokens)
+            rate, key = claim.rate, claim.key
+            bucket = self._bucket(rate, key)
+            bucket.missing = adjusted(rate, bucket.missing_at(now_us), claim.tokens)
             bucket.since_us = now_us
 
     def note(self, claims: Sequence[Claim], missing: Sequence[int]) -> None:
         """See `LimitStore.note`."""
         now_us = self._now_us()
         for claim, one in zip(claims, missing, strict=True):
-            bucket = self._bucket(claim.rate, claim.key)
+            rate, key = claim.rate, claim.key
+            bucket = self._bucket(rate, key)
             bucket.missing, bucket.since_us = one, now_us
 
     async def start(self) -> None:
@@ -109,24 +115,28 @@ class LocalStore:
         return now_ns // 1000
 
     def _bucket(self, rate: Rate, key: bytes) -> Bucket:
-        bucket = self._reserved.get(key)
+        reserved, buckets = self._reserved, self._buckets
+        bucket = reserved.get(key)
         if bucket is None:
-            bucket = self._buckets.get(key)
+            bucket = buckets.get(key)
         if bucket is None:
-            if len(self._buckets) >= self._max_buckets:
+            if len(buckets) >= self._max_buckets:
                 self._forget()
-            bucket = self._buckets[key] = Bucket(rate)
+            bucket = buckets[key] = Bucket(rate)
         return bucket
 
     def _forget(self) -> None:
         """Make room: forget a tenth of the buckets, those that are full or will be the soonest."""
-        now_us = self._now_us()
-        in_order = sorted(self._buckets.items(), key=_full_at_us)
+        buckets, now_us = self._buckets, self._now_us()
+        in_order = sorted(buckets.items(), key=_full_at_us)
         for key, bucket in in_order[: max(1, self._max_buckets // 10)]:
             if bucket.missing_at(now_us) > 0:
                 self._on_evict()
-            del self._buckets[key]
+            del buckets[key]
 
 
 def _full_at_us(item: tuple[bytes, Bucket]) -> int:
     return item[1].full_at_us()
+
+
+accept_proxies(Bucket, LocalStore)

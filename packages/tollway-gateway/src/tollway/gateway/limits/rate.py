@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from tollway.tracing.compiled import accept_proxies
+
 _EXACT = 2**52
 """Whole numbers up to twice this are exact in Redis' scripts, whose only numbers are doubles."""
 
@@ -16,7 +18,8 @@ class Rate:
     exceed 2^52, the nearest rate that fits is taken (for a burst of a million, off by less than 1 in 10^9).
 
     Raises:
-        ValueError: a number is not positive, or the burst too large.
+        ValueError: a number is not positive, the burst too large, or the rate so low that the bucket would
+            take more than 2^52 microseconds to fill.
     """
 
     def __init__(self, calls: int, period_us: int, burst: int) -> None:
@@ -24,6 +27,8 @@ class Rate:
             raise ValueError(f"calls, period and burst must be positive: {calls}, {period_us}, {burst}")
         if burst > _EXACT:
             raise ValueError(f"burst must be at most 2^52, not {burst}")
+        if burst * period_us > _EXACT * calls:
+            raise ValueError(f"a burst of {burst} would take more than 142 years to come back")
         fitting = Fraction(calls, period_us).limit_denominator(_EXACT // burst)
         self.calls = calls
         self.period_us = period_us
@@ -34,3 +39,6 @@ class Rate:
 
     def __repr__(self) -> str:
         return f"Rate({self.calls}, {self.period_us}, {self.burst})"
+
+
+accept_proxies(Rate)

@@ -17,6 +17,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tollway.tracing.compiled import accept_proxies
+
 from .bucket import Claim, Decision, adjusted, allows, decision, missing_at
 from .rate import Rate
 
@@ -101,13 +103,13 @@ class SharedStore:
             now_us = self._now_us()
             all_allowed = True
             for claim in claims:
-                rate = claim.rate
-                missing = self._missing(self._slot(rate, claim.key, now_us), rate, now_us)
+                rate, key = claim.rate, claim.key
+                missing = self._missing(self._slot(rate, key, now_us), rate, now_us)
                 all_allowed = allows(rate, missing, claim.tokens) and all_allowed
             decisions = []
             for claim in claims:
-                rate, tokens = claim.rate, claim.tokens
-                at = self._slot(rate, claim.key, now_us)
+                rate, key, tokens = claim.rate, claim.key, claim.tokens
+                at = self._slot(rate, key, now_us)
                 missing = self._missing(at, rate, now_us)
                 if all_allowed:
                     missing += tokens * rate.interval
@@ -129,8 +131,8 @@ class SharedStore:
         try:
             now_us = self._now_us()
             for claim in claims:
-                rate = claim.rate
-                at = self._slot(rate, claim.key, now_us)
+                rate, key = claim.rate, claim.key
+                at = self._slot(rate, key, now_us)
                 self._write(at, adjusted(rate, self._missing(at, rate, now_us), claim.tokens), now_us)
         finally:
             _lock(self._file, _LOCK_UN)
@@ -141,7 +143,8 @@ class SharedStore:
         try:
             now_us = self._now_us()
             for claim, one in zip(claims, missing, strict=True):
-                self._write(self._slot(claim.rate, claim.key, now_us), one, now_us)
+                rate, key = claim.rate, claim.key
+                self._write(self._slot(rate, key, now_us), one, now_us)
         finally:
             _lock(self._file, _LOCK_UN)
 
@@ -170,17 +173,17 @@ class SharedStore:
 
     def _slot(self, rate: Rate, key: bytes, now_us: int) -> int:
         """Return where the bucket is, or where it is from now on."""
-        words = self._words
-        known = self._known.get(key)
+        words, all_known = self._words, self._known
+        known = all_known.get(key)
         if known is not None:
             at, first, second = known
             if words[at] == first and words[at + 1] == second:
                 return at
         first, second = _words_of(key)
         at = self._find(rate, first, second, now_us)
-        if len(self._known) >= self._slots:
-            self._known.clear()
-        self._known[key] = at, first, second
+        if len(all_known) >= self._slots:
+            all_known.clear()
+        all_known[key] = at, first, second
         return at
 
     def _find(self, rate: Rate, first: int, second: int, now_us: int) -> int:
@@ -217,3 +220,6 @@ class SharedStore:
         words[at + 1] = second
         words[at] = first
         return at
+
+
+accept_proxies(SharedStore)
