@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,20 @@ def test_a_call_in_flight_is_cut_off_in_time(start, options, name: str, said: st
     assert [path for path in gateway.traces.glob("*/*.json") if "shutting_down" in path.read_text()]
 
 
+def hurried(gateway: Gateway, *signals: signal.Signals) -> int:
+    """Ask until it ends, and return its exit code.
+
+    Of two signals at the same moment the second may reach another thread after the main one has looked, and
+    is then noted with the third.
+    """
+    for number in (*signals, *[signal.SIGTERM] * 10):
+        if gateway.process.running():
+            gateway.process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                return gateway.process.wait(3)
+    raise AssertionError("it goes on")
+
+
 @pytest.mark.parametrize(("drain", "before"), [(SHORT, ()), (NEVER, (signal.SIGINT,))])
 @pytest.mark.parametrize("options", WORKERS)
 def test_an_event_loop_that_hangs(start, options, drain: str, before: tuple[signal.Signals, ...]):
@@ -103,10 +119,8 @@ def test_an_event_loop_that_hangs(start, options, drain: str, before: tuple[sign
     gateway = start(drain, *options)
     body = {"messages": [{"role": "user", "content": "loop"}]}
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{gateway.url}/endpoints/async/invocations", json=body, timeout=0.5, trust_env=False)
-    for number in before:
-        gateway.process.send_signal(number)
-    assert 0 == gateway.stop()
+        httpx.post(f"{gateway.url}/endpoints/async/invocations", json=body, timeout=2, trust_env=False)
+    assert 0 == (hurried(gateway, *before) if before else gateway.stop())
     if not options:
         assert "left behind: requests in flight: 1, predict calls that still run: 1" in gateway.process.output
 

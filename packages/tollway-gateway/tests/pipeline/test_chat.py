@@ -157,7 +157,7 @@ TIMEOUT = {"connect_s": 5, "first_token_s": 60, "idle_s": 60, "total_s": 60}
 )
 def test_silent_upstream_is_a_timeout(plain, streamed: bool, limit: str, code: str):
     """An upstream that says nothing for too long is a 504 whose code names the limit, and is hung up on."""
-    gateway, server = plain(lambda exchange: exchange.wait_until_gone(), timeout={**TIMEOUT, limit: 0.1})
+    gateway, server = plain(lambda exchange: exchange.wait_until_gone(), timeout={**TIMEOUT, limit: 0.5})
     answer = gateway.client.post("/endpoints/chat/invocations", json={**CHAT, "stream": streamed})
     assert answer.status_code == 504
     assert answer.json()["error"]["code"] == code

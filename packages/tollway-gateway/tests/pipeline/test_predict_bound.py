@@ -116,7 +116,7 @@ def test_calls_above_the_bound_are_refused(start, hangs: Hangs, kind: str, strea
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_abandoned_call_keeps_its_place_until_it_ends(start, hangs: Hangs, kind: str, stream: bool):
     """Its caller has its 504 in time, whether the call can be interrupted or not."""
-    limits = {"total_s": 0.2, "first_token_s": 0.2}
+    limits = {"total_s": 0.8, "first_token_s": 0.8}  # enough to reach `predict` on a busy machine
     gateway = start(getattr(hangs, kind), 1, timeout=limits)
     assert ask(gateway, "hangs", stream=stream).status_code == 504
     assert ask(gateway, "hangs", stream=stream).status_code == 503
