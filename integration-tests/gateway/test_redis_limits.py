@@ -50,6 +50,7 @@ def test_callers_do_not_notice_that_redis_is_away(start_gateway, upstream, redis
     until(gateway, 1)
     while gateway.chat("a").status_code == 429:  # as long as a busy machine decides here
         pass
+    gateway.process.wait_for("is back:")
     assert 1 == gateway.process.output.count("is away (")
     assert 1 == gateway.process.output.count("is back:")
     assert 0 == gateway.metric("gateway_errors_total", code="internal_error")

@@ -193,6 +193,15 @@ def test_an_answer_without_predictions_is_an_error(body: Any) -> None:
         answered(body)
 
 
+@pytest.mark.parametrize("body", [["hi"], [{"0": "hi"}], {"predictions": ["hi"]}])
+def test_a_request_that_came_whole_is_answered_bare(body: Any) -> None:
+    """MLflow wraps what a model returns only for requests in its own words."""
+    provider = make(Task.CHAT, model_server_input="openai")
+    response = UpstreamResponse(200, {}, json.dumps(body).encode())
+    answer = json.loads(provider.response(Call(Task.CHAT, {}, b""), response).body)
+    assert "hi" == answer["choices"][0]["message"]["content"]
+
+
 @pytest.mark.parametrize("body", [{"predictions": []}, {"predictions": [3]}, {"predictions": {"a": 1}}, 3])
 def test_what_cannot_be_read_is_an_error(body: Any) -> None:
     with pytest.raises(ResponseError):

@@ -24,7 +24,7 @@ _DOCUMENTS = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
 }
-_ODD_NAME = re.compile(r"[^a-zA-Z0-9\s\-()\[\]]+")
+_ODD_NAME = re.compile(r"[^a-zA-Z0-9\s\-()\[\]]")
 _ODD_ID = re.compile(r"[^a-zA-Z0-9_-]")
 _MAX_ID = 64
 

@@ -80,7 +80,7 @@ class MLflowModelServingProvider(HTTPProvider):
     def request(self, call: Call) -> UpstreamRequest:
         """Say it in MLflow's words; raise `PayloadError` when a model of texts cannot be asked this."""
         rest = {key: value for key, value in call.payload.items() if key not in _NOT_THE_MODELS}
-        if self.target.config.get("model_server_input") != "openai":
+        if not self._takes_requests:
             texts = _texts(call.task, rest.pop(_INPUT[call.task], None))
             params = {key: value for key, value in rest.items() if value is not None}
             rest = {"inputs": texts, **({"params": params} if params else {})}
@@ -96,7 +96,7 @@ class MLflowModelServingProvider(HTTPProvider):
             raise ResponseError(f"{_NOT_JSON}: {said}" if said else _NOT_JSON) from cause
         if _says_error(body):
             raise error_in_answer(body, self.redact, ResponseError, _NO_ANSWER)
-        if not isinstance(body, dict) or not ("predictions" in body or _is_an_answer(body)):
+        if not self._has_prediction(body):
             raise ResponseError(_NO_ANSWER)
         try:
             return answer_from(
@@ -109,6 +109,17 @@ class MLflowModelServingProvider(HTTPProvider):
         except PredictionError as error:
             said = self.redact(error.message)
             raise ResponseError(f"the model server's answer cannot be read: {said}") from error
+
+    @property
+    def _takes_requests(self) -> bool:
+        """Whether the model is given the request whole."""
+        return self.target.config.get("model_server_input") == "openai"
+
+    def _has_prediction(self, body: Any) -> bool:
+        """Whether a server's answer has one: MLflow wraps it, except that of a request that came whole."""
+        if isinstance(body, list):
+            return self._takes_requests
+        return isinstance(body, dict) and ("predictions" in body or _is_an_answer(body))
 
     def stream(self, call: Call) -> StreamDecoder:
         """Return a decoder that waits for the whole answer."""
@@ -184,9 +195,9 @@ def _only_text(messages: Any) -> str:
     return "".join(map(str, texts))
 
 
-def _prediction(body: dict[str, Any], task: Task) -> Any:
+def _prediction(body: Any, task: Task) -> Any:
     """Return what the model predicted, as `answer_from` reads it; a whole request is answered bare."""
-    said = body.get("predictions", body)
+    said = body.get("predictions", body) if isinstance(body, dict) else body
     while isinstance(said, dict) and len(said) == 1 and isinstance(next(iter(said.values())), list):
         (key,) = said
         if key in ("choices", "data"):
