@@ -116,7 +116,7 @@ def main() -> None:
         run("tar", "cf", folder / "tree.tar", *excluded, ".")
         run("tar", "xf", folder / "tree.tar", "-C", tree)
         interpreter = install(resolution, python, folder)
-        run(interpreter, "-m", "pytest", "-q", "packages", *more, cwd=tree)
+        run(interpreter, "-m", "pytest", "-q", *(more or ["packages"]), cwd=tree)
 
 
 if __name__ == "__main__":

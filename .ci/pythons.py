@@ -2,8 +2,9 @@
 
     .venv/bin/python .ci/pythons.py [--list] [pytest arguments]
 
-The oldest of them gets the oldest versions that the packages allow, the newest the newest, and those between
-the pinned ones; the only one gets oldest and newest. `make test` runs with the pinned ones in `.venv`.
+The oldest of them gets the oldest versions that the packages allow, the newest the newest; the only one gets
+both. Those between get the pinned versions, and the tests of what is compiled. `make test` runs with the
+pinned ones in `.venv`.
 Nothing is downloaded: interpreters of uv, pyenv, the distribution and the PATH are looked for.
 """
 
@@ -30,6 +31,12 @@ QUICK = (
     *("-k", "not typing and not fuzz"),
     "--hypothesis-profile=brief",
 )
+
+COMPILED = (
+    "packages/tollway-tracing",
+    *(f"packages/tollway-gateway/tests/{name}" for name in ("server", "upstream", "limits")),
+)
+"""What is compiled, and with it the tests that depend most on the interpreter."""
 
 ASK = """
 import json, pathlib, platform, sys, sysconfig
@@ -115,7 +122,8 @@ def main() -> int:
     for one, resolution in [] if "--list" in sys.argv else runs:
         print(f"\n== CPython {one}, {resolution} versions", flush=True)
         began_s = time.monotonic()
-        command = [sys.executable, BOUNDS, resolution, one.path, *(arguments or QUICK)]
+        share = (*COMPILED, *QUICK[1:]) if resolution == "pinned" else QUICK
+        command = [sys.executable, BOUNDS, resolution, one.path, *(arguments or share)]
         if subprocess.run(command, check=False).returncode:
             failed.append(f"CPython {one}, {resolution} versions")
         print(f"== {time.monotonic() - began_s:.0f} s", flush=True)

@@ -282,7 +282,7 @@ def test_caller_that_never_reads_is_let_go_at_the_total_limit(model):
         finally:
             closed.set()
 
-    gateway = model(predict, timeout={"total_s": 0.5})
+    gateway = model(predict, timeout={"total_s": 1.5})
     body = json.dumps({**CHAT, "stream": True}).encode()
     with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
         head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
