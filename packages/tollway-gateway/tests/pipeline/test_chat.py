@@ -285,7 +285,8 @@ def test_connections_to_the_upstream_are_kept(plain):
 
 
 def overhead_s(gateway) -> float:
-    """Return what `gateway_overhead_seconds` has in all."""
+    """Return what `gateway_overhead_seconds` has in all, once the request is recorded."""
+    gateway.spans.wait_for("POST /v1/chat/completions")
     labels = {"endpoint": "chat", "route": "/v1/chat/completions"}
     (total,) = [
         sample.value
