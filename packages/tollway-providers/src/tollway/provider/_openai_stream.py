@@ -154,9 +154,7 @@ class OpenAIStream:
         except ProviderError as error:
             self.error = error
             return b""
-        info, read = self.info, answer.info
-        info.id, info.model, info.usage = read.id, read.model, read.usage
-        info.finish_reasons, info.token_seen = read.finish_reasons, True
+        self.info.take_over(answer.info)
         self.complete = True
         return events
 

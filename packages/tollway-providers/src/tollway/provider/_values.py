@@ -140,6 +140,11 @@ class AnswerInfo:
     finish_reasons: tuple[str, ...] = ()
     token_seen: bool | None = None
 
+    def take_over(self, read: AnswerInfo) -> None:
+        """Become that of a whole answer, which came in the place of a stream; who holds this sees it."""
+        self.id, self.model, self.usage = read.id, read.model, read.usage
+        self.finish_reasons, self.token_seen = read.finish_reasons, True
+
 
 @dataclass(slots=True)
 class Answer:

@@ -157,10 +157,7 @@ class _WholeAnswer:
             self.error = error
             return b""
         self._body.clear()
-        # The gateway took hold of `info` when the stream began.
-        self.info.id, self.info.model = answer.info.id, answer.info.model
-        self.info.usage, self.info.finish_reasons = answer.info.usage, answer.info.finish_reasons
-        self.info.token_seen = True
+        self.info.take_over(answer.info)
         self.complete = True
         return stream_of(answer, self._call)
 
