@@ -7,7 +7,9 @@ from typing import Any
 
 import orjson
 
-from tollway.provider import Answer, Call, PayloadError, ProviderError, StreamDecoder, Task, sse
+from tollway.provider import Answer, Call, PayloadError, StreamDecoder, Task, sse
+
+from ._rewritten_stream import RewrittenStream
 
 _NOT_OF_CHATS = ("suffix", "echo", "best_of", "logprobs")
 """Fields that ask for what a chat does not have."""
@@ -42,26 +44,9 @@ def as_completion(answer: Answer) -> Answer:
     return Answer(orjson.dumps(body), answer.info)
 
 
-class CompletionStream:
-    """A decoder whose chunks are those of completions, around one of a chat; see `StreamDecoder`."""
-
-    def __init__(self, inner: StreamDecoder) -> None:
-        self.info = inner.info
-        self.complete = False
-        self.error: ProviderError | None = None
-        self._inner = inner
-
-    def feed(self, data: bytes) -> bytes:
-        """Take bytes as they came, return the events that are now whole (perhaps none)."""
-        return self._said(self._inner.feed(data))
-
-    def end(self) -> bytes:
-        """Take the end of the upstream's bytes."""
-        return self._said(self._inner.end())
-
-    def _said(self, events: bytes) -> bytes:
-        self.complete, self.error = self._inner.complete, self._inner.error
-        return b"".join(map(_event, sse.Parser().feed(events))) if events else b""
+def completion_stream(chat: StreamDecoder) -> StreamDecoder:
+    """Return a decoder whose chunks are those of completions, around one of a chat."""
+    return RewrittenStream(chat, lambda events: b"".join(map(_event, sse.Parser().feed(events))))
 
 
 def _event(event: sse.Event) -> bytes:

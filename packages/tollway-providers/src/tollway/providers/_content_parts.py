@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 
-from tollway.provider import Answer, ProviderError, StreamDecoder, sse
+from tollway.provider import Answer, StreamDecoder, sse
+
+from ._rewritten_stream import RewrittenStream
 
 _LIST = (b'"content":[', b'"content": [')
 """What a content that is a list looks like; an answer without it is not parsed again."""
@@ -28,26 +30,9 @@ def with_plain_content(answer: Answer) -> Answer:
     return Answer(orjson.dumps(body), answer.info)
 
 
-class PlainContentStream:
-    """A decoder whose chunks hold text, around one whose chunks may hold parts; see `StreamDecoder`."""
-
-    def __init__(self, inner: StreamDecoder) -> None:
-        self.info = inner.info
-        self.complete = False
-        self.error: ProviderError | None = None
-        self._inner = inner
-
-    def feed(self, data: bytes) -> bytes:
-        """Take bytes as they came, return the events that are now whole (perhaps none)."""
-        return self._seen(self._inner.feed(data))
-
-    def end(self) -> bytes:
-        """Take the end of the upstream's bytes."""
-        return self._seen(self._inner.end())
-
-    def _seen(self, events: bytes) -> bytes:
-        self.complete, self.error = self._inner.complete, self._inner.error
-        return _plain_events(events)
+def plain_content_stream(inner: StreamDecoder) -> StreamDecoder:
+    """Return a decoder whose chunks hold text, around one whose chunks may hold parts."""
+    return RewrittenStream(inner, _plain_events)
 
 
 def _plain_events(events: bytes) -> bytes:

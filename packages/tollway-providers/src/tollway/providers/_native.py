@@ -24,7 +24,7 @@ from tollway.provider.predictions import answer_from
 from tollway.provider.upstream_answers import answer_of_stream, error_in_answer, is_error, text_of
 
 from ._chunk_stream import load
-from ._completions import CompletionStream, as_chat, as_completion
+from ._completions import as_chat, as_completion, completion_stream
 
 _NOT_JSON = "the model's service answered with something that is not JSON"
 _ERROR = "the model's service answered with an error"
@@ -84,7 +84,7 @@ class NativeProvider(HTTPProvider):
     def stream(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream."""
         if call.task is Task.COMPLETIONS:
-            return CompletionStream(self.chat_stream(as_chat(call)))
+            return completion_stream(self.chat_stream(as_chat(call)))
         return self.chat_stream(call)
 
     def _whole(self, call: Call, raw: bytes) -> Answer:

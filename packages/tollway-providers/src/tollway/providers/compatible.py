@@ -27,7 +27,7 @@ from tollway.provider import (
 )
 
 from ._base_url import check_base_url
-from ._completions import CompletionStream, as_chat, as_completion
+from ._completions import as_chat, as_completion, completion_stream
 from ._headers import EXTRA_HEADERS, check_extra_headers, extra_headers
 from ._services import SERVICES, Service
 
@@ -105,7 +105,7 @@ class CompatibleProvider(HTTPProvider):
     def stream(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream."""
         if self._by_chat(call.task):
-            return CompletionStream(self.stream(as_chat(call)))
+            return completion_stream(self.stream(as_chat(call)))
         return super().stream(call)
 
     def payload_of(self, payload: dict[str, Any]) -> dict[str, Any]:

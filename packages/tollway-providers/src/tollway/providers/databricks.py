@@ -23,7 +23,7 @@ from tollway.provider import (
 )
 
 from ._base_url import check_base_url
-from ._content_parts import PlainContentStream, with_plain_content
+from ._content_parts import plain_content_stream, with_plain_content
 from ._headers import EXTRA_HEADERS, check_extra_headers, extra_headers
 from ._tokens import Token, TokenSource
 
@@ -86,7 +86,7 @@ class DatabricksProvider(HTTPProvider):
 
     def stream(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream."""
-        return PlainContentStream(super().stream(call))
+        return plain_content_stream(super().stream(call))
 
     def fetch_token(self) -> Token[str]:
         """Ask the workspace for a token of the service principal; blocks."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from tollway.provider import Answer, Call, StreamDecoder, Task, UpstreamResponse
 
-from ._content_parts import PlainContentStream, with_plain_content
+from ._content_parts import plain_content_stream, with_plain_content
 from ._services import MISTRAL
 from .compatible import CompatibleProvider, provider_of
 
@@ -43,7 +43,7 @@ class _Mistral(CompatibleProvider):
 
     def stream(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream."""
-        return PlainContentStream(super().stream(call))
+        return plain_content_stream(super().stream(call))
 
 
 MistralProvider = provider_of(MISTRAL, _Mistral)

@@ -29,7 +29,7 @@ from tollway.provider.upstream_answers import last_events
 
 from ._base_url import check_base_url
 from ._chunk_stream import load
-from ._completions import CompletionStream, as_chat, as_completion
+from ._completions import as_chat, as_completion, completion_stream
 from ._headers import EXTRA_HEADERS, check_extra_headers, extra_headers
 
 _EXAMPLE = "https://api.ai.prod.eu-central-1.aws.ml.hana.ondemand.com/v2/inference/deployments/d0123456789"
@@ -97,7 +97,7 @@ class SapAiCoreProvider(HTTPProvider):
     def stream(self, call: Call) -> StreamDecoder:
         """Return a decoder for one stream."""
         if call.task is Task.COMPLETIONS:
-            return CompletionStream(self.stream(as_chat(call)))
+            return completion_stream(self.stream(as_chat(call)))
         return _Unwrapping(super().stream(call))
 
 
