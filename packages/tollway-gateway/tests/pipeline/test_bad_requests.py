@@ -120,11 +120,6 @@ def test_wrong_method_says_which_is_right(echo, method: str):
     assert answer.json()["error"]["code"] == "method_not_allowed"
 
 
-def test_compressed_body_is_refused(echo):
-    answer = post(echo, b"\x1f\x8b", **{"content-encoding": "gzip"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_content_encoding")
-
-
 def test_bad_requests_are_counted_and_traced(echo):
     """A 4xx has a SERVER span without an error and is counted; a made-up name makes no series."""
     post(echo, json.dumps({**CHAT, "model": "made-up"}).encode())

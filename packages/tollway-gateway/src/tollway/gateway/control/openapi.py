@@ -51,7 +51,7 @@ _ERRORS = {
     "403": {"description": "The key may not use it, or a page of another site asks"},
     "404": {"description": "Nothing goes by that name"},
     "413": {"description": "The body is too large"},
-    "415": {"description": "The body is compressed"},
+    "415": {"description": "The body's content coding is not known"},
     "429": {"description": "A limit or a budget is reached; Retry-After says when to ask again"},
     "503": {"description": "There is no room for it now; Retry-After says when to ask again"},
     "502": {"description": "The model's service failed"},

@@ -16,6 +16,7 @@ from tollway.gateway.guard.memory import Hold
 from tollway.provider import Call, Task
 
 from .authenticate import ANONYMOUS, Caller
+from .compressed_body import decompress
 from .deadline import Receive
 from .errors import CallerGone, RequestRejected
 from .exchange import Exchange
@@ -42,14 +43,24 @@ async def read(
     if route.missing is not None:
         raise RequestRejected(404, "endpoint_not_found", route.missing(caller))
     headers = scope["headers"]
+    coding = b""
     for name, value in headers:
-        if name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
-            raise RequestRejected(415, "unsupported_content_encoding", "the body must not be compressed")
+        if name == b"content-encoding":
+            coding += b"," + value
     body = None if exchange is None else exchange.whole_body()
     if body is None:
         body = await _receive_body(headers, receive, bounds.max_body_bytes, hold)
     if len(body) > bounds.max_body_bytes:
         raise _too_large(bounds.max_body_bytes)
+    if coding:
+        body = decompress(
+            body,
+            coding,
+            bounds.max_body_bytes,
+            hold,
+            too_large=_too_large,
+            overloaded=_overloaded,
+        )
     payload = parse_object(body, bounds.max_json_nodes)
     destination = route.destination or _named(payload, route, caller)
     call = check_call(destination.task, payload, body)
