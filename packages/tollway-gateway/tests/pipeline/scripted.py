@@ -17,13 +17,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
+from tollway.gateway.apis import APICall, api_of, openai_shape
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.cost.pricing import NoPrices
 from tollway.gateway.pipeline import CarriedState, Recorder, Runtime, Wiring
 from tollway.gateway.pipeline.attempts import answer
 from tollway.gateway.pipeline.deadline import Deadline, Timers
 from tollway.gateway.pipeline.endpoint import Endpoint
-from tollway.gateway.pipeline.errors import openai_shape
 from tollway.gateway.pipeline.plan import Plan
 from tollway.gateway.pipeline.record import Record
 from tollway.gateway.pipeline.reply import Reply
@@ -165,7 +165,7 @@ class World:
             got.append(message.get("body", b""))
 
         body = {"messages": [{"role": "user", "content": "hi"}], **payload}
-        call = Call(Task.CHAT, body, b"{}", stream)
+        call = APICall(Task.CHAT, body, b"{}", stream, api=api_of(Task.CHAT))
         record = Record(self._recorder, "/r", {**SCOPE}, None)
         plan = Plan(call, self._destinations[name], SCOPE, record)
         limits = plan.endpoint.limits

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tollway.gateway.errors import CallerGone
 from tollway.gateway.pipeline.deadline import Deadline, TimeLimit, Timers
-from tollway.gateway.pipeline.errors import CallerGone
 
 from .conftest import run
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tollway.gateway.pipeline.errors import RequestRejected, failure_of, mlflow_shape, openai_shape
+from tollway.gateway.apis import mlflow_shape, openai_shape
+from tollway.gateway.errors import RequestRejected, failure_of
 from tollway.provider import ErrorKind, ProviderError, UpstreamError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tollway.gateway.pipeline.errors import CallerGone
+from tollway.gateway.errors import CallerGone
 from tollway.provider import ProviderError
 
 from .conftest import run

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from tollway.gateway.apis import APICall, api_of
 from tollway.gateway.config.values import LimitConfig
 from tollway.gateway.limits import LocalStore
 from tollway.gateway.pipeline.limit_headers import duration, retry_after
 from tollway.gateway.pipeline.quota import Quota, QuotaSet, quotas_of
 from tollway.gateway.pipeline.reply import pairs_of
-from tollway.provider import Call, Task
+from tollway.provider import Task
 
 SECOND_US = 1_000_000
-CALL = Call(Task.CHAT, {"max_tokens": 20}, b"x" * 40)
+CALL = APICall(Task.CHAT, {"max_tokens": 20}, b"x" * 40, api=api_of(Task.CHAT))
 
 
 class Clock:

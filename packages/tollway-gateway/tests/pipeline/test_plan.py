@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tollway.gateway.apis import APICall, api_of
 from tollway.gateway.config.values import BreakerConfig, EndpointConfig, ModelConfig, TimeoutConfig
 from tollway.gateway.limits import Claim, Decision, Rate
 from tollway.gateway.pipeline.admit import Grant
@@ -18,7 +19,7 @@ from tollway.gateway.resilience.shedding import OPEN
 from tollway.gateway.resilience.upstream import Upstream
 from tollway.provider import Call, ErrorKind, ProviderError, Task, UpstreamConnectionError
 
-CALL = Call(Task.CHAT, {"messages": []}, b"{}")
+CALL = APICall(Task.CHAT, {"messages": []}, b"{}", api=api_of(Task.CHAT))
 LOST = UpstreamConnectionError("gone")
 ALLOWED = Decision(allowed=True, remaining=1, wait_us=0, full_in_us=0)
 DENIED = Decision(allowed=False, remaining=0, wait_us=1, full_in_us=1)
@@ -232,7 +233,7 @@ def test_a_whole_answer_gets_half_of_the_time_where_another_model_could_be_asked
     limits = Endpoint("a").limits
     assert limits.whole.within_s == plan_of(Destination(Endpoint("a"))).limit().within_s
     assert limits.half.within_s == plan_of(Destination(Endpoint("a"), Endpoint("b"))).limit().within_s
-    stream = Call(Task.CHAT, {}, b"{}", stream=True)
+    stream = APICall(Task.CHAT, {}, b"{}", stream=True, api=api_of(Task.CHAT))
     assert limits.first.within_s == plan_of(Destination(Endpoint("a")), call=stream).limit().within_s
 
 

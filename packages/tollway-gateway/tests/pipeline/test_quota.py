@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from tollway.gateway.apis import APICall, api_of
 from tollway.gateway.config.values import LimitConfig
 from tollway.gateway.limits import LocalStore
 from tollway.gateway.pipeline.quota import Quota, estimated_tokens, quotas_of
-from tollway.provider import Call, Task
+from tollway.provider import Task
 
-CALL = Call(Task.CHAT, {}, b"{}")
+CALL = APICall(Task.CHAT, {}, b"{}", api=api_of(Task.CHAT))
 
 
 def quota(**limit: Any) -> Quota:
@@ -69,9 +70,12 @@ def test_limits_of_one_name_do_not_share_a_bucket():
 )
 def test_estimate_is_the_prompt_and_the_longest_answer(payload: Any, body_bytes: int, tokens: int):
     """Four bytes are a token; what the caller bounds counts, else a usual answer."""
-    assert tokens == estimated_tokens(Call(Task.CHAT, payload, b"x" * body_bytes))
+    assert tokens == estimated_tokens(APICall(Task.CHAT, payload, b"x" * body_bytes, api=api_of(Task.CHAT)))
 
 
 def test_an_estimate_above_the_limit_takes_all_of_it():
     """Else such a call could never be made."""
-    assert 100 == quota(tokens=100).claim(scope(), Call(Task.CHAT, {}, b"x" * 4000)).tokens
+    assert (
+        100
+        == quota(tokens=100).claim(scope(), APICall(Task.CHAT, {}, b"x" * 4000, api=api_of(Task.CHAT))).tokens
+    )

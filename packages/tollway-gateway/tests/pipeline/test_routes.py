@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tollway.gateway.apis import mlflow_shape, openai_shape
 from tollway.gateway.pipeline.authenticate import ANONYMOUS
-from tollway.gateway.pipeline.errors import mlflow_shape, openai_shape
 from tollway.gateway.pipeline.routes import HTTPRoutes
 from tollway.provider import Task
 
@@ -40,7 +40,7 @@ def test_an_mlflow_path_names_its_destination(routes: HTTPRoutes, prefix: str):
 def test_an_openai_path_leaves_the_destination_to_the_payload(routes: HTTPRoutes):
     route = routes["/v1/chat/completions"]
     assert route is not None
-    assert (None, Task.CHAT, openai_shape) == (route.destination, route.task, route.shape)
+    assert (None, Task.CHAT, openai_shape) == (route.destination, route.api.task, route.shape)
     assert {"chat": CHAT} == route.destinations
 
 

@@ -5,9 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tollway.gateway.apis import api_of
 from tollway.gateway.resilience.sticky import StickyTable, conversation_key, rendezvous
+from tollway.provider import Task
 
 from .conftest import Clock
+
+CHAT, COMPLETIONS = api_of(Task.CHAT), api_of(Task.COMPLETIONS)
 
 SYSTEM = {"role": "system", "content": "You are kind."}
 
@@ -17,7 +21,7 @@ def user(text: str) -> dict[str, str]:
 
 
 def chat(*messages: Any, **more: Any) -> bytes | None:
-    return conversation_key([], {"messages": list(messages), **more})
+    return conversation_key([], CHAT, {"messages": list(messages), **more})
 
 
 def test_a_conversation_is_known_by_its_beginning() -> None:
@@ -51,10 +55,10 @@ def test_a_conversation_goes_before_the_user() -> None:
 def test_headers_go_before_fields_and_the_configured_one_before_all() -> None:
     headers = [(b"x-session-id", b"s"), (b"x-tenant", b"t")]
     by = [
-        conversation_key(headers, {"session_id": "k"}),
-        conversation_key(headers[:1], {}),
-        conversation_key(headers, {}, b"x-tenant"),
-        conversation_key(headers[1:], {"session_id": "k"}, b"x-tenant"),
+        conversation_key(headers, CHAT, {"session_id": "k"}),
+        conversation_key(headers[:1], CHAT, {}),
+        conversation_key(headers, CHAT, {}, b"x-tenant"),
+        conversation_key(headers[1:], CHAT, {"session_id": "k"}, b"x-tenant"),
     ]
 
     assert by[0] == by[1]
@@ -62,12 +66,14 @@ def test_headers_go_before_fields_and_the_configured_one_before_all() -> None:
 
 
 def test_a_prompt_is_its_own_beginning() -> None:
-    assert conversation_key([], {"prompt": "a"}) != conversation_key([], {"prompt": "b"})
+    assert conversation_key([], COMPLETIONS, {"prompt": "a"}) != conversation_key(
+        [], COMPLETIONS, {"prompt": "b"}
+    )
 
 
 @pytest.mark.parametrize("payload", [{}, {"input": "a"}, {"messages": []}, {"messages": 3}, {"user": ""}])
 def test_what_names_nothing_has_no_key(payload: dict[str, Any]) -> None:
-    assert conversation_key([], payload) is None
+    assert conversation_key([], CHAT, payload) is None
 
 
 @given(
@@ -80,7 +86,7 @@ def test_what_names_nothing_has_no_key(payload: dict[str, Any]) -> None:
     )
 )
 def test_any_request_has_a_key_or_none(payload: dict[str, Any]) -> None:
-    key = conversation_key([], payload)
+    key = conversation_key([], CHAT, payload)
 
     assert key is None or len(key) == 16
 

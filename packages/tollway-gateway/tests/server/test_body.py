@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollway.gateway.pipeline.errors import RequestRejected
+from tollway.gateway.errors import RequestRejected
 from tollway.gateway.server.body import Body, ChunkedBody, LengthBody
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tollway.gateway.pipeline.errors import RequestRejected
+from tollway.gateway.errors import RequestRejected
 from tollway.gateway.server.target import check_host, parts_of, split_absolute
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from tollway.gateway.apis import APICall, api_of
 from tollway.gateway.config.values import GatewayConfig
 from tollway.gateway.pipeline import Runtime
 from tollway.gateway.resilience.breaker import State
 from tollway.gateway.serving import Snapshot, Snapshots, build
-from tollway.provider import BaseProvider, Call, Target, Task, UpstreamError
+from tollway.provider import BaseProvider, Target, Task, UpstreamError
 
 WAIT_S = 20.0
 CHAT = {"messages": [{"role": "user", "content": "hi"}]}
@@ -134,7 +135,9 @@ def test_a_bucket_keeps_its_state_where_its_limit_is_unchanged(runtime: Runtime)
 
 def remaining(snapshot: Snapshot) -> int:
     (quota,) = endpoint_of(snapshot).quotas
-    (decision,) = quota.store.take_nowait([quota.claim({}, Call(Task.CHAT, {}, b"", False))])
+    (decision,) = quota.store.take_nowait(
+        [quota.claim({}, APICall(Task.CHAT, {}, b"", False, api=api_of(Task.CHAT)))]
+    )
     return int(decision.remaining)
 
 

@@ -4,18 +4,26 @@ import json
 
 import pytest
 
+from tollway.gateway.apis import APICall, api_of
 from tollway.gateway.telemetry.content import CapturedContent, NoContent
-from tollway.provider import Call, Task
+from tollway.provider import Task
 
 INPUT, OUTPUT = "gen_ai.input.messages", "gen_ai.output.messages"
 
 
 def asked(task: Task, **payload) -> list:
-    return json.loads(CapturedContent().asked(Call(task, payload, b""))[INPUT])
+    return json.loads(CapturedContent().asked(APICall(task, payload, b"", api=api_of(task)))[INPUT])
+
+
+def of_chat() -> CapturedContent:
+    """Return the content of a chat, which was asked."""
+    content = CapturedContent()
+    content.asked(APICall(Task.CHAT, {"messages": []}, b"", api=api_of(Task.CHAT)))
+    return content
 
 
 def answered(*events: object) -> list:
-    content = CapturedContent()
+    content = of_chat()
     for event in events:
         content.saw(b"data: " + json.dumps(event).encode() + b"\n\n")
     content.saw(b"data: [DONE]\n\n")
@@ -66,7 +74,7 @@ def test_prompts_become_user_messages(task: Task, key: str, value):
 def test_whole_answer():
     choice = {"index": 0, "message": {"role": "assistant", "content": "ho"}, "finish_reason": "stop"}
     body = json.dumps({"choices": [choice]}).encode()
-    assert json.loads(CapturedContent().answered(body)[OUTPUT]) == [
+    assert json.loads(of_chat().answered(body)[OUTPUT]) == [
         {"role": "assistant", "parts": [{"type": "text", "content": "ho"}], "finish_reason": "stop"}
     ]
 
@@ -103,12 +111,12 @@ def test_streamed_completions_have_text():
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"choices": 1}', b'{"choices": [1]}', b'{"data": []}'])
 def test_answer_without_choices_has_no_content(body: bytes):
-    assert CapturedContent().answered(body) == {}
+    assert of_chat().answered(body) == {}
 
 
 def test_long_stream_is_kept_to_a_bound():
     """A stream without end does not fill the memory of its span."""
-    content = CapturedContent()
+    content = of_chat()
     event = b"data: " + json.dumps(chunk(content="x" * 1000)).encode() + b"\n\n"
     for _ in range(8000):
         content.saw(event)
@@ -118,4 +126,8 @@ def test_long_stream_is_kept_to_a_bound():
 def test_nothing_is_kept_unless_asked():
     content = NoContent()
     content.saw(b"data: {}\n\n")
-    assert content.asked(Call(Task.CHAT, {"messages": []}, b"")) == content.answered(b"{}") == {}
+    assert (
+        content.asked(APICall(Task.CHAT, {"messages": []}, b"", api=api_of(Task.CHAT)))
+        == content.answered(b"{}")
+        == {}
+    )

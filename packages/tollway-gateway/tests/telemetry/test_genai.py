@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tollway.gateway.apis import APICall, api_of
 from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
-from tollway.provider import AnswerInfo, Call, Task
+from tollway.provider import AnswerInfo, Task
 
 
 def test_what_an_upstream_may_choose_is_short():
@@ -18,8 +19,12 @@ def test_what_an_upstream_may_choose_is_short():
 
 
 def test_what_a_caller_may_choose_is_short():
-    call = Call(Task.CHAT, {"stop": ["x" * 10_000] * 1000, "encoding_format": "y" * 10_000}, b"{}")
+    call = APICall(
+        Task.CHAT,
+        {"stop": ["x" * 10_000] * 1000, "encoding_format": "y" * 10_000},
+        b"{}",
+        api=api_of(Task.CHAT),
+    )
     assert {
         "gen_ai.request.stop_sequences": ("x" * 256,) * 128,
-        "gen_ai.request.encoding_formats": ("y" * 256,),
     } == request_attributes(call)

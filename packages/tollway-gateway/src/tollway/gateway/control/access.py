@@ -9,8 +9,8 @@ from hashlib import sha256
 from hmac import compare_digest
 
 from tollway.gateway.config.values import AdminConfig, AuthConfig
+from tollway.gateway.errors import RequestRejected
 from tollway.gateway.pipeline.authenticate import ANONYMOUS, Authenticator, Caller, key_of
-from tollway.gateway.pipeline.errors import RequestRejected
 
 from .probes import HEALTH, METRICS, READY
 from .serving import Serving, answer_of

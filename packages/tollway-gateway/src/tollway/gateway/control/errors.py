@@ -10,7 +10,8 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from tollway.gateway.pipeline.errors import INTERNAL, Failure, shape_of
+from tollway.gateway.apis import shape_of
+from tollway.gateway.errors import INTERNAL, Failure
 
 from .counting import note_code
 

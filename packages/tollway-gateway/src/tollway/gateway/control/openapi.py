@@ -6,44 +6,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from tollway.gateway.apis import API, APIS, api_of, mlflow
 from tollway.gateway.config.values import GatewayConfig
-from tollway.gateway.examples import example_of
-from tollway.provider import Task
 
 from .serving import Current, answer_of
-
-_SUMMARIES = {
-    Task.CHAT: "Chat, streamed with stream: true",
-    Task.COMPLETIONS: "Complete a prompt, streamed with stream: true",
-    Task.EMBEDDINGS: "Embed texts",
-}
-
-_PATHS = {
-    Task.CHAT: "/v1/chat/completions",
-    Task.COMPLETIONS: "/v1/completions",
-    Task.EMBEDDINGS: "/v1/embeddings",
-}
-
-_MESSAGES = {
-    "type": "array",
-    "minItems": 1,
-    "items": {
-        "type": "object",
-        "required": ["role"],
-        "properties": {"role": {"type": "string"}, "content": {}},
-    },
-}
-
-_TEXT = {"type": "string", "minLength": 1}
-
-_TEXTS = {"type": "array", "minItems": 1, "items": {"type": "string"}}
-
-_INPUTS: dict[Task, tuple[str, dict[str, Any]]] = {
-    Task.CHAT: ("messages", _MESSAGES),
-    Task.COMPLETIONS: ("prompt", _TEXT),
-    Task.EMBEDDINGS: ("input", _TEXTS),
-}
-"""The key that each task needs, and its schema."""
 
 _ERRORS = {
     "400": {"description": "The request is not valid"},
@@ -73,18 +39,16 @@ def describe(app: FastAPI, current: Current) -> None:
 def _data_paths(config: GatewayConfig) -> dict[str, Any]:
     named = {one.name: one.endpoint_type for one in config.endpoints}
     named |= {one.name: one.task_type for one in config.routes}
-    paths = {f"/endpoints/{name}/invocations": _operation(task, name) for name, task in named.items()}
-    for task, path in _PATHS.items():
-        names = [name for name, served in named.items() if served is task]
+    paths = {mlflow.documented_path(name): _operation(api_of(task), name) for name, task in named.items()}
+    for api in APIS:
+        names = [name for name, served in named.items() if served is api.task]
         if names:
-            paths[path] = _operation(task, None, names)
+            paths |= {path: _operation(api, None, names) for path in api.paths}
     return paths
 
 
-def _operation(task: Task, name: str | None, names: list[str] | None = None) -> dict[str, Any]:
-    key, schema = _INPUTS[task]
-    properties: dict[str, Any] = {key: schema}
-    example = example_of(task)
+def _operation(api: API, name: str | None, names: list[str] | None = None) -> dict[str, Any]:
+    properties, example = dict(api.schema), dict(api.example)
     if names:
         properties = {"model": {"type": "string", "enum": names}, **properties}
         example = {"model": names[0], **example}
@@ -92,9 +56,9 @@ def _operation(task: Task, name: str | None, names: list[str] | None = None) -> 
     return {
         "post": {
             "tags": ["data plane"],
-            "summary": _SUMMARIES[task] if name is None else f"{_SUMMARIES[task]}: {name}",
-            "operationId": f"{task.rpartition('/')[2]}_{name or 'by_model'}",
+            "summary": api.summary if name is None else f"{api.summary}: {name}",
+            "operationId": f"{api.name}_{name or 'by_model'}",
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-            "responses": {"200": {"description": "The answer, in OpenAI's shape"}, **_ERRORS},
+            "responses": {"200": {"description": "The answer, in the API's shape"}, **_ERRORS},
         }
     }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import TracerProvider
 
+from tollway.gateway.apis import shape_of
+from tollway.gateway.errors import INTERNAL, Failure, RequestRejected
 from tollway.gateway.first_use import FirstUse
-from tollway.gateway.pipeline.errors import INTERNAL, Failure, RequestRejected, shape_of
 from tollway.gateway.pipeline.reply import pairs_of
 from tollway.gateway.telemetry import Metrics
 

@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tollway.gateway.pipeline.errors import INTERNAL, Failure, mlflow_shape
+from tollway.gateway.apis import mlflow_shape
+from tollway.gateway.errors import INTERNAL, Failure
 from tollway.gateway.telemetry.metrics import InvalidAcceptError
 
 _log = logging.getLogger(__name__)

@@ -8,8 +8,9 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
 
+from tollway.gateway.apis import mlflow_shape
 from tollway.gateway.config.changes import ReloadResult
-from tollway.gateway.pipeline.errors import Failure, mlflow_shape
+from tollway.gateway.errors import Failure
 
 from .probes import JSON
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
+from tollway.gateway.errors import RequestRejected
 from tollway.gateway.limits import Claim, Decision, LimitStore
 from tollway.gateway.resilience.shedding import OPEN, Gate, Shed
 from tollway.provider import Usage
 
 from .deadline import NEVER, Deadline
-from .errors import RequestRejected
 from .limit_headers import retry_after
 from .quota import Quota, QuotaSet, used_tokens
 

@@ -9,16 +9,17 @@ from typing import Any
 
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
+from tollway.gateway.apis import APICall
 from tollway.gateway.cost import PICOUSD
+from tollway.gateway.errors import CallerGone
 from tollway.gateway.redaction import KNOWN_SECRETS
 from tollway.gateway.resilience.breaker import Outcome
 from tollway.gateway.resilience.hedge import NO_HEDGE
 from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
-from tollway.provider import Answer, AnswerInfo, Call, ProviderError
+from tollway.provider import Answer, AnswerInfo, ProviderError
 from tollway.tracing import Deferred
 
 from .endpoint import Endpoint
-from .errors import CallerGone
 from .record import Record
 
 _log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class AttemptRecord:
     )
 
     def __init__(
-        self, record: Record, endpoint: Endpoint, call: Call, permit: int, reason: str | None = None
+        self, record: Record, endpoint: Endpoint, call: APICall, permit: int, reason: str | None = None
     ) -> None:
         recorder = record.recorder
         self.endpoint = endpoint

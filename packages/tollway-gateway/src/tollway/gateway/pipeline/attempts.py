@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tollway.gateway.apis import APICall
 from tollway.gateway.resilience.hedge import NO_HEDGE
-from tollway.provider import Call, ProviderError
+from tollway.provider import ProviderError
 
 from .attempt_record import AttemptRecord
 from .deadline import Deadline
@@ -34,7 +35,7 @@ class Opened(NamedTuple):
 
 async def answer(plan: Plan, record: Record, deadline: Deadline, reply: Reply) -> None:
     """Answer a call by the first attempt that can. Raises what the last one raised, or `CallerGone`."""
-    relay = relay_of(plan.endpoint.stream_recovery, reply) if plan.call.stream else None
+    relay = relay_of(plan.endpoint.stream_recovery, reply, plan.call.api) if plan.call.stream else None
     call = plan.call
     while True:
         try:
@@ -42,7 +43,7 @@ async def answer(plan: Plan, record: Record, deadline: Deadline, reply: Reply) -
             break
         except ProviderError as error:
             if relay is None:
-                following: Call | None = call
+                following: APICall | None = call
             else:
                 following = relay.resumed(plan.call)
             begun = relay is not None and relay.has_shown
@@ -52,7 +53,9 @@ async def answer(plan: Plan, record: Record, deadline: Deadline, reply: Reply) -
     await (reply.whole(200, body) if relay is None else relay.end())
 
 
-async def _attempt(plan: Plan, call: Call, record: Record, deadline: Deadline, relay: Relay | None) -> bytes:
+async def _attempt(
+    plan: Plan, call: APICall, record: Record, deadline: Deadline, relay: Relay | None
+) -> bytes:
     """Make one attempt, and what is hedged with it; return the body of a whole answer."""
     endpoint, limit = plan.endpoint, plan.limit()
     permit = plan.begin()
@@ -105,7 +108,7 @@ async def _finish(opened: Opened, plan: Plan, deadline: Deadline, relay: Relay |
     return data
 
 
-async def open_stream(endpoint: Endpoint, call: Call, attempt: AttemptRecord) -> tuple[bytes, Events]:
+async def open_stream(endpoint: Endpoint, call: APICall, attempt: AttemptRecord) -> tuple[bytes, Events]:
     """Ask for a stream; return its events up to the first token, and those that follow."""
     events = await endpoint.runner.open(call, attempt)
     attempt.info = events.info

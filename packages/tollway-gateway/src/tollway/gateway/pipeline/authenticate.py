@@ -11,7 +11,8 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Protocol
 
-from .errors import RequestRejected
+from tollway.gateway.errors import RequestRejected
+
 from .quota import Quota
 
 if TYPE_CHECKING:

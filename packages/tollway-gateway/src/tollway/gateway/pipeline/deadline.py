@@ -18,9 +18,9 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
 from tollway.gateway.config.values import TimeoutConfig
+from tollway.gateway.errors import CallerGone
 from tollway.provider import UpstreamTimeoutError
 
-from .errors import CallerGone
 from .exchange import Exchange
 
 _log = logging.getLogger(__name__)

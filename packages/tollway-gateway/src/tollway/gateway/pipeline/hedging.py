@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tollway.provider import Call, ProviderError
+from tollway.gateway.apis import APICall
+from tollway.provider import ProviderError
 
 from .admit import Grant
 from .attempt_record import AttemptRecord
@@ -16,7 +17,7 @@ from .record import Record
 
 
 async def hedged(
-    plan: Plan, call: Call, record: Record, deadline: Deadline, permit: int, after_s: float
+    plan: Plan, call: APICall, record: Record, deadline: Deadline, permit: int, after_s: float
 ) -> Opened:
     """Open an answer; when it is not there after `after_s` and the budget allows, by a second attempt too.
 
@@ -57,7 +58,7 @@ async def _begin_hedge(race: _Race, plan: Plan, record: Record, deadline: Deadli
 class _Race:
     """Attempts at one call that run side by side."""
 
-    def __init__(self, call: Call, record: Record, deadline: Deadline) -> None:
+    def __init__(self, call: APICall, record: Record, deadline: Deadline) -> None:
         self._call = call
         self._record = record
         self._deadline = deadline

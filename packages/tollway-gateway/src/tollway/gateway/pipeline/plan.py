@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from tollway.gateway.apis import APICall
 from tollway.gateway.config.values import RouteConfig
+from tollway.gateway.errors import RequestRejected
 from tollway.gateway.resilience.breaker import CircuitOpenError
 from tollway.gateway.resilience.candidates import next_after, with_fallbacks
 from tollway.gateway.resilience.routing import Strategy
 from tollway.gateway.resilience.sticky import conversation_key
 from tollway.gateway.resilience.upstream import Upstream
-from tollway.provider import Call, ProviderError, Task
+from tollway.provider import ProviderError, Task
 
 from .admit import Grant, admit_next
 from .deadline import NEVER, Deadline, TimeLimit
 from .endpoint import Endpoint
-from .errors import RequestRejected
 from .quota import Quota, Scope
 from .record import Record
 from .spending import Spending
@@ -49,7 +50,7 @@ class Destination(Protocol):
     by_conversation: bool
     """Whether it goes by the conversation that a call belongs to."""
 
-    def key(self, headers: Iterable[tuple[bytes, bytes]], payload: Mapping[str, Any]) -> bytes | None:
+    def key(self, headers: Iterable[tuple[bytes, bytes]], call: APICall) -> bytes | None:
         """Return what stands for the conversation of a call; None if nothing does."""
 
     def candidates(self, key: bytes | None) -> Iterator[Endpoint]:
@@ -74,7 +75,7 @@ class Direct:
         self._only = (endpoint,)
         self._chains = chains if chains.get(endpoint.name) else None
 
-    def key(self, headers: Iterable[tuple[bytes, bytes]], payload: Mapping[str, Any]) -> bytes | None:
+    def key(self, headers: Iterable[tuple[bytes, bytes]], call: APICall) -> bytes | None:
         """See `Destination.key`."""
         return None
 
@@ -107,9 +108,9 @@ class Routed:
         self._header = None if config.sticky.header is None else config.sticky.header.encode()
         self._chains = chains
 
-    def key(self, headers: Iterable[tuple[bytes, bytes]], payload: Mapping[str, Any]) -> bytes | None:
+    def key(self, headers: Iterable[tuple[bytes, bytes]], call: APICall) -> bytes | None:
         """See `Destination.key`."""
-        return conversation_key(headers, payload, self._header)
+        return conversation_key(headers, call.api, call.payload, self._header)
 
     def candidates(self, key: bytes | None) -> Iterator[Endpoint]:
         """See `Destination.candidates`."""
@@ -144,7 +145,7 @@ class Plan:
 
     def __init__(
         self,
-        call: Call,
+        call: APICall,
         destination: Destination,
         scope: Scope,
         record: Record,
@@ -154,9 +155,7 @@ class Plan:
         self.attempts = 0
         self.destination = destination
         self.scope = scope
-        self.key = key = (
-            destination.key(scope["headers"], call.payload) if destination.by_conversation else None
-        )
+        self.key = key = destination.key(scope["headers"], call) if destination.by_conversation else None
         self._record = record
         self._candidates: Iterator[Endpoint] = destination.candidates(key)
         self._following: Endpoint | None = None

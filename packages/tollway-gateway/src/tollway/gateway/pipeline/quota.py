@@ -8,9 +8,10 @@ from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Any
 
+from tollway.gateway.apis import APICall
 from tollway.gateway.config.values import LimitConfig
 from tollway.gateway.limits import Claim, LimitStore, Rate
-from tollway.provider import Call, Usage
+from tollway.provider import Usage
 
 from .limit_headers import LimitLines
 
@@ -54,7 +55,7 @@ class Quota:
         if value_of is None:
             store.reserve(rate, self.whole.key)
 
-    def claim(self, scope: Scope, call: Call) -> Claim:
+    def claim(self, scope: Scope, call: APICall) -> Claim:
         """Return what a call takes."""
         if self.unit == "requests":
             return self.whole if self.value_of is None else Claim(self.rate, self._key(scope), 1)
@@ -85,7 +86,7 @@ class QuotaSet:
         is_plain = not self.has_estimates and all(quota.value_of is None for quota in quotas)
         self.claims = [quota.whole for quota in quotas] if is_plain else None
 
-    def claims_of(self, scope: Scope, call: Call) -> list[Claim]:
+    def claims_of(self, scope: Scope, call: APICall) -> list[Claim]:
         """Return what a call takes."""
         return self.claims or [quota.claim(scope, call) for quota in self.quotas]
 
@@ -108,24 +109,15 @@ def quotas_of(name: str, kind: str, limits: Iterable[LimitConfig], store: LimitS
     return tuple(found)
 
 
-def estimated_tokens(call: Call) -> int:
+def estimated_tokens(call: APICall) -> int:
     """Return how many tokens a call may use, input and output together."""
     return max(1, sum(estimated_parts(call)))
 
 
-def estimated_parts(call: Call) -> tuple[int, int]:
+def estimated_parts(call: APICall) -> tuple[int, int]:
     """Return how many tokens a call may use: its body's at four bytes each, and the longest answer."""
-    get = call.payload.get
-    most = get("max_completion_tokens")
-    if most is None:
-        most = get("max_tokens")
-    if most is None:
-        most = get("max_output_tokens")
-    answers = get("n")
-    count = max(0, most) if type(most) is int else _ANSWER_TOKENS
-    return len(call.body) // _BYTES_PER_TOKEN, count * answers if type(
-        answers
-    ) is int and answers > 0 else count
+    most, answers = call.api.bounds(call.payload)
+    return len(call.body) // _BYTES_PER_TOKEN, (_ANSWER_TOKENS if most is None else most) * answers
 
 
 def used_tokens(usage: Usage | None) -> int | None:

@@ -1,18 +1,17 @@
 """How a stream reaches its caller, and what becomes of one that fails on the way (`stream_recovery`).
 
 error      events pass as they come; a failure ends the stream with an error event
-continue   the same, but a model that can goes on from the text so far
+continue   the same, but a model that can goes on from the text so far, where the API allows it
 buffer     the caller sees only finished answers; a failure is followed by the next attempt
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import Protocol
 
-import orjson
-
-from tollway.provider import Call, ResponseError, Task, sse
+from tollway.gateway.apis import API, APICall, Continuation
+from tollway.provider import ResponseError
 
 from .attempt_record import AttemptRecord
 from .deadline import Deadline, TimeLimits
@@ -23,7 +22,6 @@ _KEEP_ALIVE_S = 5.0
 _KEEP_ALIVE = b": keep-alive\n\n"
 
 _MAX_BUFFERED_BYTES = 64 * 1024 * 1024
-_MAX_TEXT_CHARACTERS = 4 * 1024 * 1024
 
 
 class Relay(Protocol):
@@ -37,7 +35,7 @@ class Relay(Protocol):
     ) -> None:
         """Pass on `data`, then what follows; closes `events`."""
 
-    def resumed(self, call: Call) -> Call | None:
+    def resumed(self, call: APICall) -> APICall | None:
         """Return what to ask next after a failure; None when it has to be told."""
 
     async def end(self) -> None:
@@ -75,7 +73,7 @@ class ErrorRelay:
     def note(self, data: bytes) -> None:
         """Look at events that are passed on."""
 
-    def resumed(self, call: Call) -> Call | None:
+    def resumed(self, call: APICall) -> APICall | None:
         """See `Relay.resumed`."""
         return None if self.has_shown else call
 
@@ -85,52 +83,21 @@ class ErrorRelay:
 
 
 class ContinueRelay(ErrorRelay):
-    """Remembers the text that was passed on, for a model that can go on from there; see `Relay`.
+    """Remembers what was passed on, for a model that can go on from there; see `Relay`."""
 
-    What is more than one choice of text (tool calls, several choices, log probabilities) is not continued.
-    """
+    __slots__ = ("_continuation",)
 
-    __slots__ = ("_length", "_parser", "_text", "_whole")
-
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, continuation: Continuation) -> None:
         super().__init__(reply)
-        self._parser = sse.Parser()
-        self._text: list[str] = []
-        self._length = 0
-        self._whole = True
-        """Whether the text is all that was passed on."""
+        self._continuation = continuation
 
     def note(self, data: bytes) -> None:
-        """Remember the text."""
-        for event in self._parser.feed(data):
-            if event.data is None or event.data.strip() == b"[DONE]":
-                continue
-            for choice in orjson.loads(event.data).get("choices") or ():
-                self._note_choice(choice)
+        """Remember events."""
+        self._continuation.note(data)
 
-    def _note_choice(self, choice: dict[str, Any]) -> None:
-        delta = choice.get("delta") or {}
-        text = delta.get("content")
-        others = {key for key, value in delta.items() if value} - {"role", "content"}
-        if others or choice.get("index") or choice.get("logprobs") or choice.get("finish_reason"):
-            self._whole = False
-        elif isinstance(text, str):
-            self._text.append(text)
-            self._length += len(text)
-            self._whole = self._whole and self._length <= _MAX_TEXT_CHARACTERS
-
-    def resumed(self, call: Call) -> Call | None:
+    def resumed(self, call: APICall) -> APICall | None:
         """See `Relay.resumed`."""
-        if not self.has_shown:
-            return call
-        text = "".join(self._text)
-        if not self._whole or call.task is not Task.CHAT or not text.strip():
-            return None
-        self._parser = sse.Parser()  # what was half an event is gone with its stream
-        self._text = [text]
-        messages = [*call.payload["messages"], {"role": "assistant", "content": text}]
-        payload = {**call.payload, "messages": messages}
-        return Call(call.task, payload, orjson.dumps(payload), call.stream)
+        return self._continuation.resumed(call) if self.has_shown else call
 
 
 class BufferRelay:
@@ -173,7 +140,7 @@ class BufferRelay:
                 waiting.cancel()
                 await asyncio.wait({waiting})
 
-    def resumed(self, call: Call) -> Call | None:
+    def resumed(self, call: APICall) -> APICall | None:
         """See `Relay.resumed`: nobody saw what failed."""
         return call
 
@@ -185,13 +152,9 @@ class BufferRelay:
         await self._reply.end()
 
 
-_RELAYS: dict[str, type[ErrorRelay] | type[BufferRelay]] = {
-    "error": ErrorRelay,
-    "continue": ContinueRelay,
-    "buffer": BufferRelay,
-}
-
-
-def relay_of(stream_recovery: str, reply: Reply) -> Relay:
-    """Return the relay of a stream that is recovered in this way."""
-    return _RELAYS[stream_recovery](reply)
+def relay_of(stream_recovery: str, reply: Reply, api: API) -> Relay:
+    """Return the relay of a stream that is recovered in this way, as far as its API allows."""
+    if stream_recovery == "buffer":
+        return BufferRelay(reply)
+    continuation = api.continuation() if stream_recovery == "continue" else None
+    return ErrorRelay(reply) if continuation is None else ContinueRelay(reply, continuation)

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from tollway.gateway.apis import ErrorShape
 from tollway.gateway.cost import usd_text
+from tollway.gateway.errors import Failure
 
-from .errors import Failure, Shape
 from .exchange import Exchange
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class Reply:
 
     __slots__ = ("_record", "_send", "_shape", "exchange", "header_lines", "status")
 
-    def __init__(self, send: Send, shape: Shape, record: Record, exchange: Exchange | None = None) -> None:
+    def __init__(
+        self, send: Send, shape: ErrorShape, record: Record, exchange: Exchange | None = None
+    ) -> None:
         self._send = send
         self._shape = shape
         self._record = record
@@ -84,7 +87,7 @@ class Reply:
             return
         try:
             async with asyncio.timeout(_LAST_WORDS_S):
-                await self.events(b"data: " + self._shape(failure) + b"\n\n")
+                await self.events(self._shape.event(failure))
                 await self.end()
         except TimeoutError:
             return

@@ -1,24 +1,25 @@
 """Stage one: a body of bytes becomes a checked call for a destination.
 
-Every fault is the caller's, and names the key.
+Every fault is the caller's; what is in the body is for its API to check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 import orjson
 
+from tollway.gateway.apis import APICall
+from tollway.gateway.apis.checks import MODEL, no_model
 from tollway.gateway.config.values import ServerConfig
+from tollway.gateway.errors import CallerGone, RequestRejected
 from tollway.gateway.guard.json_size import FLAT_BYTES, MAX_DEPTH, can_be_written, nodes_of
 from tollway.gateway.guard.memory import Hold
-from tollway.provider import Call, Task
 
 from .authenticate import ANONYMOUS, Caller
 from .compressed_body import decompress
 from .deadline import Receive
-from .errors import CallerGone, RequestRejected
 from .exchange import Exchange
 from .plan import Destination
 from .routes import HTTPRoute
@@ -33,7 +34,7 @@ async def read(
     hold: Hold,
     *,
     caller: Caller,
-) -> tuple[Destination, Call]:
+) -> tuple[Destination, APICall]:
     """Read a request whole, and return whom it is for and what is asked.
 
     A body that is too large is refused before it is held; the server swallows the rest.
@@ -63,7 +64,7 @@ async def read(
         )
     payload = parse_object(body, bounds.max_json_nodes)
     destination = route.destination or _named(payload, route, caller)
-    call = check_call(destination.task, payload, body)
+    call = route.api.call(payload, body, scope)
     if not hold.grow_to(hold.measure(body, payload)):
         raise _overloaded()
     return destination, call
@@ -116,30 +117,11 @@ def parse_object(body: bytes, max_nodes: int) -> dict[str, Any]:
     return payload
 
 
-def check_call(task: Task, payload: dict[str, Any], body: bytes) -> Call:
-    """Check the keys that the gateway itself relies on; all others are the model's business."""
-    _CHECKS[task](payload)
-    stream = payload.get("stream")
-    if stream is not None and not isinstance(stream, bool):
-        raise _wrong_type("stream", "true or false")
-    if stream and task is Task.EMBEDDINGS:
-        raise RequestRejected(400, "unsupported_value", "embeddings cannot be streamed", param="stream")
-    return Call(task, payload, body, bool(stream))
-
-
-def model_of(payload: Mapping[str, Any]) -> str:
-    """Return the name that the caller put under `model`."""
-    if "model" not in payload:
-        raise _missing("model", "the name of an endpoint or a route")
-    model = payload["model"]
-    if not isinstance(model, str):
-        raise _wrong_type("model", "a string")
-    return model
-
-
 def _named(payload: Mapping[str, Any], route: HTTPRoute, caller: Caller) -> Destination:
     """Return what `model` names; reject with a hint when it names nothing, or something of another kind."""
-    model, task, destinations = model_of(payload), route.task, route.destinations or {}
+    model, task, destinations = payload.get(MODEL), route.api.task, route.destinations
+    if not isinstance(model, str):
+        raise no_model(payload)
     destination = destinations.get(model)
     if destination is not None:
         if caller is not ANONYMOUS:
@@ -153,53 +135,8 @@ def _named(payload: Mapping[str, Any], route: HTTPRoute, caller: Caller) -> Dest
         else f"{model!r} serves {destination.task}, not {task}"
     )
     raise RequestRejected(
-        404, "model_not_found", f"{message}; there are: {', '.join(fitting) or 'none'}", param="model"
+        404, "model_not_found", f"{message}; there are: {', '.join(fitting) or 'none'}", param=MODEL
     )
-
-
-def _check_chat(payload: MutableMapping[str, Any]) -> None:
-    if "messages" not in payload:
-        raise _missing("messages", "a list of messages")
-    messages = payload["messages"]
-    if not isinstance(messages, list):
-        raise _wrong_type("messages", "a list of messages")
-    if not messages:
-        raise RequestRejected(400, "empty_array", "'messages' must not be empty", param="messages")
-    for index, message in enumerate(messages):
-        if not isinstance(message, dict):
-            raise _wrong_type(f"messages[{index}]", "an object with a role and a content")
-        if not isinstance(message.get("role"), str):
-            raise _wrong_type(f"messages[{index}].role", "a string")
-
-
-def _check_text(key: str) -> Callable[[MutableMapping[str, Any]], None]:
-    def check(payload: MutableMapping[str, Any]) -> None:
-        if key not in payload:
-            raise _missing(key, "a string or a list")
-        value = payload[key]
-        if not isinstance(value, str | list):
-            raise _wrong_type(key, "a string or a list")
-        if not value:
-            raise RequestRejected(400, "empty_value", f"{key!r} must not be empty", param=key)
-        if isinstance(value, list) and not all(isinstance(item, str | int | list) for item in value):
-            raise _wrong_type(key, "a list of strings or of tokens")
-
-    return check
-
-
-_CHECKS: Mapping[Task, Callable[[MutableMapping[str, Any]], None]] = {
-    Task.CHAT: _check_chat,
-    Task.COMPLETIONS: _check_text("prompt"),
-    Task.EMBEDDINGS: _check_text("input"),
-}
-
-
-def _missing(key: str, what: str) -> RequestRejected:
-    return RequestRejected(400, "missing_required_parameter", f"{key!r} is missing: {what}", param=key)
-
-
-def _wrong_type(key: str, what: str) -> RequestRejected:
-    return RequestRejected(400, "invalid_type", f"{key!r} must be {what}", param=key)
 
 
 def _too_large(max_bytes: int) -> RequestRejected:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tollway.gateway.config.values import ServerConfig
+from tollway.gateway.errors import INTERNAL, STOPPING, CallerGone, Failure, RequestRejected, failure_of
 from tollway.gateway.guard.memory import Hold, MemoryBudget, share_with_server
 from tollway.gateway.guard.origin_check import OriginCheck
 from tollway.provider import ProviderError
@@ -16,7 +17,6 @@ from .admit import admission
 from .attempts import answer
 from .authenticate import ANONYMOUS, NO_AUTH, Authenticator
 from .deadline import Deadline, Receive, Timers
-from .errors import INTERNAL, STOPPING, CallerGone, Failure, RequestRejected, failure_of
 from .exchange import EXTENSION, Exchange
 from .malformed import MalformedRequest, observe
 from .plan import Plan

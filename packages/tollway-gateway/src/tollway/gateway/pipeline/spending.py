@@ -6,12 +6,12 @@ import logging
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from tollway.gateway.apis import APICall
 from tollway.gateway.budgets.store import Denial, Starts
 from tollway.gateway.cost import Unpriced, usd_text
-from tollway.provider import Call, Task
+from tollway.gateway.errors import RequestRejected
 
 from .deadline import NEVER, Deadline
-from .errors import RequestRejected
 from .quota import estimated_parts
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Spending:
         self._others: dict[Budget, tuple[int, int]] | None = None
         """Of the endpoints that were asked later: when the period began, and what is held."""
 
-    def begin_nowait(self, endpoint: Endpoint, call: Call) -> bool:
+    def begin_nowait(self, endpoint: Endpoint, call: APICall) -> bool:
         """Reserve what the call may cost, of all budgets; False where `begin` must be awaited for that.
 
         Raises RequestRejected, a 429.
@@ -67,13 +67,13 @@ class Spending:
         self._budgets, self._starts, self._held = budgets, starts, held
         return True
 
-    async def begin(self, endpoint: Endpoint, call: Call, deadline: Deadline) -> None:
+    async def begin(self, endpoint: Endpoint, call: APICall, deadline: Deadline) -> None:
         """Reserve what the call may cost, of all budgets. Raises RequestRejected, a 429."""
         budgets = self._of_request + endpoint.budgets
         self._starts, self._held = await self._reserve(budgets, endpoint, call, deadline)
         self._budgets = budgets
 
-    async def add(self, endpoint: Endpoint, call: Call, deadline: Deadline) -> None:
+    async def add(self, endpoint: Endpoint, call: APICall, deadline: Deadline) -> None:
         """Reserve also of the budgets of another endpoint, which is asked next. Raises RequestRejected."""
         others = self._others = self._others or {}
         budgets = tuple(
@@ -115,7 +115,7 @@ class Spending:
             self._others.clear()
 
     async def _reserve(
-        self, budgets: Budgets, endpoint: Endpoint, call: Call, deadline: Deadline
+        self, budgets: Budgets, endpoint: Endpoint, call: APICall, deadline: Deadline
     ) -> tuple[Starts, int]:
         """Return when the periods began, and what is reserved."""
         store = budgets[0].store
@@ -159,13 +159,12 @@ class Spending:
         self._record.budget_alert(budget.name, spent_picousd, budget.amount_picousd)
 
 
-def _estimate(endpoint: Endpoint, call: Call) -> int:
+def _estimate(endpoint: Endpoint, call: APICall) -> int:
     """Return what a call may cost; 0 where the price is not known."""
     prices = endpoint.pricing.prices()
     if prices is None:
         return 0
-    inputs, outputs = estimated_parts(call)
-    return prices.estimate_picousd(inputs, 0 if call.task is Task.EMBEDDINGS else outputs)
+    return prices.estimate_picousd(*estimated_parts(call))
 
 
 def _charged(cost: int | Unpriced, held: int) -> int:

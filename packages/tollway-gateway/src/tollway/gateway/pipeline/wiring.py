@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cache
 from urllib.parse import urlsplit
 
+from tollway.gateway.apis import api_of
 from tollway.gateway.budgets.wiring import budgets_of
 from tollway.gateway.config.values import AuthConfig, EndpointConfig, GatewayConfig, RouteConfig
 from tollway.gateway.cost import Catalogue, PriceList, Pricing, pricing_of
@@ -126,6 +127,7 @@ class Wiring:
         name, runtime, carried = config.name, self._runtime, self._carried
         provider, provider_name = self._providers[name], discovery.normalise(config.model.provider)
         concurrency, hedge = config.concurrency, config.hedge
+        operation = api_of(config.endpoint_type).operation
         return Endpoint(
             name=name,
             task=config.endpoint_type,
@@ -141,10 +143,10 @@ class Wiring:
             can_prefill=provider.can_prefill if config.prefill is None else config.prefill,
             pricing=pricing_for(config, provider, self._catalogue, runtime.now_s),
             labels=Labels(name, provider_name, config.model.name),
-            span_name=span_name(config.endpoint_type, config.model.name),
+            span_name=span_name(operation, config.model.name),
             attributes=endpoint_attributes(
                 name,
-                config.endpoint_type,
+                operation,
                 provider.telemetry_name or provider_name,
                 config.model.name,
                 _server(provider),

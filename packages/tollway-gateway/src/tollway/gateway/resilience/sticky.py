@@ -6,11 +6,12 @@ import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-import orjson
+from typing import TYPE_CHECKING, Any
 
 from .windows import Clock
+
+if TYPE_CHECKING:
+    from tollway.gateway.apis import API
 
 MAX_CONVERSATIONS = 10_000
 """Conversations that a table remembers; the one that was quiet longest gives way."""
@@ -18,31 +19,24 @@ MAX_CONVERSATIONS = 10_000
 _HEADERS = (b"x-session-id", b"x-conversation-id", b"session-id", b"session_id", b"conversation_id")
 """Headers by which clients name a conversation; the last three are those of coding agents."""
 
-_FIELDS = ("prompt_cache_key", "session_id", "conversation_id", "conversation", "thread_id")
-_METADATA = ("session_id", "conversation_id", "thread_id")
-_MAX_PREFIX_BYTES = 4096
 _KEY_BYTES = 16
 
 
 def conversation_key(
-    headers: Iterable[tuple[bytes, bytes]], payload: Mapping[str, Any], header: bytes | None = None
+    headers: Iterable[tuple[bytes, bytes]], api: API, payload: Mapping[str, Any], header: bytes | None = None
 ) -> bytes | None:
     """Return what stands for the conversation of a request; None if nothing does.
 
-    By the first of these that there is: the configured `header`, a usual header, a field of the request that
-    names a conversation (`prompt_cache_key`, `session_id`, `conversation`), its `user`, the beginning of its
-    prompt up to the first message of the user.
+    By the first of these that there is: the configured `header`, a usual header, what its API finds in the
+    request itself: a field that names a conversation, its user, the beginning of its prompt.
     """
     wanted = _HEADERS if header is None else (header, *_HEADERS)
     found = {name: value for name, value in headers if name in wanted and value}
     for name in wanted:
         if name in found:
             return _digest(b"header", found[name])
-    named = _named(payload)
-    if named is not None:
-        return _digest(b"name", named.encode("utf-8", "surrogatepass"))
-    prefix = _prefix(payload)
-    return _digest(b"prefix", prefix) if prefix else None
+    conversation = api.conversation(payload)
+    return None if conversation is None else _digest(*conversation)
 
 
 def rendezvous(key: bytes, weights: Mapping[str, float]) -> list[str]:
@@ -86,39 +80,6 @@ class StickyTable:
     def forget(self, key: bytes) -> None:
         """Note that a conversation is where its key belongs."""
         self._entries.pop(key, None)
-
-
-def _named(payload: Mapping[str, Any]) -> str | None:
-    conversation, metadata = payload.get("conversation"), payload.get("metadata")
-    values = [payload.get(key) for key in _FIELDS]
-    if isinstance(conversation, dict):
-        values.append(conversation.get("id"))
-    if isinstance(metadata, dict):
-        values += [metadata.get(key) for key in _METADATA]
-    values.append(payload.get("user"))
-    return next((value for value in values if isinstance(value, str) and value), None)
-
-
-def _prefix(payload: Mapping[str, Any]) -> bytes:
-    """Return the beginning of the prompt: messages up to the first of the user, or the first of the text."""
-    messages = payload.get("messages")
-    if isinstance(messages, list):
-        opening = []
-        for message in messages:
-            opening.append(message)
-            if isinstance(message, dict) and message.get("role") == "user":
-                break
-        return _written(opening)
-    return _written(payload.get("prompt"))
-
-
-def _written(value: Any) -> bytes:
-    if not value:
-        return b""
-    try:
-        return orjson.dumps(value)[:_MAX_PREFIX_BYTES]
-    except TypeError:  # an integer beyond 64 bits, a surrogate: what JSON cannot say is no prefix
-        return b""
 
 
 def _digest(kind: bytes, value: bytes) -> bytes:

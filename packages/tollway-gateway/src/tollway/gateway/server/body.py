@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from tollway.gateway.pipeline.errors import RequestRejected
+from tollway.gateway.errors import RequestRejected
 from tollway.tracing.compiled import accept_proxies
 
 from .head import MAX_FIELDS, MAX_HEAD_BYTES

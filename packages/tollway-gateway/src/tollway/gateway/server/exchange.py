@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from tollway.gateway.pipeline.errors import INTERNAL, Failure, RequestRejected, shape_of
+from tollway.gateway.apis import shape_of
+from tollway.gateway.errors import INTERNAL, Failure, RequestRejected
 from tollway.gateway.pipeline.exchange import EXTENSION
 
 from .exchange_core import ExchangeCore

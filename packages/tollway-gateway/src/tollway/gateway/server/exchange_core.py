@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from tollway.gateway.pipeline.errors import Failure, RequestRejected
+from tollway.gateway.errors import Failure, RequestRejected
 from tollway.gateway.pipeline.exchange import EXTENSION
 from tollway.tracing.compiled import accept_proxies
 

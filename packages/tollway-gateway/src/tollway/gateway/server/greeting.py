@@ -8,8 +8,8 @@ from importlib.metadata import version
 
 import orjson
 
+from tollway.gateway.apis import api_of
 from tollway.gateway.config.values import EndpointConfig, GatewayConfig
-from tollway.gateway.examples import example_of
 from tollway.gateway.printable import printable, without_passwords
 
 
@@ -34,7 +34,7 @@ def _endpoint(endpoint: EndpointConfig, width: int) -> str:
 def _curl(config: GatewayConfig, url: str) -> list[str]:
     endpoint = config.endpoints[0]
     key = ['    -H "Authorization: Bearer $TOLLWAY_KEY" \\'] if config.auth.keys else []
-    body = orjson.dumps(example_of(endpoint.endpoint_type)).decode()
+    body = orjson.dumps(api_of(endpoint.endpoint_type).example).decode()
     return [
         f"  curl -X POST {url}/endpoints/{endpoint.name}/invocations \\",
         *key,

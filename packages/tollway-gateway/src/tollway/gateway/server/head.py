@@ -12,7 +12,7 @@ from typing import Any
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from tollway.gateway.pipeline.errors import RequestRejected
+from tollway.gateway.errors import RequestRejected
 from tollway.tracing.compiled import accept_proxies
 
 from .target import check_host, parts_of, split_absolute

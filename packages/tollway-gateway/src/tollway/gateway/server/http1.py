@@ -19,7 +19,7 @@ from typing import Any
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from tollway.gateway.pipeline.errors import RequestRejected
+from tollway.gateway.errors import RequestRejected
 from tollway.tracing.compiled import accept_proxies
 
 from .body import Body, ChunkedBody, LengthBody

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from tollway.gateway.pipeline.errors import Failure, RequestRejected, shape_of
+from tollway.gateway.apis import shape_of
+from tollway.gateway.errors import Failure, RequestRejected
 from tollway.gateway.pipeline.malformed import MalformedRequest
 
 from .exchange_core import CLOSE, STATUS_LINE

@@ -6,7 +6,7 @@ import re
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import unquote_to_bytes
 
-from tollway.gateway.pipeline.errors import RequestRejected
+from tollway.gateway.errors import RequestRejected
 
 Parts = tuple[str, bytes, bytes]
 """The decoded path, the raw path and the query of a target."""

@@ -1,4 +1,4 @@
-"""Errors as callers read them, in the shape of the API they called.
+"""Errors that callers are told; `apis.shapes` writes them as each API does.
 
     RequestRejected    the gateway itself rejects a request, before any model is asked
     CallerGone         the caller hung up: nobody is left to answer
@@ -9,7 +9,7 @@ Everything that goes wrong with a model is a `ProviderError` of the provider con
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,22 +60,9 @@ class Failure:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-Shape = Callable[[Failure], bytes]
-"""Writes a failure as a JSON body."""
-
 INTERNAL = Failure(500, "internal_error", "the gateway failed; its log says why")
 
 STOPPING = Failure(503, "shutting_down", "the gateway is stopping; ask again")
-
-_TYPES = {
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    408: "timeout_error",
-    429: "rate_limit_error",
-    504: "timeout_error",
-}
-"""OpenAI's `error.type` by status; the others are `invalid_request_error` or `server_error`."""
 
 
 _NO_RETRY = b"x-should-retry: false\r\n"
@@ -99,7 +86,7 @@ def _can_be_sent(failure: Failure) -> bool:
     if not (isinstance(failure.status, int) and 400 <= failure.status <= 599):
         return False
     try:
-        openai_shape(failure)
+        orjson.dumps([failure.message, failure.type, failure.param, failure.code, {**failure.details}])
     except (TypeError, ValueError):
         return False
     return True
@@ -121,32 +108,3 @@ def _sendable(failure: Failure) -> Failure:
 def _text(value: object) -> str | None:
     """Return a text as JSON can have it; None for anything else."""
     return value.encode(errors="replace").decode() if isinstance(value, str) else None
-
-
-def openai_shape(failure: Failure) -> bytes:
-    """Write `{"error": {message, type, param, code}}`."""
-    return orjson.dumps({"error": _error(failure)})
-
-
-def mlflow_shape(failure: Failure) -> bytes:
-    """Write the same with the `detail` that MLflow's clients read."""
-    return orjson.dumps({"detail": failure.message, "error": _error(failure)})
-
-
-def shape_of(path: str) -> Shape:
-    """Return the shape that errors have on a path, also on one that leads nowhere.
-
-    OpenAI's on `/v1/` and where the path is not known, else MLflow's, which has OpenAI's in it.
-    """
-    return openai_shape if not path or path.startswith("/v1/") else mlflow_shape
-
-
-def _error(failure: Failure) -> dict[str, Any]:
-    default = "server_error" if failure.status >= 500 else "invalid_request_error"
-    return {
-        **failure.details,
-        "message": failure.message,
-        "type": failure.type or _TYPES.get(failure.status, default),
-        "param": failure.param,
-        "code": failure.code,
-    }

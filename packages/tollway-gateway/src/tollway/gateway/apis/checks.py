@@ -1,0 +1,51 @@
+"""Checks that several APIs make of a request; each fault names the key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tollway.gateway.errors import RequestRejected
+
+MODEL = "model"
+"""The key of every API under which a caller names an endpoint or a route."""
+
+
+def missing(key: str, what: str) -> RequestRejected:
+    """Return why a request without a key is refused."""
+    return RequestRejected(400, "missing_required_parameter", f"{key!r} is missing: {what}", param=key)
+
+
+def wrong_type(key: str, what: str) -> RequestRejected:
+    """Return why a request is refused whose key has a value of another type."""
+    return RequestRejected(400, "invalid_type", f"{key!r} must be {what}", param=key)
+
+
+def no_model(payload: Mapping[str, Any]) -> RequestRejected:
+    """Return why a request is refused whose `model` is no name."""
+    if MODEL in payload:
+        return wrong_type(MODEL, "a string")
+    return missing(MODEL, "the name of an endpoint or a route")
+
+
+def check_texts(payload: Mapping[str, Any], key: str) -> None:
+    """Check that a key holds a text, or a list of texts or of tokens."""
+    if key not in payload:
+        raise missing(key, "a string or a list")
+    value = payload[key]
+    if not isinstance(value, str | list):
+        raise wrong_type(key, "a string or a list")
+    if not value:
+        raise RequestRejected(400, "empty_value", f"{key!r} must not be empty", param=key)
+    if isinstance(value, list) and not all(isinstance(item, str | int | list) for item in value):
+        raise wrong_type(key, "a list of strings or of tokens")
+
+
+def stream_of(payload: Mapping[str, Any]) -> bool:
+    """Say whether a stream is asked for."""
+    stream = payload.get("stream")
+    if stream is None:
+        return False
+    if not isinstance(stream, bool):
+        raise wrong_type("stream", "true or false")
+    return stream
