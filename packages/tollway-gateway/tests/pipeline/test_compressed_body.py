@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tollway.gateway.errors import RequestRejected
 from tollway.gateway.guard.memory import Hold, MemoryBudget
 from tollway.gateway.pipeline.compressed_body import decompress
-from tollway.gateway.pipeline.errors import RequestRejected
 
 zstd = pytest.importorskip("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tollway.gateway.errors import RequestRejected
 from tollway.gateway.guard.content_coding import CODINGS, CodingError, Decoder, coding_of
 from tollway.gateway.guard.memory import Hold
-
-from .errors import RequestRejected
 
 _STEP_BYTES = 256 * 1024
 """What is decoded before the bounds are looked at again."""
