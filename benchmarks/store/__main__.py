@@ -70,7 +70,7 @@ def write_indexes(store: FileStore, traces: int) -> None:
 
 
 def row_of(fake: Fake) -> Entry:
-    status = "ERROR" if fake.failed else "UNSET"
+    status = "ERROR" if fake.failed else "OK"
     trace_id = f"{fake.trace_id:032x}"
     summary = Summary(
         trace_id, fake.start_ns, fake.duration_ns, status, fake.name, "ratio", 2, "shop", has_root=True

@@ -158,7 +158,7 @@ def test_show_says_when_there_is_none(tollway, three, given: str, code: int, sai
 
 def test_show_as_json_is_the_whole_trace(as_json, three):
     whole = as_json("traces", "show", three["quick"])
-    assert (three["quick"], 20.0, "UNSET") == (whole["trace_id"], whole["duration_ms"], whole["status"])
+    assert (three["quick"], 20.0, "OK") == (whole["trace_id"], whole["duration_ms"], whole["status"])
     child, root = sorted(whole["spans"], key=lambda span: span["parent_id"] is None)
     assert root["span_id"] == child["parent_id"]
     assert {"user.id": "ada", "tokens": 87} == child["attributes"]

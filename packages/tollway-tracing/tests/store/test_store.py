@@ -142,7 +142,7 @@ class TestTornLines:
 
     def test_a_torn_index_row_costs_only_itself(self, store, span):
         store.write([[span()]])
-        bucket = store.layout.indexes / "by_status" / "2026-11-24" / "UNSET.jsonl"
+        bucket = store.layout.indexes / "by_status" / "2026-11-24" / "OK.jsonl"
         with open(bucket, "ab") as file:
             file.write(b'["18ea')
         store.write([[span(trace_id=2)]])

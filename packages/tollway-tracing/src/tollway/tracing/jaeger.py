@@ -215,7 +215,7 @@ def _summary(trace_id: str, spans: Sequence[SpanView]) -> Summary:
         trace_id=trace_id,
         start_ns=start_ns,
         duration_ns=max(0, max(span.end_ns for span in spans) - start_ns),
-        status="ERROR" if any(span.status == "ERROR" for span in spans) else root.status,
+        status="ERROR" if any(span.status == "ERROR" for span in spans) else "OK",
         root_name=root.name,
         kept_because=next(_kept([root, *spans]), None),
         span_count=len(spans),

@@ -38,7 +38,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def selecting(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that choose traces."""
     options = (
-        click.option("--status", type=click.Choice(["OK", "ERROR", "UNSET"], case_sensitive=False)),
+        click.option("--status", type=click.Choice(["OK", "ERROR"], case_sensitive=False)),
         click.option(
             "--since", type=arguments.moment, metavar="WHEN", help="Started then or later: 1h ago, or a date."
         ),

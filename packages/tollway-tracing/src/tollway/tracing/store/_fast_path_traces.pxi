@@ -128,8 +128,8 @@ cdef class Batch:
         cdef File *file = &self.files[self.count]
         root = read_facts(spans, &facts)
         self.turn_to(root._tracer, facts.first_ns)
-        kept, status = root._own_attributes.get(KEPT_BECAUSE), root._status
-        status_name = "ERROR" if facts.failed else "UNSET" if status is UNSET else status.status_code.name
+        kept = root._own_attributes.get(KEPT_BECAUSE)
+        status_name = "ERROR" if facts.failed else "OK"
         as_object, as_array = self.repeated(
             status_name, root._name, None if kept is None else str(kept), len(spans), self.service, True
         )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import orjson
 
 from ._layout import INDEXES, Layout
-from ._summary import Summary
+from ._summary import Summary, trace_status
 
 BY_STATUS = "by_status"
 BY_DURATION = "by_duration"
@@ -55,7 +55,8 @@ def row_of(line: bytes, day: str) -> Row | None:
     """Return the row of a line; None for a line that is torn."""
     try:
         _, written, *fields = orjson.loads(line)
-        row = Row(Summary(*fields), int(written, 16), day)
+        summary = Summary(*fields)
+        row = Row(summary._replace(status=trace_status(summary.status)), int(written, 16), day)
         return row if row.summary.is_sound else None
     except (ValueError, TypeError):
         return None
@@ -72,6 +73,11 @@ def buckets_of(summary: Summary) -> tuple[tuple[str, str, int], tuple[str, str, 
 def bucket_file(layout: Layout, index: str, day: str, bucket: str) -> str:
     """Return the file of a bucket."""
     return f"{layout.indexes}/{index}/{day}/{bucket}.jsonl"
+
+
+def status_buckets(status: str) -> list[str]:
+    """Return the names of the buckets that may hold traces of a status: earlier versions wrote `UNSET`."""
+    return ["OK", "UNSET"] if status == "OK" else [status]
 
 
 def buckets_in(layout: Layout, index: str, day: str) -> list[str]:

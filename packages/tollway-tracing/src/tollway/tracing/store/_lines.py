@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from tollway.tracing.otlp._encode import REMOTE, Encoder, encoded
 
 from ._summary import MAX_NS, Summary, summarise
-from ._views import KINDS, STATUSES, EventView, SpanView, time_of
+from ._views import KINDS, SPAN_STATUSES, EventView, SpanView, time_of
 
 MAX_LINE_BYTES = 1_000_000
 """Below the collector's default `max_log_size` of 1 MiB, with room for the resource around the spans."""
@@ -101,7 +101,7 @@ def _span(item: Mapping[str, Any], resource: Mapping[str, Any], scope: str) -> S
         kind=KINDS[item.get("kind", 0)],
         start_ns=_moment(item["startTimeUnixNano"]),
         end_ns=_moment(item["endTimeUnixNano"]),
-        status=STATUSES[status.get("code", 0)],
+        status=SPAN_STATUSES[status.get("code", 0)],
         status_message=_text(status.get("message", "")),
         attributes=attributes_of(item),
         events=tuple(_event(event) for event in item.get("events", ())),

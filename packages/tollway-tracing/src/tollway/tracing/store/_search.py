@@ -18,6 +18,7 @@ from ._index import (
     key_line,
     octave_of,
     row_of,
+    status_buckets,
     written_of,
 )
 from ._layout import Layout
@@ -91,7 +92,7 @@ def _by_start(layout: Layout, query: RowQuery) -> Iterator[Row]:
     days = _days(layout, BY_STATUS, query)
     newest = query.order_by == "newest"
     for day in reversed(days) if newest else days:
-        buckets = [query.status] if query.status else buckets_in(layout, BY_STATUS, day)
+        buckets = status_buckets(query.status) if query.status else buckets_in(layout, BY_STATUS, day)
         files = [bucket_file(layout, BY_STATUS, day, bucket) for bucket in buckets]
         if (smaller := _few_by_duration(layout, day, query, files)) is not None:
             yield from sorted(_latest(_lines(layout, smaller), day), key=_start_of, reverse=newest)

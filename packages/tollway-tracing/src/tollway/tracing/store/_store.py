@@ -20,8 +20,19 @@ from ._index import Entry, Row, Rows, append_to, grouped
 from ._layout import Layout
 from ._lines import MAX_LINE_BYTES, lines_of, spans_of, summary_of
 from ._search import FOREVER_NS, OrderBy, Progress, RowQuery, rows
-from ._summary import NS_PER_DAY, Summary, day_of, merged, repeated, second_of, service_of, trace_id_of
-from ._views import NS_PER_MS, STATUSES, SpanView, Trace
+from ._summary import (
+    NS_PER_DAY,
+    TRACE_STATUSES,
+    Summary,
+    day_of,
+    merged,
+    repeated,
+    second_of,
+    service_of,
+    trace_id_of,
+    trace_status,
+)
+from ._views import NS_PER_MS, SpanView, Trace
 
 T = TypeVar("T")
 
@@ -209,7 +220,7 @@ class FileStore:
     ) -> list[Trace]:
         """Return at most `limit` traces that match all that is given, in order.
 
-        status: OK, ERROR or UNSET. since, until: bounds of the start, included (naive: local time).
+        status: ERROR where a span failed, else OK. since, until: bounds of the start, included (naive: local time).
         name: of the root span; `*` and `?` are wildcards. attribute: pairs that one span (or its resource)
         has. session: `session.id` or `gen_ai.conversation.id`. user: `user.id` or `enduser.id`. text: part of
         names, attributes, events and status messages, whatever the case.
@@ -290,9 +301,9 @@ def checked_mode(file_mode: int) -> int:
 
 def checked_status(status: str | None) -> str | None:
     """Return a status in capitals. Raises ValueError for one that is none."""
-    if status is None or status.upper() in STATUSES:
-        return status and status.upper()
-    raise ValueError(f"status is one of {', '.join(STATUSES)}, not {status!r}")
+    if status is None or (known := trace_status(status.upper())) in TRACE_STATUSES:
+        return status and known
+    raise ValueError(f"status is one of {', '.join(TRACE_STATUSES)}, not {status!r}")
 
 
 def checked_order(order_by: OrderBy) -> OrderBy:

@@ -18,7 +18,8 @@ NS_PER_DAY = 86_400 * NS_PER_S
 MAX_NS = 2**63 - 1
 """The latest moment, in the year 2262, and the longest time: what OTLP's numbers and a calendar can hold."""
 
-_STATUSES = frozenset({"OK", "ERROR", "UNSET"})
+TRACE_STATUSES = ("OK", "ERROR")
+"""A trace in which no span failed is `OK`. A span's own status may also be OpenTelemetry's UNSET."""
 
 _FAR = 2
 
@@ -30,12 +31,13 @@ class Summary(NamedTuple):
     start_ns: int
     duration_ns: int
     status: str
+    """One of `TRACE_STATUSES`."""
     root_name: str | None
     kept_because: str | None
     span_count: int
     service: str | None
     has_root: bool
-    """A span without a parent is among them, so the name, the service and the status are the trace's own."""
+    """A span without a parent is among them, so the name and the service are the trace's own."""
 
     @property
     def end_ns(self) -> int:
@@ -67,7 +69,7 @@ class Summary(NamedTuple):
             trace_id=trace_id,
             start_ns=ns_of(item["start"]),
             duration_ns=round(item["duration_ms"] * 1e6),
-            status=item["status"],
+            status=trace_status(item["status"]),
             root_name=item["root_name"],
             kept_because=item["kept_because"],
             span_count=item["span_count"],
@@ -87,9 +89,14 @@ class Summary(NamedTuple):
             and type(start_ns) is type(duration_ns) is type(span_count) is int
             and 0 <= start_ns <= MAX_NS
             and 0 <= duration_ns <= MAX_NS
-            and status in _STATUSES
+            and status in TRACE_STATUSES
             and all(text is None or type(text) is str for text in (*texts, service))
         )
+
+
+def trace_status(word: str) -> str:
+    """Return the status of a trace by a word for it: earlier versions wrote `UNSET` where no span failed."""
+    return "OK" if word == "UNSET" else word
 
 
 @lru_cache(maxsize=1_024)
@@ -152,7 +159,7 @@ def summarise(trace_id: str, spans: Sequence[ReadableSpan]) -> Summary:
         trace_id,
         first,
         max(0, end_ns - first),
-        "ERROR" if failed else root.status.status_code.name,
+        "ERROR" if failed else "OK",
         str(root.name),
         None if kept is None else str(kept),
         len(spans),
@@ -228,7 +235,7 @@ class Merging:
         return self._main._replace(
             start_ns=self._start_ns,
             duration_ns=self._end_ns - self._start_ns,
-            status="ERROR" if self._failed else self._main.status,
+            status="ERROR" if self._failed else "OK",
             span_count=self._span_count,
         )
 

@@ -11,8 +11,8 @@ import orjson
 
 from ._summary import Summary
 
-STATUSES = ("UNSET", "OK", "ERROR")
-"""OTLP status codes 0, 1, 2 by their names."""
+SPAN_STATUSES = ("UNSET", "OK", "ERROR")
+"""OTLP status codes 0, 1, 2 by their names; of a trace, see `TRACE_STATUSES`."""
 
 KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 """OTLP span kinds 0 to 5 by their names."""
@@ -116,7 +116,7 @@ class Trace:
 
     @property
     def status(self) -> str:
-        """`ERROR` if any span failed, else the root's: `OK` or `UNSET`."""
+        """`ERROR` if any span failed, else `OK`."""
         return self.summary.status
 
     @property
