@@ -220,10 +220,10 @@ class FileStore:
     ) -> list[Trace]:
         """Return at most `limit` traces that match all that is given, in order.
 
-        status: ERROR where a span failed, else OK. since, until: bounds of the start, included (naive: local time).
-        name: of the root span; `*` and `?` are wildcards. attribute: pairs that one span (or its resource)
-        has. session: `session.id` or `gen_ai.conversation.id`. user: `user.id` or `enduser.id`. text: part of
-        names, attributes, events and status messages, whatever the case.
+        status: ERROR where a span failed, else OK. since, until: bounds of the start, included (naive: local
+        time). name: of the root span; `*` and `?` are wildcards. attribute: pairs that one span (or its
+        resource) has. session: `session.id` or `gen_ai.conversation.id`. user: `user.id` or `enduser.id`.
+        text: part of names, attributes, events and status messages, whatever the case.
 
         The first six and the order are answered by the indexes alone; the rest open files until `limit` are
         found, and `progress` is told how far they are. Raises ValueError for a status or order that is none.
