@@ -23,7 +23,7 @@ from support.made_traces import DAY, NOON_NS, PARENTS, SPANS, START_NS, made, pl
 from tollway.tracing.engine import IS_COMPILED
 from tollway.tracing.otlp._own import own_span_json
 from tollway.tracing.store import FileStore, FileStoreProcessor, _fast_path, verify
-from tollway.tracing.store._summary import day_of, repeated, second_of
+from tollway.tracing.summary import day_of, repeated, second_of
 
 pytestmark = pytest.mark.skipif(not IS_COMPILED, reason=NOT_COMPILED)
 
@@ -162,8 +162,7 @@ class TestUsual:
             os.fsencode(store.layout.root),
             1_000_000,
             0o600,
-            head_of=store._encoder.head_of,
-            service_of=lambda tracer: "shop",
+            origin_of=lambda tracer: store._encoder.origin_of(tracer.resource, tracer.scope),
             second_of=second_of,
             repeated=repeated,
             by_proc=True,

@@ -15,7 +15,7 @@ import pytest
 from support import traced
 from support.backends import Collector, Jaeger
 from support.serving import TOLLWAY, environment
-from tollway.tracing.jaeger import JaegerError, JaegerReader
+from tollway.tracing.readers.jaeger import JaegerError, JaegerReader
 from tollway.tracing.store import FileStore, TraceReader
 
 SERVICE = "read-back"

@@ -14,7 +14,7 @@ from support.backends import Collector, Jaeger
 from support.processes import Process
 from support.serving import Gateway, endpoint, environment
 from support.upstream import Upstream
-from tollway.tracing.jaeger import JaegerReader
+from tollway.tracing.readers.jaeger import JaegerReader
 from tollway.tracing.store import SpanView, Trace
 
 SHOP = Path(__file__).parent.parent.parent / "examples" / "shop"

@@ -11,8 +11,8 @@ from opentelemetry.util._once import Once
 from support.growth import growth
 from tollway.tracing import SettingError, configure, flush, shutdown, start_span
 from tollway.tracing._redaction import redacted_query, redacted_url
-from tollway.tracing.jaeger import JaegerError, JaegerReader
 from tollway.tracing.otlp import OTLPJsonExporter, split_credentials
+from tollway.tracing.readers.jaeger import JaegerError, JaegerReader
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from tollway.tracing.otlp import Encoder, encode_span
-from tollway.tracing.otlp._encode import any_value
+from tollway.tracing.otlp._objects import any_value
 
 ID_KEYS = {"traceId", "spanId", "parentSpanId"}
 

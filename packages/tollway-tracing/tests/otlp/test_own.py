@@ -11,8 +11,9 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, T
 
 from support.builds import source_of
 from tollway.tracing import testing
-from tollway.tracing.otlp import _own
-from tollway.tracing.otlp._encode import encode_span, span_object, to_json
+from tollway.tracing._json import to_json
+from tollway.tracing.otlp import _own, encode_span
+from tollway.tracing.otlp._objects import span_object
 
 VALUES = st.one_of(
     st.text(),

@@ -14,6 +14,7 @@ import tollway.tracing.store
 from tollway.tracing.store import FileStore, reindex, verify
 
 CHILD = Path(__file__).with_name("writer_child.py")
+SUPPORT = str(CHILD.parents[4] / "integration-tests")
 SOURCE = Path(tollway.tracing.store.__file__).parents[3]
 
 
@@ -74,7 +75,7 @@ DIES_AT = """
 import os, signal, sys
 
 sys.path.insert(0, {tests!r})
-from conftest import make_span
+from support.store_spans import make_span
 from tollway.tracing.store import FileStore, _files
 
 if {named}:
@@ -89,7 +90,7 @@ FileStore({path!r}).write([[make_span()]])
 def test_a_writer_that_dies_leaves_no_half_trace(tmp_path, span, step, named):
     """Killed before it writes, links or closes: readers see all of it or nothing, and others write on."""
     (tmp_path / "2026-11-24").mkdir()  # else it dies while it makes that
-    script = DIES_AT.format(tests=str(CHILD.parent), path=str(tmp_path), step=step, named=named)
+    script = DIES_AT.format(tests=SUPPORT, path=str(tmp_path), step=step, named=named)
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     assert -9 == subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode
     store = FileStore(tmp_path)

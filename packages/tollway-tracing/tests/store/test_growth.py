@@ -10,7 +10,7 @@ from opentelemetry.trace import StatusCode
 from support.growth import growth
 from tollway.tracing.store import FileStore, Summary, _growth, prune, verify
 from tollway.tracing.store._growth import Growing
-from tollway.tracing.store._summary import Merging, merged
+from tollway.tracing.summary import Merging, merged
 
 TRACE = f"{1:032x}"
 MS = 1_000_000

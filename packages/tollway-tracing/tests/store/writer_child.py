@@ -7,9 +7,9 @@ import sys
 from itertools import count
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[4] / "integration-tests"))
 
-from conftest import NOON_NS, make_span
+from support.store_spans import NOON_NS, make_span
 from tollway.tracing.store import FileStore, FileStoreProcessor
 
 

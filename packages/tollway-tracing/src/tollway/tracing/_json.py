@@ -1,4 +1,4 @@
-"""Any Python value as JSON text, for attributes that hold inputs and outputs."""
+"""Any Python value as JSON: for attributes that hold inputs and outputs, and for what is written."""
 
 from typing import Any
 
@@ -39,3 +39,29 @@ def _repr(value: Any) -> str:
     except Exception:
         text = f"<{type(value).__name__}>"
     return text[:MAX_REPR_CHARACTERS].encode("utf-8", "replace").decode()
+
+
+def text_of(value: object) -> str:
+    """Return `str` of anything."""
+    try:
+        return str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def to_json(item: Any) -> bytes:
+    """Return JSON; text that is not Unicode (lone surrogates) keeps its place as U+FFFD."""
+    try:
+        return orjson.dumps(item)
+    except TypeError:
+        return orjson.dumps(_mended(item))
+
+
+def _mended(item: Any) -> Any:
+    if isinstance(item, str):
+        return str(item).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(item, dict):
+        return {_mended(key): _mended(value) for key, value in item.items()}
+    if isinstance(item, list):
+        return [_mended(value) for value in item]
+    return item if isinstance(item, (bool, int, float, type(None))) else _mended(text_of(item))

@@ -16,9 +16,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
-
-from opentelemetry.sdk.trace import ReadableSpan
+from typing import Any, Protocol
 
 _logger = logging.getLogger(__name__)
 
@@ -74,7 +72,7 @@ AT_ONCE = Pace(min_spans=2**63, max_spans=2**63, busy_spans=1, over_s=0, max_pau
 class Sink(Protocol):
     """What the thread feeds. Only that thread calls it."""
 
-    def consume(self, spans: list[ReadableSpan], *, flush: bool) -> bool:
+    def consume(self, spans: list[Any], *, flush: bool) -> bool:
         """Take spans; with `flush`, finish all that is held. False: not finished.
 
         A round ends with a call that has no spans, or with a flush.
@@ -129,7 +127,7 @@ class SpanWorker:
         os.register_at_fork(after_in_child=_weak_call(self))
 
     def _fresh(self) -> None:
-        self._queue: deque[ReadableSpan] = deque()
+        self._queue: deque[Any] = deque()
         self._lock = threading.Lock()
         self._answered = threading.Condition(self._lock)
         self._wake = threading.Event()
@@ -161,7 +159,7 @@ class SpanWorker:
         """Spans waiting for the thread."""
         return len(self._queue)
 
-    def put(self, span: ReadableSpan) -> None:
+    def put(self, span: Any) -> None:
         """Queue a span, or count it as dropped: the queue is full, or shut down."""
         queue = self._queue
         if self._closed or len(queue) >= self._max_queue_spans:
@@ -211,7 +209,7 @@ class SpanWorker:
 
     def _turn(self, *, flush: bool, most: int = 2**63) -> bool:
         """Hand over what is queued, at most so many spans."""
-        spans: list[ReadableSpan] = []
+        spans: list[Any] = []
         pop = self._queue.popleft
         try:
             while len(spans) < most:
@@ -220,7 +218,7 @@ class SpanWorker:
             pass
         return self._hand_over(spans, flush=flush)
 
-    def _hand_over(self, spans: list[ReadableSpan], *, flush: bool) -> bool:
+    def _hand_over(self, spans: list[Any], *, flush: bool) -> bool:
         try:
             return self._sink.consume(spans, flush=flush)
         except Exception:

@@ -22,7 +22,7 @@ def reader_of(store: Path, jaeger: str | None = None) -> TraceReader:
     """Return the reader that the options choose: a Jaeger, where one is named, else a store."""
     if jaeger is None:
         return store_of(store)
-    from tollway.tracing.jaeger import JaegerReader
+    from tollway.tracing.readers.jaeger import JaegerReader
 
     try:
         return JaegerReader(jaeger)
@@ -33,7 +33,7 @@ def reader_of(store: Path, jaeger: str | None = None) -> TraceReader:
 @contextmanager
 def answering() -> Iterator[None]:
     """End with a word, not with a traceback, where Jaeger does not answer."""
-    from tollway.tracing.jaeger import JaegerError
+    from tollway.tracing.readers.jaeger import JaegerError
 
     try:
         yield

@@ -13,7 +13,7 @@ from .failing import BAD_INPUT, FAILED, fail
 from .reading import answering, found, reader_of, store_of
 
 if TYPE_CHECKING:
-    from tollway.tracing.analysis import ErrorGroup, Stats
+    from tollway.tracing.readers.analysis import ErrorGroup, Stats
     from tollway.tracing.store import Trace
 
 
@@ -145,7 +145,7 @@ def stats(
     store: Path, jaeger: str | None, attribute: tuple[str, ...], limit: int, as_json: bool, **filters: Any
 ) -> None:
     """Sum up traces: throughput, durations by span name, errors by their kind."""
-    from tollway.tracing import analysis
+    from tollway.tracing.readers import analysis
 
     traces = _search(store, jaeger, attribute=_pairs(attribute), limit=limit, **filters)
     _read_spans(traces)

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tollway.tracing._worker import SHUTDOWN_S, Clock, SpanWorker, Wait, wait_for
 
-from ._encode import is_sampled
+from ._sources import is_sampled
 
 _logger = logging.getLogger(__name__)
 

@@ -1,36 +1,14 @@
 """The store that `configure` chose, for readers that name none."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, TypedDict, Unpack
+from typing import Unpack
 
-from ._search import OrderBy, Progress
-from ._store import TraceReader
-from ._views import Trace
+from tollway.tracing.readers import Progress, SearchOptions, Trace, TraceReader
 
 _default: TraceReader | None = None
 
 
 class NoStoreError(RuntimeError):
     """No store was configured, and none was given."""
-
-
-class SearchOptions(TypedDict, total=False):
-    """The arguments of `TraceReader.search`."""
-
-    status: str | None
-    min_duration_ms: float | None
-    max_duration_ms: float | None
-    since: datetime | None
-    until: datetime | None
-    name: str | None
-    attribute: Mapping[str, Any] | None
-    session: str | None
-    user: str | None
-    text: str | None
-    order_by: OrderBy
-    limit: int
-    progress: Progress | None
 
 
 def set_default(store: TraceReader | None) -> None:
@@ -51,6 +29,8 @@ def get_trace(trace_id: str, *, store: TraceReader | None = None) -> Trace | Non
     return _store(store).get(trace_id)
 
 
-def search_traces(*, store: TraceReader | None = None, **options: Unpack[SearchOptions]) -> list[Trace]:
-    """Return stored traces; see `FileStore.search` for the options. Raises NoStoreError."""
-    return _store(store).search(**options)
+def search_traces(
+    *, store: TraceReader | None = None, progress: Progress | None = None, **options: Unpack[SearchOptions]
+) -> list[Trace]:
+    """Return stored traces; `SearchOptions` says what can be given. Raises NoStoreError, and ValueError."""
+    return _store(store).search(progress=progress, **options)

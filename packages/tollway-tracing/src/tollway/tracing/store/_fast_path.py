@@ -6,6 +6,7 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 
 from tollway.tracing.compiled import accept_proxies
+from tollway.tracing.records import Origin, Record
 
 Place = tuple[str, str, str]
 """Index, day and bucket."""
@@ -14,8 +15,8 @@ Place = tuple[str, str, str]
 class FastPath:
     """Writes usual traces to the files of one store; here, where nothing is compiled, it leaves them all.
 
-    root: the store's folder. max_line_bytes: of the spans of a line. mode: of new files. head_of: gives what
-    comes before the spans of a tracer. service_of: gives a tracer's service. second_of: gives RFC 3339 of
+    root: the store's folder. max_line_bytes: of the spans of a line. mode: of new files. origin_of: gives the
+    `Origin` of a tracer. second_of: gives RFC 3339 of
     Unix seconds. repeated: gives what many summaries share, as the end of an object and as that of an array.
     by_proc: do as where files without a name are not named by their descriptor.
     """
@@ -26,15 +27,16 @@ class FastPath:
         max_line_bytes: int,
         mode: int,
         *,
-        head_of: Callable[[Any], bytes],
-        service_of: Callable[[Any], str | None],
+        origin_of: Callable[[Any], Origin],
         second_of: Callable[[int], str],
         repeated: Callable[..., tuple[bytes, bytes]],
         by_proc: bool = False,
     ) -> None:
         """Take what the compiled one needs."""
 
-    def write(self, groups: Iterable[Sequence[ReadableSpan]], made_ns: int) -> tuple[int, dict[Place, bytes]]:
+    def write(
+        self, groups: Iterable[Sequence[ReadableSpan | Record]], made_ns: int
+    ) -> tuple[int, dict[Place, bytes]]:
         """Write the first groups, as far as they are usual; return how many, and their rows by place."""
         return 0, {}
 

@@ -64,8 +64,7 @@ cdef class Batch:
 
     cdef bytes root
     cdef Py_ssize_t max_line_bytes
-    cdef object head_of
-    cdef object service_of
+    cdef object origin_of
     cdef object second_of
     cdef object repeated
 
@@ -85,11 +84,10 @@ cdef class Batch:
     cdef list places
     cdef list folders
 
-    def __cinit__(self, bytes root, Py_ssize_t max_line_bytes, head_of, service_of, second_of, repeated):
+    def __cinit__(self, bytes root, Py_ssize_t max_line_bytes, origin_of, second_of, repeated):
         self.root = root
         self.max_line_bytes = max_line_bytes
-        self.head_of = head_of
-        self.service_of = service_of
+        self.origin_of = origin_of
         self.second_of = second_of
         self.repeated = repeated
         self.second = -1
@@ -152,8 +150,9 @@ cdef class Batch:
         cdef long long second = first_ns // NS_PER_S
         if tracer is not self.tracer:
             self.tracer = None
-            self.head = self.head_of(tracer)
-            self.service = self.service_of(tracer)
+            origin = self.origin_of(tracer)
+            self.head = origin.head
+            self.service = origin.service
             self.tracer = tracer
         if second != self.second:
             self.second = -1
@@ -232,8 +231,8 @@ cdef class Batch:
 cdef class FastPath:
     """Writes usual traces to the files of one store.
 
-    root: the store's folder. max_line_bytes: of the spans of a line. mode: of new files. head_of: gives what comes before the
-    spans of a tracer. service_of: gives a tracer's service. second_of: gives RFC 3339 of Unix seconds.
+    root: the store's folder. max_line_bytes: of the spans of a line. mode: of new files. origin_of: gives the `Origin` of
+    a tracer. second_of: gives RFC 3339 of Unix seconds.
     repeated: gives what many summaries share, as the end of an object and as that of an array.
     by_proc: do as where files without a name are not named by their descriptor.
     """
@@ -249,15 +248,14 @@ cdef class FastPath:
         Py_ssize_t max_line_bytes,
         int mode,
         *,
-        head_of,
-        service_of,
+        origin_of,
         second_of,
         repeated,
         bint by_proc=False,
     ):
         self.mode = mode
         self.by_proc = by_proc
-        self.settings = (root, max_line_bytes, head_of, service_of, second_of, repeated)
+        self.settings = (root, max_line_bytes, origin_of, second_of, repeated)
 
     def write(self, groups, unsigned long long made_ns):
         """Write the first groups, as far as they are usual; return how many, and their rows by place.

@@ -9,10 +9,11 @@ import os
 from collections import OrderedDict
 from typing import IO
 
+from tollway.tracing.summary import Merging, Summary
+
 from ._files import Files
 from ._index import buckets_of
 from ._lines import summary_of
-from ._summary import Merging, Summary
 
 MAX_GROWING = 4_096
 """Traces that are remembered, about 1 kB each; any other is read from its start."""

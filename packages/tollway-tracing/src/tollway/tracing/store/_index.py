@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import orjson
 
+from tollway.tracing.summary import Summary, trace_status
+
 from ._layout import INDEXES, Layout
-from ._summary import Summary, trace_status
 
 BY_STATUS = "by_status"
 BY_DURATION = "by_duration"

@@ -1,17 +1,14 @@
-"""The lines of a trace file: made from spans, and read back into views."""
+"""The lines of a store: made from records, and read back into views."""
 
-from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import orjson
-from opentelemetry.sdk.trace import ReadableSpan
 
-from tollway.tracing.otlp._encode import REMOTE, Encoder, encoded
-
-from ._summary import MAX_NS, Summary, summarise
-from ._views import KINDS, SPAN_STATUSES, EventView, SpanView, time_of
+from tollway.tracing.otlp._decode import spans_of_object
+from tollway.tracing.otlp._encode import resource_spans
+from tollway.tracing.readers.views import SpanView
+from tollway.tracing.records import Record
+from tollway.tracing.summary import Summary, summarise
 
 MAX_LINE_BYTES = 1_000_000
 """Below the collector's default `max_log_size` of 1 MiB, with room for the resource around the spans."""
@@ -20,40 +17,34 @@ _SPANS = b',"resourceSpans":'
 
 
 def lines_of(
-    trace_id: str, spans: Sequence[ReadableSpan], encoder: Encoder, max_line_bytes: int = MAX_LINE_BYTES
+    trace_id: str, records: Sequence[Record], max_line_bytes: int = MAX_LINE_BYTES
 ) -> list[tuple[Summary, bytes]]:
     """Return the lines (with newline) that hold these spans, each with its summary.
 
     One line, unless it would pass the limit. A single span above the limit still gets a line of its own.
     """
-    good, pieces = encoded(spans)
-    return [
-        _line(trace_id, good[first:last], pieces[first:last], encoder)
-        for first, last in _cuts(pieces, max_line_bytes)
-    ]
+    return [_line(trace_id, records[first:last]) for first, last in _cuts(records, max_line_bytes)]
 
 
-def _cuts(pieces: Sequence[bytes], max_line_bytes: int) -> Iterator[tuple[int, int]]:
+def _cuts(records: Sequence[Record], max_line_bytes: int) -> Iterator[tuple[int, int]]:
     """Yield where lines begin and end."""
     first = size = 0
-    for index, piece in enumerate(pieces):
-        if index > first and size + len(piece) > max_line_bytes:
+    for index, record in enumerate(records):
+        if index > first and size + len(record.json) > max_line_bytes:
             yield first, index
             first, size = index, 0
-        size += len(piece) + 1
-    if pieces:
-        yield first, len(pieces)
+        size += len(record.json) + 1
+    if records:
+        yield first, len(records)
 
 
-def _line(
-    trace_id: str, spans: Sequence[ReadableSpan], pieces: Sequence[bytes], encoder: Encoder
-) -> tuple[Summary, bytes]:
-    summary = summarise(trace_id, spans)
+def _line(trace_id: str, records: Sequence[Record]) -> tuple[Summary, bytes]:
+    summary = summarise(trace_id, records)
     return summary, b'{"traceId":"%b","summary":%b%b%b}\n' % (
         trace_id.encode(),
         summary.to_json(),
         _SPANS,
-        encoder.resource_spans(spans, pieces),
+        resource_spans([(record.origin, record.json) for record in records]),
     )
 
 
@@ -72,79 +63,3 @@ def summary_of(line: bytes) -> Summary:
 def spans_of(line: bytes) -> list[SpanView]:
     """Return the spans of a line. Raises ValueError for a line that is not OTLP `TracesData`."""
     return spans_of_object(orjson.loads(line))
-
-
-def spans_of_object(item: Mapping[str, Any]) -> list[SpanView]:
-    """Return the spans of OTLP `TracesData` as JSON reads it. Raises ValueError for anything else."""
-    try:
-        return list(_spans(item))
-    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError("not OTLP TracesData") from error
-
-
-def _spans(item: Mapping[str, Any]) -> Iterator[SpanView]:
-    for block in item["resourceSpans"]:
-        resource = attributes_of(block.get("resource", {}))
-        for scoped in block.get("scopeSpans", ()):
-            scope = _text(scoped.get("scope", {}).get("name", ""))
-            for span in scoped.get("spans", ()):
-                yield _span(span, resource, scope)
-
-
-def _span(item: Mapping[str, Any], resource: Mapping[str, Any], scope: str) -> SpanView:
-    status = item.get("status", {})
-    return SpanView(
-        trace_id=_text(item["traceId"]),
-        span_id=_text(item["spanId"]),
-        parent_id=_text(item.get("parentSpanId", "")) or None,
-        name=_text(item.get("name", "")),
-        kind=KINDS[item.get("kind", 0)],
-        start_ns=_moment(item["startTimeUnixNano"]),
-        end_ns=_moment(item["endTimeUnixNano"]),
-        status=SPAN_STATUSES[status.get("code", 0)],
-        status_message=_text(status.get("message", "")),
-        attributes=attributes_of(item),
-        events=tuple(_event(event) for event in item.get("events", ())),
-        links=tuple((_text(link["traceId"]), _text(link["spanId"])) for link in item.get("links", ())),
-        resource=resource,
-        scope=scope,
-        parent_is_remote=bool(item.get("flags", 0) & REMOTE),
-    )
-
-
-def _event(item: Mapping[str, Any]) -> EventView:
-    time_ns = _moment(item["timeUnixNano"])
-    return EventView(_text(item.get("name", "")), time_of(time_ns), attributes_of(item), time_ns)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    raise TypeError("not text")
-
-
-def _moment(value: Any) -> int:
-    """Return nanoseconds, which OTLP writes as text, within what a calendar can hold."""
-    return max(0, min(int(value), MAX_NS))
-
-
-def attributes_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the attributes of a resource, span or event as Python values."""
-    pairs = item.get("attributes", ())
-    return MappingProxyType({_text(pair["key"]): value_of(pair.get("value", {})) for pair in pairs})
-
-
-def value_of(item: Mapping[str, Any]) -> Any:
-    """Return the Python value of an OTLP `AnyValue`."""
-    for kind, value in item.items():
-        return _READERS[kind](value) if kind in _READERS else value
-    return None
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "intValue": int,
-    "doubleValue": float,  # takes "NaN" and "Infinity" as well
-    "bytesValue": b64decode,
-    "arrayValue": lambda value: tuple(value_of(item) for item in value.get("values", ())),
-    "kvlistValue": lambda value: attributes_of({"attributes": value.get("values", ())}),
-}

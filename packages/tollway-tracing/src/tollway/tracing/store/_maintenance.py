@@ -6,13 +6,14 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+from tollway.tracing.readers import Progress
+from tollway.tracing.summary import Summary, day_of, merged
+
 from ._files import whole_lines
 from ._index import BY_DURATION, BY_STATUS, Entry, Row, bucket_file, buckets_in, grouped, row_of
 from ._layout import INDEXES
 from ._lines import spans_of, summary_of
-from ._search import Progress
 from ._store import FileStore
-from ._summary import Summary, day_of, merged
 
 
 @dataclass(frozen=True, slots=True)

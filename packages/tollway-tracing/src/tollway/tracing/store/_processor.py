@@ -9,7 +9,7 @@ from collections.abc import Callable
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from tollway.tracing._worker import SHUTDOWN_S, Clock, Pace, SpanWorker, Wait, wait_for
-from tollway.tracing.otlp._encode import is_sampled
+from tollway.tracing.otlp._sources import is_sampled
 
 from ._store import FileStore
 from ._writer import Retention, StoreCounts, Writer

@@ -1,11 +1,11 @@
 """Searching the indexes: rows in the asked order, read from the buckets that can hold them and no others."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import nlargest
-from typing import Literal
+
+from tollway.tracing.readers.query import FOREVER_NS, Query
+from tollway.tracing.summary import NS_PER_DAY, day_of
 
 from ._files import Files, whole_lines
 from ._index import (
@@ -22,16 +22,6 @@ from ._index import (
     written_of,
 )
 from ._layout import Layout
-from ._summary import NS_PER_DAY, day_of
-
-OrderBy = Literal["newest", "oldest", "slowest", "fastest"]
-"""By start (newest, oldest) or by duration (slowest, fastest)."""
-
-FOREVER_NS = 2**63
-"""Later, and longer, than anything."""
-
-Progress = Callable[[int, int], None]
-"""Told (done, of how many) as a scan goes on."""
 
 BLOCK_BYTES = 65_536
 """The first bite from the end of a bucket when the newest are wanted; later bites double."""
@@ -43,31 +33,7 @@ FIRST_RANKED = 256
 """How many of a duration bucket are ranked at first: ranking a few beats sorting all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowQuery:
-    """The part of a search that the indexes answer."""
-
-    status: str | None = None
-    min_duration_ns: int = 0
-    max_duration_ns: int = FOREVER_NS
-    since_ns: int = 0
-    until_ns: int = FOREVER_NS
-    name: str | None = None
-    order_by: OrderBy = "newest"
-
-    def admits(self, row: Row) -> bool:
-        """Return whether the row is one of those asked for; times and durations include their bounds."""
-        summary = row.summary
-        name = summary.root_name or ""
-        return (
-            (self.status is None or summary.status == self.status)
-            and self.min_duration_ns <= summary.duration_ns <= self.max_duration_ns
-            and self.since_ns <= summary.start_ns <= self.until_ns
-            and (self.name is None or name == self.name or fnmatchcase(name, self.name))
-        )
-
-
-def rows(layout: Layout, query: RowQuery) -> Iterator[Row]:
+def rows(layout: Layout, query: Query) -> Iterator[Row]:
     """Yield each admitted trace's row once, in the asked order."""
     seen: set[str] = set()
     ordered = (
@@ -77,18 +43,18 @@ def rows(layout: Layout, query: RowQuery) -> Iterator[Row]:
         trace_id = found.summary.trace_id
         if trace_id not in seen:
             seen.add(trace_id)
-            if query.admits(found):
+            if query.admits(found.summary):
                 yield found
 
 
-def _days(layout: Layout, index: str, query: RowQuery) -> list[str]:
+def _days(layout: Layout, index: str, query: Query) -> list[str]:
     """Return the days to look at. A merged trace may start the day before the day of its file."""
     first = day_of(query.since_ns) if query.since_ns > 0 else ""
     last = day_of(query.until_ns + NS_PER_DAY) if query.until_ns < FOREVER_NS else "9999-99-99"
     return [day for day in layout.indexed_days(index) if first <= day <= last]
 
 
-def _by_start(layout: Layout, query: RowQuery) -> Iterator[Row]:
+def _by_start(layout: Layout, query: Query) -> Iterator[Row]:
     days = _days(layout, BY_STATUS, query)
     newest = query.order_by == "newest"
     for day in reversed(days) if newest else days:
@@ -106,7 +72,7 @@ def _start_of(row: Row) -> int:
     return row.summary.start_ns
 
 
-def _few_by_duration(layout: Layout, day: str, query: RowQuery, files: Sequence[str]) -> list[str] | None:
+def _few_by_duration(layout: Layout, day: str, query: Query, files: Sequence[str]) -> list[str] | None:
     """Return a day's duration buckets, where they are so much smaller that sorting them is cheaper."""
     if query.min_duration_ns <= 0 and query.max_duration_ns >= FOREVER_NS:
         return None
@@ -188,7 +154,7 @@ def _newest(tails: Sequence[_Tail], day: str) -> Iterator[Row]:
                 pending[trace_id] = (written_ns, line)
 
 
-def _by_duration(layout: Layout, query: RowQuery) -> Iterator[Row]:
+def _by_duration(layout: Layout, query: Query) -> Iterator[Row]:
     """Yield rows by duration. A trace only ever grows, so its longest row is its latest."""
     days = _days(layout, BY_DURATION, query)
     slowest = query.order_by == "slowest"
@@ -202,7 +168,7 @@ def _by_duration(layout: Layout, query: RowQuery) -> Iterator[Row]:
         yield from _slowest(lines) if slowest else _fastest(lines, int(bucket))
 
 
-def _may_hold(bucket: str, query: RowQuery) -> bool:
+def _may_hold(bucket: str, query: Query) -> bool:
     if not (bucket.isascii() and bucket.isdigit()):
         return False
     return octave_of(query.min_duration_ns) <= int(bucket) <= octave_of(query.max_duration_ns)

@@ -2,81 +2,28 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from tollway.tracing.otlp import Encoder
+from tollway.tracing.otlp._sources import trace_id_of
+from tollway.tracing.records import Record
+from tollway.tracing.summary import NS_PER_DAY, Summary, day_of, merged, repeated, second_of
 
-from ._content import ContentQuery
 from ._fast_path import FastPath
-from ._files import FILE_MODE, whole_lines
+from ._files import FILE_MODE
 from ._growth import Growing
 from ._index import Entry, Row, Rows, append_to, grouped
 from ._layout import Layout
-from ._lines import MAX_LINE_BYTES, lines_of, spans_of, summary_of
-from ._search import FOREVER_NS, OrderBy, Progress, RowQuery, rows
-from ._summary import (
-    NS_PER_DAY,
-    TRACE_STATUSES,
-    Summary,
-    day_of,
-    merged,
-    repeated,
-    second_of,
-    service_of,
-    trace_id_of,
-    trace_status,
-)
-from ._views import NS_PER_MS, SpanView, Trace
+from ._lines import MAX_LINE_BYTES, lines_of
+from ._reader import StoreReader
 
-T = TypeVar("T")
-
-_EPOCH = datetime.fromtimestamp(0, UTC)
-
-ORDERS = ("newest", "oldest", "slowest", "fastest")
+Ended = ReadableSpan | Record
+"""What a store takes: a span of any SDK, or one that came as OTLP."""
 
 
-class TraceReader(Protocol):
-    """Where traces are read from: this store, or another backend with the same words."""
-
-    def get(self, trace_id: str) -> Trace | None:
-        """Return a trace by its id (32 hex digits), or None."""
-        ...
-
-    def search(  # noqa: PLR0913 - keywords only: a filter each
-        self,
-        *,
-        status: str | None = None,
-        min_duration_ms: float | None = None,
-        max_duration_ms: float | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        name: str | None = None,
-        attribute: Mapping[str, Any] | None = None,
-        session: str | None = None,
-        user: str | None = None,
-        text: str | None = None,
-        order_by: OrderBy = "newest",
-        limit: int = 50,
-        progress: Progress | None = None,
-    ) -> list[Trace]:
-        """Return the traces that match all that is given, in order."""
-        ...
-
-
-@dataclass
-class ReadCounts:
-    """What readers had to step over."""
-
-    torn_lines: int = 0
-
-
-class FileStore:
+class FileStore(StoreReader):
     """Traces in `path`: `<YYYY-MM-DD>/<trace_id>.json`, one OTLP `TracesData` a line, and `indexes/`.
 
     Any number of processes may write to one path at the same time. Nothing is made until the first write.
@@ -94,8 +41,7 @@ class FileStore:
         max_line_bytes: int = MAX_LINE_BYTES,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.layout = Layout(path, checked_mode(file_mode))
-        self.counts = ReadCounts()
+        super().__init__(Layout(path, checked_mode(file_mode)))
         self._max_line_bytes = max_line_bytes
         self._now_ns = now_ns
         self._encoder = Encoder()
@@ -104,8 +50,7 @@ class FileStore:
             os.fsencode(self.layout.root),
             max_line_bytes,
             self.layout.files.mode,
-            head_of=self._encoder.head_of,
-            service_of=lambda tracer: service_of(tracer.resource),
+            origin_of=lambda tracer: self._encoder.origin_of(tracer.resource, tracer.scope),
             second_of=second_of,
             repeated=repeated,
         )
@@ -115,7 +60,7 @@ class FileStore:
 
     # --- writing: one thread of a process at a time ---
 
-    def write(self, traces: Iterable[Sequence[ReadableSpan]]) -> None:
+    def write(self, traces: Iterable[Sequence[Ended]]) -> None:
         """Write groups of spans, each group of one trace, then their index rows.
 
         Returns when the kernel has every byte. Raises OSError; files written before it stay, and so may
@@ -124,7 +69,7 @@ class FileStore:
         entries = [entry for spans in traces if (entry := self.write_trace(spans)) is not None]
         self.write_index(entries)
 
-    def write_usual(self, groups: Iterable[Sequence[ReadableSpan]]) -> tuple[int, Rows]:
+    def write_usual(self, groups: Iterable[Sequence[Ended]]) -> tuple[int, Rows]:
         """Write the first groups by the fast path, as far as it goes; return how many, and their rows.
 
         What it stops at is for `write_trace`: a trace that is not usual, one that is there already, or what
@@ -133,7 +78,7 @@ class FileStore:
         count, by_place = self._fast_path.write(groups, self._now_ns())
         return count, Rows(by_place)
 
-    def write_trace(self, spans: Sequence[ReadableSpan]) -> Entry | None:
+    def write_trace(self, spans: Sequence[Ended]) -> Entry | None:
         """Write spans of one trace to its file; return the row that the indexes must still get.
 
         Raises OSError, and then nothing of the group counts as written.
@@ -142,7 +87,7 @@ class FileStore:
         if known is None:
             return None
         trace_id = f"{known:032x}"
-        lines = lines_of(trace_id, spans, self._encoder, self._max_line_bytes)
+        lines = lines_of(trace_id, self._encoder.records(spans), self._max_line_bytes)
         if not lines:
             return None
         parts, texts = zip(*lines, strict=True)
@@ -190,105 +135,6 @@ class FileStore:
             return None
         return Entry(Row(summary, looked_ns, day), growth.told(summary))
 
-    # --- reading ---
-
-    def get(self, trace_id: str) -> Trace | None:
-        """Return a trace by its id (32 hex digits, any case), or None."""
-        parts = [
-            summary
-            for line in self._lines(trace_id.lower())
-            for summary in self._of_line(line, lambda line: [summary_of(line)])
-        ]
-        return self._trace(merged(parts)) if parts else None
-
-    def search(  # noqa: PLR0913 - keywords only: a filter each
-        self,
-        *,
-        status: str | None = None,
-        min_duration_ms: float | None = None,
-        max_duration_ms: float | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        name: str | None = None,
-        attribute: Mapping[str, Any] | None = None,
-        session: str | None = None,
-        user: str | None = None,
-        text: str | None = None,
-        order_by: OrderBy = "newest",
-        limit: int = 50,
-        progress: Progress | None = None,
-    ) -> list[Trace]:
-        """Return at most `limit` traces that match all that is given, in order.
-
-        status: ERROR where a span failed, else OK. since, until: bounds of the start, included (naive: local
-        time). name: of the root span; `*` and `?` are wildcards. attribute: pairs that one span (or its
-        resource) has. session: `session.id` or `gen_ai.conversation.id`. user: `user.id` or `enduser.id`.
-        text: part of names, attributes, events and status messages, whatever the case.
-
-        The first six and the order are answered by the indexes alone; the rest open files until `limit` are
-        found, and `progress` is told how far they are. Raises ValueError for a status or order that is none.
-        """
-        query = RowQuery(
-            status=checked_status(status),
-            min_duration_ns=0 if min_duration_ms is None else round(min_duration_ms * NS_PER_MS),
-            max_duration_ns=FOREVER_NS if max_duration_ms is None else round(max_duration_ms * NS_PER_MS),
-            since_ns=0 if since is None else _ns(since),
-            until_ns=FOREVER_NS if until is None else _ns(until) + 999,
-            name=name,
-            order_by=checked_order(order_by),
-        )
-        content = ContentQuery(dict(attribute or {}), session, user, text)
-        if not content:
-            return [self._trace(row.summary) for row in islice(rows(self.layout, query), limit)]
-        return self._scan(query, content, limit, progress)
-
-    def _scan(
-        self, query: RowQuery, content: ContentQuery, limit: int, progress: Progress | None
-    ) -> list[Trace]:
-        candidates: Iterable[Row] = rows(self.layout, query)
-        total = 0
-        if progress is not None:
-            candidates = list(candidates)
-            total = len(candidates)
-        found: list[Trace] = []
-        for done, row in enumerate(candidates, 1):
-            if len(found) >= limit:
-                break
-            trace = self._trace(row.summary)
-            if content.may_match(self._lines(trace.trace_id)) and content.matches(trace.spans):
-                found.append(trace)
-            if progress is not None:
-                progress(done, total)
-        return found
-
-    def _trace(self, summary: Summary) -> Trace:
-        return Trace(summary, lambda: self._spans(summary.trace_id))
-
-    def _spans(self, trace_id: str) -> tuple[SpanView, ...]:
-        found = [span for line in self._lines(trace_id) for span in self._of_line(line, spans_of)]
-        # A write that failed half-way was done again whole: its first spans may be there twice.
-        once = {span.span_id: span for span in found}
-        return tuple(sorted(once.values(), key=lambda span: (span.start_ns, span.span_id)))
-
-    def _lines(self, trace_id: str) -> list[bytes]:
-        lines = []
-        for path in self.layout.files_of(trace_id):
-            whole, torn = whole_lines(self.layout.files.read(path))
-            self.counts.torn_lines += torn
-            lines.extend(whole)
-        return lines
-
-    def _of_line(self, line: bytes, read: Callable[[bytes], list[T]]) -> list[T]:
-        try:
-            return read(line)
-        except ValueError:
-            self.counts.torn_lines += 1
-            return []
-
-
-def _ns(moment: datetime) -> int:
-    return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * 1000
-
 
 def checked_mode(file_mode: int) -> int:
     """Return a mode of files. Raises ValueError for one that no store can live with."""
@@ -297,17 +143,3 @@ def checked_mode(file_mode: int) -> int:
             f"file_mode is {file_mode:#o}: use 0o600, 0o640 or 0o644, of which the owner's bits are needed"
         )
     return file_mode
-
-
-def checked_status(status: str | None) -> str | None:
-    """Return a status in capitals. Raises ValueError for one that is none."""
-    if status is None or (known := trace_status(status.upper())) in TRACE_STATUSES:
-        return status and known
-    raise ValueError(f"status is one of {', '.join(TRACE_STATUSES)}, not {status!r}")
-
-
-def checked_order(order_by: OrderBy) -> OrderBy:
-    """Return the order. Raises ValueError for one that is none."""
-    if order_by in ORDERS:
-        return order_by
-    raise ValueError(f"order_by is one of {', '.join(ORDERS)}, not {order_by!r}")

@@ -10,16 +10,14 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from tollway.tracing._worker import Clock
+from tollway.tracing.otlp._sources import is_local_root, trace_id_of
 
 from ._files import LinkError
 from ._index import Entry, Rows
 from ._maintenance import prune
 from ._pending import PendingRows
-from ._store import FileStore
-from ._summary import is_local_root, trace_id_of
+from ._store import Ended, FileStore
 
 _logger = logging.getLogger(__name__)
 
@@ -41,7 +39,7 @@ class StoreCounts:
 
 @dataclass(slots=True)
 class _Group:
-    spans: list[ReadableSpan] = field(default_factory=list)
+    spans: list[Ended] = field(default_factory=list)
     touched_s: float = 0.0
 
 
@@ -84,7 +82,7 @@ class Writer:
 
     def _forget(self) -> None:
         self._open: OrderedDict[int, _Group] = OrderedDict()  # least recently touched first
-        self._done: deque[list[ReadableSpan]] = deque()
+        self._done: deque[list[Ended]] = deque()
         self._rows = PendingRows(self.store.layout)
         self.held_spans = 0
         """Spans that were taken in, and are neither written nor given up."""
@@ -104,7 +102,7 @@ class Writer:
     def close(self) -> None:
         """Nothing is held open between writes."""
 
-    def consume(self, spans: list[ReadableSpan], *, flush: bool) -> bool:
+    def consume(self, spans: list[Ended], *, flush: bool) -> bool:
         """Take spans in and write what is done; with `flush`, all. Rows are written once a round."""
         now_s = self._clock()
         self._take(spans, now_s)
@@ -118,9 +116,9 @@ class Writer:
         self._prune(now_s)
         return written
 
-    def _take(self, spans: list[ReadableSpan], now_s: float) -> None:
+    def _take(self, spans: list[Ended], now_s: float) -> None:
         """Group spans by trace. Those of one trace mostly come together, its local root last."""
-        run: list[ReadableSpan] = []
+        run: list[Ended] = []
         trace_id = None
         for span in spans:
             if (own_id := trace_id_of(span)) != trace_id:
@@ -132,14 +130,14 @@ class Writer:
                 trace_id, run = None, []
         self._keep_open(trace_id, run, now_s)
 
-    def _finish(self, trace_id: int | None, run: list[ReadableSpan]) -> None:
+    def _finish(self, trace_id: int | None, run: list[Ended]) -> None:
         if trace_id is None:
             return
         self.held_spans += len(run)
         group = self._open.pop(trace_id, None)
         self._done.append(run if group is None else group.spans + run)
 
-    def _keep_open(self, trace_id: int | None, run: list[ReadableSpan], now_s: float) -> None:
+    def _keep_open(self, trace_id: int | None, run: list[Ended], now_s: float) -> None:
         if trace_id is None or not run:
             return
         self.held_spans += len(run)
@@ -239,7 +237,7 @@ class Writer:
             self._linked = True
             _logger.error("traces of %s are lost: %s", self.store.layout.root, error)
 
-    def _drop(self, spans: list[ReadableSpan]) -> None:
+    def _drop(self, spans: list[Ended]) -> None:
         self.held_spans -= len(spans)
         self.counts.dropped_spans += len(spans)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ._summary import Summary
+from tollway.tracing.summary import Summary
 
 SPAN_STATUSES = ("UNSET", "OK", "ERROR")
 """OTLP status codes 0, 1, 2 by their names; of a trace, see `TRACE_STATUSES`."""

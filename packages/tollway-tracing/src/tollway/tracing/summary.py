@@ -5,12 +5,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext, Status, StatusCode
-
-from tollway.tracing.engine import KEPT_BECAUSE, Span
-from tollway.tracing.otlp._encode import to_json
+from ._json import to_json
+from .records import ROOT, Record
 
 NS_PER_S = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
@@ -20,8 +16,6 @@ MAX_NS = 2**63 - 1
 
 TRACE_STATUSES = ("OK", "ERROR")
 """A trace in which no span failed is `OK`. A span's own status may also be OpenTelemetry's UNSET."""
-
-_FAR = 2
 
 
 class Summary(NamedTuple):
@@ -143,70 +137,21 @@ def ns_of(text: str) -> int:
     return seconds * NS_PER_S + int(text[20:29])
 
 
-def summarise(trace_id: str, spans: Sequence[ReadableSpan]) -> Summary:
+def summarise(trace_id: str, records: Sequence[Record]) -> Summary:
     """Return the summary of spans of one trace."""
-    first, end_ns, failed = 2**63, 0, False
-    root, rank = spans[0], (_FAR + 1, 0)
-    for span in spans:
-        started, ended, status = _facts(span)
-        first, end_ns = min(first, started), max(end_ns, ended)
-        failed = failed or status.status_code is StatusCode.ERROR
-        own_rank = (_distance(span), started)
-        if own_rank < rank:
-            root, rank = span, own_rank
-    kept = _attribute(root, KEPT_BECAUSE)
+    start_ns = min(record.start_ns for record in records)
+    root = min(records, key=lambda record: (record.distance, record.start_ns))
     return Summary(
         trace_id,
-        first,
-        max(0, end_ns - first),
-        "ERROR" if failed else "OK",
-        str(root.name),
-        None if kept is None else str(kept),
-        len(spans),
-        service_of(root.resource),
-        rank[0] == 0,
+        start_ns,
+        max(0, max(record.end_ns for record in records) - start_ns),
+        "ERROR" if any(record.failed for record in records) else "OK",
+        root.name,
+        root.kept_because,
+        len(records),
+        root.origin.service,
+        root.distance == ROOT,
     )
-
-
-def service_of(resource: Resource) -> str | None:
-    """Return the name of the service that a resource is of."""
-    service = resource.attributes.get("service.name")
-    return None if service is None else str(service)
-
-
-# Of a span of ours the properties that exporters read are made anew each time: here its slots are read.
-
-
-def _facts(span: ReadableSpan) -> tuple[int, int, Status]:
-    if type(span) is Span:
-        return span._start_time, span._end_time or 0, span._status
-    return span.start_time or 0, span.end_time or 0, span.status
-
-
-def _attribute(span: ReadableSpan, key: str) -> Any:
-    items = span._own_attributes if type(span) is Span else span.attributes
-    return items.get(key) if items else None
-
-
-def _distance(span: ReadableSpan) -> int:
-    """Return 0 for a root, 1 for a local root, `_FAR` for any other span."""
-    parent = span._parent_span if type(span) is Span else span.parent
-    if parent is None:
-        return 0
-    return 1 if isinstance(parent, SpanContext) and parent.is_remote else _FAR
-
-
-def is_local_root(span: ReadableSpan) -> bool:
-    """Return whether the span is the first of its trace in its process."""
-    return _distance(span) < _FAR
-
-
-def trace_id_of(span: ReadableSpan) -> int | None:
-    """Return the id of a span's trace; None for a hand-made span that has none."""
-    if type(span) is Span:
-        return span._local.trace_id
-    context = span.get_span_context()
-    return None if context is None else context.trace_id
 
 
 class Merging:

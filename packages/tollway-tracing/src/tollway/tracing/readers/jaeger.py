@@ -14,18 +14,17 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
-from ._redaction import redacted_url
-from .engine import KEPT_BECAUSE
-from .otlp import split_credentials
-from .store._content import ContentQuery
-from .store._lines import spans_of_object
-from .store._search import OrderBy, Progress
-from .store._store import checked_order, checked_status
-from .store._summary import Summary
-from .store._views import SpanView, Trace
+from tollway.tracing._redaction import redacted_url
+from tollway.tracing.engine import KEPT_BECAUSE
+from tollway.tracing.otlp import split_credentials
+from tollway.tracing.otlp._decode import spans_of_object
+from tollway.tracing.summary import Summary
+
+from ._reader import TraceReader
+from .query import FOREVER_NS, Progress, Query
+from .views import SpanView, Trace, time_of
 
 __all__ = ["JaegerError", "JaegerReader"]
 
@@ -39,7 +38,7 @@ class JaegerError(Exception):
     """Jaeger could not be asked, or its answer was none."""
 
 
-class JaegerReader:
+class JaegerReader(TraceReader):
     """Traces of a Jaeger 2, by the URL of its web page.
 
     Jaeger itself answers by service and time; the rest is looked at here, in the newest `depth` traces of
@@ -75,51 +74,23 @@ class JaegerReader:
         found = _traces(answer)
         return found[0] if found else None
 
-    def search(  # noqa: PLR0913 - keywords only: a filter each
-        self,
-        *,
-        status: str | None = None,
-        min_duration_ms: float | None = None,
-        max_duration_ms: float | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        name: str | None = None,
-        attribute: Mapping[str, Any] | None = None,
-        session: str | None = None,
-        user: str | None = None,
-        text: str | None = None,
-        order_by: OrderBy = "newest",
-        limit: int = 50,
-        progress: Progress | None = None,
-    ) -> list[Trace]:
-        """Return at most `limit` traces that match all that is given, in order; see `FileStore.search`.
+    def find(self, query: Query, progress: Progress | None = None) -> list[Trace]:
+        """Return the traces that match a query, in its order, at most its limit.
 
-        `progress` is told of services. Raises JaegerError, and ValueError for a status or order that is none.
+        `progress` is told of services. Raises JaegerError.
         """
-        wanted = checked_status(status)
-        key, backwards = _ORDERS[checked_order(order_by)]
-        content = ContentQuery(dict(attribute or {}), session, user, text)
+        found = [
+            trace
+            for trace in self._candidates(query, progress)
+            if query.admits(trace.summary) and (not query.reads_spans or query.matches(trace.spans))
+        ]
+        return sorted(found, key=lambda trace: query.order_key(trace.summary))[: query.limit]
 
-        def matches(trace: Trace) -> bool:
-            return (
-                (wanted is None or trace.status == wanted)
-                and (min_duration_ms is None or trace.duration_ms >= min_duration_ms)
-                and (max_duration_ms is None or trace.duration_ms <= max_duration_ms)
-                and (since is None or trace.start_time >= since.astimezone(UTC))
-                and (until is None or trace.start_time <= until.astimezone(UTC))
-                and (name is None or fnmatchcase(trace.root_name or "", name))
-                and (not content or content.matches(trace.spans))
-            )
-
-        found = filter(matches, self._candidates(since, until, progress))
-        return sorted(found, key=key, reverse=backwards)[: max(0, limit)]
-
-    def _candidates(
-        self, since: datetime | None, until: datetime | None, progress: Progress | None
-    ) -> list[Trace]:
+    def _candidates(self, query: Query, progress: Progress | None) -> list[Trace]:
         """Return the newest traces of every service within the time, each once."""
-        earliest = since or datetime.fromtimestamp(self._now_s() - self._lookback_s, UTC)
-        latest = until or datetime.fromtimestamp(self._now_s() + 60, UTC)  # clocks differ
+        now_s = self._now_s()
+        earliest = _moment(query.since_ns, query.since_ns > 0, now_s - self._lookback_s)
+        latest = _moment(query.until_ns, query.until_ns < FOREVER_NS, now_s + 60)  # clocks differ
         services = (self._ask("services") or {}).get("services", [])
         found: dict[str, Trace] = {}
         for done, service in enumerate(services, 1):
@@ -167,12 +138,8 @@ def _is_address(url: str) -> bool:
         return False
 
 
-_ORDERS: dict[OrderBy, tuple[Callable[[Trace], Any], bool]] = {
-    "newest": (lambda trace: trace.summary.start_ns, True),
-    "oldest": (lambda trace: trace.summary.start_ns, False),
-    "slowest": (lambda trace: trace.summary.duration_ns, True),
-    "fastest": (lambda trace: trace.summary.duration_ns, False),
-}
+def _moment(unix_ns: int, is_given: bool, otherwise_s: float) -> datetime:
+    return time_of(unix_ns) if is_given else datetime.fromtimestamp(otherwise_s, UTC)
 
 
 def _message(error: urllib.error.HTTPError) -> str:

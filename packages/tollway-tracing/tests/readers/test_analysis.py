@@ -2,7 +2,14 @@
 
 import pytest
 
-from tollway.tracing.analysis import critical_path, errors, latency_ms, percentile, self_times_ms, stats
+from tollway.tracing.readers.analysis import (
+    critical_path,
+    errors,
+    latency_ms,
+    percentile,
+    self_times_ms,
+    stats,
+)
 from tollway.tracing.store import EventView, SpanView, Summary, Trace
 
 MS = 1_000_000

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, fsum
 
-from .store import SpanView, Trace
+from .views import SpanView, Trace
 
 NS_PER_MS = 1_000_000
 

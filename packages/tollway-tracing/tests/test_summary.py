@@ -15,7 +15,9 @@ from opentelemetry.trace import (
 )
 
 from tollway.tracing import testing
-from tollway.tracing.store._summary import Summary, day_of, is_local_root, iso_of, summarise, trace_id_of
+from tollway.tracing.otlp import Encoder
+from tollway.tracing.otlp._sources import is_local_root, trace_id_of
+from tollway.tracing.summary import Summary, day_of, iso_of, summarise
 
 TEXTS = st.one_of(st.none(), st.text(max_size=20))
 SUMMARIES = st.builds(
@@ -63,7 +65,10 @@ def test_our_spans_are_summed_up_as_any_others(status, parent, whole):
             root.set_attribute("tollway.kept_because", "forced")
     spans = captured.spans if whole else captured.spans[:1]
     copies = [copy_of(span) for span in spans]
-    assert summarise("0" * 32, copies) == summarise("0" * 32, spans)
+    records = Encoder().records(spans)
+    assert records
+    assert summarise("0" * 32, Encoder().records(copies)) == summarise("0" * 32, records)
+    assert records == Encoder().records(records)  # what came as records stays as it is
     assert list(map(is_local_root, copies)) == list(map(is_local_root, spans))
     assert list(map(trace_id_of, copies)) == list(map(trace_id_of, spans))
 

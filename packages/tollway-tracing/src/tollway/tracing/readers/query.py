@@ -1,0 +1,187 @@
+"""What is asked of traces: one frozen value that every reader takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Any, Literal, TypedDict, Unpack
+
+from tollway.tracing.summary import TRACE_STATUSES, Summary, trace_status
+
+from .views import NS_PER_MS, SpanView
+
+OrderBy = Literal["newest", "oldest", "slowest", "fastest"]
+"""By start (newest, oldest) or by duration (slowest, fastest)."""
+
+ORDERS = ("newest", "oldest", "slowest", "fastest")
+
+FOREVER_NS = 2**63
+"""Later, and longer, than anything."""
+
+Progress = Callable[[int, int], None]
+"""Told (done, of how many) as a scan goes on."""
+
+SESSION_KEYS = ("session.id", "gen_ai.conversation.id")
+USER_KEYS = ("user.id", "enduser.id")
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class SearchOptions(TypedDict, total=False):
+    """The keywords of a search. None is as if it were not given.
+
+    status: ERROR where a span failed, else OK. min_duration_ms, max_duration_ms, since, until: bounds of the
+    duration and of the start, included (naive times are local). name: of the root span; `*` and `?` are
+    wildcards. attribute: pairs that one span (or its resource) has. session: `session.id` or
+    `gen_ai.conversation.id`. user: `user.id` or `enduser.id`. text: part of names, attributes, events and
+    status messages, whatever the case. order_by: newest unless given. limit: 50 unless given.
+    """
+
+    status: str | None
+    min_duration_ms: float | None
+    max_duration_ms: float | None
+    since: datetime | None
+    until: datetime | None
+    name: str | None
+    attribute: Mapping[str, Any] | None
+    session: str | None
+    user: str | None
+    text: str | None
+    order_by: OrderBy
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which traces are wanted, in which order. `Query.of` makes it from the keywords of a search."""
+
+    status: str | None = None
+    min_duration_ns: int = 0
+    max_duration_ns: int = FOREVER_NS
+    since_ns: int = 0
+    until_ns: int = FOREVER_NS
+    name: str | None = None
+    attribute: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    session: str | None = None
+    user: str | None = None
+    text: str | None = None
+    order_by: OrderBy = "newest"
+    limit: int = 50
+
+    @classmethod
+    def of(cls, **options: Unpack[SearchOptions]) -> Query:
+        """Return the query of a search's keywords. Raises ValueError for a status or order that is none."""
+        min_ms, max_ms = options.get("min_duration_ms"), options.get("max_duration_ms")
+        since, until = options.get("since"), options.get("until")
+        return cls(
+            status=_checked_status(options.get("status")),
+            min_duration_ns=0 if min_ms is None else round(min_ms * NS_PER_MS),
+            max_duration_ns=FOREVER_NS if max_ms is None else round(max_ms * NS_PER_MS),
+            since_ns=0 if since is None else _ns(since),
+            until_ns=FOREVER_NS if until is None else _ns(until) + 999,
+            name=options.get("name"),
+            attribute=MappingProxyType(dict(options.get("attribute") or {})),
+            session=options.get("session"),
+            user=options.get("user"),
+            text=options.get("text"),
+            order_by=_checked_order(options.get("order_by", "newest")),
+            limit=max(0, options.get("limit", 50)),
+        )
+
+    def admits(self, summary: Summary) -> bool:
+        """Return whether a trace is wanted, as far as its summary tells; bounds are included."""
+        name = summary.root_name or ""
+        return (
+            (self.status is None or summary.status == self.status)
+            and self.min_duration_ns <= summary.duration_ns <= self.max_duration_ns
+            and self.since_ns <= summary.start_ns <= self.until_ns
+            and (self.name is None or name == self.name or fnmatchcase(name, self.name))
+        )
+
+    @property
+    def reads_spans(self) -> bool:
+        """Whether the summary does not tell all."""
+        return bool(self.attribute) or not (self.session is self.user is self.text is None)
+
+    def may_match(self, lines: Iterable[bytes]) -> bool:
+        """Return False where the bytes alone show that `matches` would: most traces, at no parsing."""
+        wanted = [text for text in (self.session, self.user, *self.attribute) if text is not None]
+        plain = [text.encode() for text in wanted if _is_plain(text)]
+        folded = self.text.lower().encode() if self.text is not None and _is_plain(self.text) else b""
+        data = b"\n".join(lines)
+        return all(text in data for text in plain) and folded in data.lower()
+
+    def matches(self, spans: Sequence[SpanView]) -> bool:
+        """Return whether the spans have all that is asked for; all pairs of `attribute` on one span."""
+        return (
+            (not self.attribute or any(self._has_attributes(span) for span in spans))
+            and (self.session is None or _any_has(spans, SESSION_KEYS, self.session))
+            and (self.user is None or _any_has(spans, USER_KEYS, self.user))
+            and (self.text is None or _contains(spans, self.text.casefold()))
+        )
+
+    def order_key(self, summary: Summary) -> int:
+        """Return what summaries are sorted by, the first wanted first."""
+        by_start = self.order_by in ("newest", "oldest")
+        key = summary.start_ns if by_start else summary.duration_ns
+        return -key if self.order_by in ("newest", "slowest") else key
+
+    def _has_attributes(self, span: SpanView) -> bool:
+        return all(
+            _same(span.attributes.get(key, span.resource.get(key)), value)
+            for key, value in self.attribute.items()
+        )
+
+
+def _ns(moment: datetime) -> int:
+    return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _checked_status(status: str | None) -> str | None:
+    """Return a status in capitals. Raises ValueError for one that is none."""
+    if status is None or (known := trace_status(status.upper())) in TRACE_STATUSES:
+        return status and known
+    raise ValueError(f"status is one of {', '.join(TRACE_STATUSES)}, not {status!r}")
+
+
+def _checked_order(order_by: OrderBy) -> OrderBy:
+    """Return the order. Raises ValueError for one that is none."""
+    if order_by in ORDERS:
+        return order_by
+    raise ValueError(f"order_by is one of {', '.join(ORDERS)}, not {order_by!r}")
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether JSON writes the text as it is."""
+    return text.isascii() and text.isprintable() and not set(text) & {'"', "\\"}
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    """Return whether a value is the one wanted; text from a command line equals the number it spells."""
+    if found is None:
+        return False
+    if isinstance(wanted, str) and not isinstance(found, str):
+        return wanted == (str(found).lower() if isinstance(found, bool) else str(found))
+    return bool(found == wanted)
+
+
+def _any_has(spans: Iterable[SpanView], keys: Sequence[str], wanted: str) -> bool:
+    return any(_same(span.attributes.get(key), wanted) for span in spans for key in keys)
+
+
+def _contains(spans: Iterable[SpanView], folded: str) -> bool:
+    return any(folded in text.casefold() for span in spans for text in _texts(span))
+
+
+def _texts(span: SpanView) -> Iterator[str]:
+    yield span.name
+    yield span.status_message
+    yield from map(str, span.attributes.values())
+    for event in span.events:
+        yield event.name
+        yield from map(str, event.attributes.values())
