@@ -59,7 +59,7 @@ PATHS = [
     "/openapi.json",
     "/v1/models",
     "/v1/models/chat",
-    "/api/2.0/endpoints/",
+    "/api/2.0/endpoints",
     "/api/2.0/endpoints/chat",
     "/api/3.0/gateway/endpoint/chat",
     "/api/3.0/gateway/route/split",
@@ -303,6 +303,12 @@ def test_head_is_answered_as_get(control: Control, path: str):
     got, headed = control.get(path), control.request("HEAD", path)
     assert got.status_code == headed.status_code
     assert got.headers == headed.headers
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_slash_at_the_end(control: Control, path: str):
+    """Clients that join addresses get the answer itself, and no redirection."""
+    assert control.get(path).status_code == control.get(f"{path}/").status_code == 200
 
 
 def test_head_of_nothing_is_a_404(control: Control):

@@ -11,7 +11,7 @@ HOST = (b"host", b"localhost:8000")
 
 def code(check: OriginCheck, *headers: tuple[bytes, bytes], method: str = "POST") -> str | None:
     """Return the code of the objection, asked twice: what is remembered changes nothing."""
-    first, second = (check.objection(method, headers) for _ in range(2))
+    first, second = (check.verdict(method, headers) for _ in range(2))
     assert first == second
     return None if first is None else first.code
 
@@ -47,7 +47,7 @@ def test_names_of_this_machine_are_good(host: bytes):
 )
 def test_other_hosts_are_refused_where_only_this_machine_calls(host: bytes):
     """They may be an attacker's name that resolves to 127.0.0.1; the refusal says how to allow it."""
-    objection = OriginCheck(is_local=True).objection("GET", [(b"host", host)])
+    objection = OriginCheck(is_local=True).verdict("GET", [(b"host", host)])
     assert objection is not None
     assert objection.code == "host_not_allowed"
     assert "server.allowed_hosts" in objection.message
@@ -146,5 +146,5 @@ def test_what_is_remembered_is_bounded():
     """A caller cannot fill the memory with names."""
     check = OriginCheck(("*",), is_local=True)
     for number in range(1000):
-        check.objection("GET", [(b"host", b"%d.example" % number)])
+        check.verdict("GET", [(b"host", b"%d.example" % number)])
     assert len(check._known_hosts) <= 256

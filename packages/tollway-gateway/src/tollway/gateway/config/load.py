@@ -92,6 +92,14 @@ def _admin(at: At) -> dict[str, Any]:
     return fields(at, {"port": Field(scalars.port, required=True), "host": Field(scalars.text)})
 
 
+def _cors(at: At) -> dict[str, Any]:
+    table = {
+        "origins": Field(lambda at: each(at, scalars.origin), required=True),
+        "max_age": Field(scalars.duration_or_0_s),
+    }
+    return renamed(fields(at, table), max_age="max_age_s")
+
+
 def _server(at: At) -> dict[str, Any]:
     table = {
         "max_body_bytes": Field(scalars.count),
@@ -101,6 +109,7 @@ def _server(at: At) -> dict[str, Any]:
         "max_answer_bytes": Field(scalars.count),
         "drain_timeout": Field(scalars.duration_or_0_s),
         "allowed_hosts": Field(lambda at: each(at, scalars.host)),
+        "cors": Field(_cors),
         "tls": Field(_tls),
         "admin": Field(_admin),
     }
@@ -132,6 +141,7 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
         check_fallbacks(found)
         check_routes(found)
         check_auth(found)
+        _check_cors(root, found)
         found["limits"] = with_environment(root, found.get("limits", {}))
     except InvalidValue as invalid:
         root.problem(invalid.message, invalid.hint)
@@ -173,6 +183,17 @@ def _with_environment(tracing: Mapping[str, Any], environ: Mapping[str, str]) ->
     if store is not None and (path := environ.get("TOLLWAY_STORE")):
         values["store"] = {"path": path, **store}
     return values
+
+
+def _check_cors(root: At, found: Mapping[str, Any]) -> None:
+    """Note that every web page may call where callers need no keys: each would spend the owner's."""
+    origins = found.get("server", {}).get("cors", {}).get("origins", ())
+    if "*" in origins and not found.get("auth", {}).get("keys"):
+        server = root.entries()["server"][1]
+        place = server.entries()["cors"][1].entries()["origins"][1]
+        place.problem(
+            "every web page may use the models, without a key", "add auth.keys, or name the origins"
+        )
 
 
 def _check_names(found: dict[str, Any]) -> None:

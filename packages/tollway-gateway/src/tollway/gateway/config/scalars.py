@@ -50,6 +50,8 @@ _NAME = re.compile(r"[a-zA-Z0-9_\-.]+", re.ASCII)
 
 _HOST_PATTERN = re.compile(r"(\*\.)?[^\s:/@*\[\]]+", re.ASCII)
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://((\*\.)?[^\s:/@*\[\]?#]+|\[[0-9a-f:.]+\])(:\d+)?", re.ASCII)
+
 _PERIODS = "write second, minute, hour or day, or a number of them: 2 minutes"
 _DURATIONS = "write 5s, 300ms, 2m, or a number of seconds"
 
@@ -82,6 +84,16 @@ def host(at: At) -> str:
     if value != "*" and not _HOST_PATTERN.fullmatch(value):
         raise InvalidValue(f"{at.shown} is not a host name", "write the name alone, without scheme and port")
     return value
+
+
+def origin(at: At) -> str:
+    """Read the origin of web pages (RFC 6454 section 6.2), as browsers write it; `*` stands for many."""
+    value = text(at).strip().lower()
+    if value != "*" and not _ORIGIN.fullmatch(value):
+        hint = "write scheme, host and port alone, such as https://app.example or http://localhost:3000"
+        raise InvalidValue(f"{at.shown} is not an origin", hint)
+    scheme, _, rest = value.partition("://")
+    return value.removesuffix({"http": ":80", "https": ":443"}.get(scheme, "/")) if rest else value
 
 
 def header_name(value: str, at: At) -> str:

@@ -220,6 +220,16 @@ class AdminConfig(Value):
     host: str = "127.0.0.1"
 
 
+class CORSConfig(Value):
+    """Web pages that may call the gateway, by origin: `https://app.example`, `https://*.app.example` or `*`.
+
+    A browser remembers for `max_age_s` seconds that it may.
+    """
+
+    origins: tuple[str, ...] = ()
+    max_age_s: Annotated[float, Field(ge=0)] = 600.0
+
+
 class ServerConfig(Value):
     """Bounds on what callers may send and models may answer, and on how long a stop may take.
 
@@ -237,6 +247,7 @@ class ServerConfig(Value):
     allowed_hosts: tuple[str, ...] = ()
     max_answer_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
     drain_timeout_s: Annotated[float, Field(ge=0)] = 30.0
+    cors: CORSConfig = CORSConfig()
     admin: AdminConfig | None = None
     tls: TLSConfig | None = None
 

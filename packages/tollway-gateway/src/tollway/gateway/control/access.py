@@ -45,7 +45,7 @@ class Access:
         """Say whether there is nothing at a path for who came by this address and port of ours."""
         if self._port is None or (server is not None and server[1] == self._port):
             return False
-        return not (path in _PROBES or path == _MODELS or path.startswith(f"{_MODELS}/"))
+        return not (path in _PROBES or is_of_callers(path))
 
     def caller(self, path: str, headers: Headers) -> Caller:
         """Return who asks; the admin is nobody in particular. Raises RequestRejected, a 401."""
@@ -53,7 +53,7 @@ class Access:
             return ANONYMOUS
         if self._admin is not None and _is_admin(headers, self._admin):
             return ANONYMOUS
-        if path == _MODELS or path.startswith(f"{_MODELS}/"):
+        if is_of_callers(path):
             return self._authenticator.authenticate(headers)
         message = (
             "the admin key is needed, as 'Authorization: Bearer KEY'"
@@ -61,6 +61,11 @@ class Access:
             else "only an admin may ask this, and there is no admin key: set auth.admin_key"
         )
         raise RequestRejected(401, "admin_key_required", message, header_lines=_CHALLENGES)
+
+
+def is_of_callers(path: str) -> bool:
+    """Say whether callers of models may ask this of the control plane: which models there are."""
+    return path == _MODELS or path.startswith(f"{_MODELS}/")
 
 
 def access_of(serving: Serving) -> Access:

@@ -23,7 +23,7 @@ def router(current: Current) -> APIRouter:
     def splits() -> dict[str, dict[str, Any]]:
         return answer_of(current(), "mlflow routes", _routes)
 
-    @routes.get("/api/2.0/endpoints/", summary="All endpoints")
+    @routes.get("/api/2.0/endpoints", summary="All endpoints")
     async def list_endpoints() -> dict[str, Any]:
         return {"endpoints": list(endpoints().values()), "next_page_token": None}
 

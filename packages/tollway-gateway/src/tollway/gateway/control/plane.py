@@ -11,10 +11,11 @@ from opentelemetry.trace import TracerProvider
 from tollway.gateway.apis import shape_of
 from tollway.gateway.errors import INTERNAL, Failure, RequestRejected
 from tollway.gateway.first_use import FirstUse
+from tollway.gateway.guard.origin_check import Permission
 from tollway.gateway.pipeline.reply import pairs_of
 from tollway.gateway.telemetry import Metrics
 
-from .access import CALLER, access_of
+from .access import CALLER, access_of, is_of_callers
 from .counting import ASGIApp, Counted, Message, Receive, Send, note_code
 from .probes import JSON, METRICS, Answer, Probes
 from .serving import Current
@@ -50,8 +51,50 @@ def create_control_app(
 
         return build_app(current, probes, reload, tracer_provider)
 
-    plane = ControlPlane(probes, build, current)
-    return Counted(plane, probes.__contains__, metrics.control_answered)
+    plane = _with_origins(ControlPlane(probes, build, current), current)
+    return Counted(_without_slash(plane), probes.__contains__, metrics.control_answered)
+
+
+def _without_slash(app: ASGIApp) -> ASGIApp:
+    """Serve every path with a slash at its end as the one without."""
+
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path.endswith("/") and path != "/":
+            scope = {**scope, "path": path[:-1]}
+        await app(scope, receive, send)
+
+    return serve
+
+
+def _with_origins(app: ASGIApp, current: Current) -> ASGIApp:
+    """Refuse requests of foreign web pages; those that may call models may ask which there are, no more."""
+
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        verdict = current().origins.verdict(scope.get("method", "GET"), scope["headers"])
+        if isinstance(verdict, Permission) and is_of_callers(scope["path"]):
+            if verdict.is_preflight:
+                await _send_nothing(send, pairs_of(verdict.header_lines))
+                return
+            send, verdict = _adding(send, pairs_of(verdict.header_lines)), None
+        objection = verdict.objection if isinstance(verdict, Permission) else verdict
+        if objection is not None:
+            await _refuse(scope, Failure(403, *objection), send)
+        else:
+            await app(scope, receive, send)
+
+    return serve
+
+
+def _adding(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
+    """Return what sends an answer with more headers."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *headers]}
+        await send(message)
+
+    return sending
 
 
 class ControlPlane:
@@ -71,10 +114,6 @@ class ControlPlane:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve a request."""
         serving = self._current()
-        objection = serving.origins.objection(scope.get("method", "GET"), scope["headers"])
-        if objection is not None:
-            await _refuse(scope, Failure(403, *objection), send)
-            return
         access = access_of(serving)
         if access.is_hidden(scope["path"], scope.get("server")):
             await _refuse(scope, Failure(404, "not_found", _ELSEWHERE), send)
@@ -87,8 +126,7 @@ class ControlPlane:
         if scope.get("method") in _READING and scope["path"] in self._probes:
             await self._answer_probe(scope, send)
         elif scope["path"] == "*":  # `OPTIONS *` asks what the server can do: RFC 9110, section 9.3.7
-            await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", _METHODS)]})
-            await send({"type": "http.response.body"})
+            await _send_nothing(send, [(b"allow", _METHODS)])
         else:
             app = await self._app.get()
             await app({**scope, CALLER: caller}, receive, send)
@@ -107,6 +145,11 @@ async def _refuse(scope: Message, failure: Failure, send: Send) -> None:
     note_code(scope, failure.code)
     answer = Answer(failure.status, JSON, shape_of(scope["path"])(failure))
     await _send(answer, send, pairs_of(failure.header_lines))
+
+
+async def _send_nothing(send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body"})
 
 
 async def _send(answer: Answer, send: Send, more: Iterable[tuple[bytes, bytes]] = ()) -> None:

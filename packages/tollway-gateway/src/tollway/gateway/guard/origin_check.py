@@ -32,6 +32,9 @@ _MAX_KNOWN_BYTES = 256
 
 _SHOWN = 100
 
+FOREIGN_HOST = "host_not_allowed"
+"""The code of an objection to the name that the gateway is called by."""
+
 Headers = Iterable[tuple[bytes, bytes]]
 
 
@@ -40,6 +43,17 @@ class Objection(NamedTuple):
 
     code: str
     message: str
+
+
+class Permission(NamedTuple):
+    r"""A page of another origin may call: the header lines that tell its browser so, each ended by `\r\n`."""
+
+    header_lines: bytes
+    is_preflight: bool
+    """Whether the browser only asks whether it may send a request: https://fetch.spec.whatwg.org/#cors-preflight-fetch."""
+
+    objection: Objection | None
+    """What speaks against it on paths that no page of another origin may call."""
 
 
 class OriginCheck:
@@ -56,8 +70,8 @@ class OriginCheck:
         self._known_hosts: set[bytes] = set()
         """Values of `Host` that were found good: callers send the same few again and again."""
 
-    def objection(self, method: str, headers: Headers) -> Objection | None:
-        """Return what speaks against a request, or None."""
+    def verdict(self, method: str, headers: Headers) -> Objection | Permission | None:
+        """Return what speaks against a request, or None; permissions are those of `cors.CrossOriginCheck`."""
         from_page = False
         host = b""
         for name, value in headers:
@@ -145,7 +159,7 @@ def _values(headers: Headers, name: bytes) -> list[bytes]:
 def _foreign_host(host: bytes) -> Objection:
     name = host[:_SHOWN].decode("latin-1")
     return Objection(
-        "host_not_allowed",
+        FOREIGN_HOST,
         f"the gateway does not go by the name {name!r}: if callers reach it by that name, add it to "
         "server.allowed_hosts",
     )

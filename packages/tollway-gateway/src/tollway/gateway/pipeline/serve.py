@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tollway.gateway.config.values import ServerConfig
 from tollway.gateway.errors import INTERNAL, STOPPING, CallerGone, Failure, RequestRejected, failure_of
 from tollway.gateway.guard.memory import Hold, MemoryBudget, share_with_server
-from tollway.gateway.guard.origin_check import OriginCheck
+from tollway.gateway.guard.origin_check import Objection, OriginCheck, Permission
 from tollway.provider import ProviderError
 
 from .admit import admission
@@ -111,9 +111,9 @@ class Gateway:
         reply: Reply,
         record: Record,
     ) -> None:
-        objection = snapshot.origins.objection(scope["method"], scope["headers"])
-        if objection is not None:
-            raise RequestRejected(403, *objection)
+        verdict = snapshot.origins.verdict(scope["method"], scope["headers"])
+        if verdict is not None and await _heed(verdict, reply, record):
+            return
         exchange = reply.exchange
         caller = ANONYMOUS
         if snapshot.authenticator is not NO_AUTH:
@@ -167,6 +167,17 @@ class Gateway:
         """Return the timers of the event loop, which runs when the first request comes."""
         self._timers = timers = Timers()
         return timers
+
+
+async def _heed(verdict: Objection | Permission, reply: Reply, record: Record) -> bool:
+    """Reject a web page, or let it in; say whether it only asked whether it may. Raises RequestRejected."""
+    if isinstance(verdict, Objection):
+        raise RequestRejected(403, *verdict)
+    reply.header_lines += verdict.header_lines
+    if verdict.is_preflight:
+        record.status = record.sent_status = 204
+        await reply.whole(204, b"")
+    return verdict.is_preflight
 
 
 async def _fail(scope: Scope, reply: Reply, record: Record, failure: Failure) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tollway.gateway.config.values import GatewayConfig
+from tollway.gateway.config.values import GatewayConfig, ServerConfig
+from tollway.gateway.guard.cors import CrossOriginCheck
 from tollway.gateway.guard.memory import MemoryBudget
 from tollway.gateway.guard.origin_check import OriginCheck
 from tollway.gateway.limits import Rate
@@ -58,7 +59,7 @@ class Snapshot:
         self.upstreams: tuple[Upstream, ...] = tuple(dict.fromkeys(one.upstream for one in endpoints))
         destinations = wiring.destinations(endpoints)
         self.routes = HTTPRoutes(destinations)
-        self.origins = OriginCheck(config.server.allowed_hosts, is_local=runtime.is_local)
+        self.origins = _origin_check(config.server, is_local=runtime.is_local)
         self.authenticator = authenticator_of(config.auth, runtime)
         self.memory = carried.get(
             ("memory", max_bytes), lambda: MemoryBudget(max_bytes, metrics.cells, metrics.buffered_bytes)
@@ -75,6 +76,13 @@ class Snapshot:
         self.in_flight = 0
         carried.seal()
         self.carried = carried
+
+
+def _origin_check(config: ServerConfig, *, is_local: bool) -> OriginCheck:
+    hosts, cors = config.allowed_hosts, config.cors
+    if not cors.origins:
+        return OriginCheck(hosts, is_local=is_local)
+    return CrossOriginCheck(cors.origins, max_age_s=cors.max_age_s, allowed_hosts=hosts, is_local=is_local)
 
 
 def build(
