@@ -10,6 +10,7 @@ import threading
 import pytest
 from opentelemetry import propagate
 from opentelemetry import trace as otel
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
@@ -20,7 +21,7 @@ from opentelemetry.util._once import Once
 from tollway import tracing
 from tollway.tracing import RatioSlowSampler, SettingError, TracerProvider
 from tollway.tracing._environment import read_environment
-from tollway.tracing.otlp import BatchProcessor, OTLPJsonExporter
+from tollway.tracing.otlp import BatchProcessor, OTLPExporter
 from tollway.tracing.store import FileStoreProcessor
 
 
@@ -177,7 +178,9 @@ class TestExport:
         assert tracing.flush()
         ((path, headers, body),) = receiver.got
         assert ("/v1/traces", "ml") == (path, headers["x-team"])
-        assert b'"name":"s"' in body
+        assert "application/x-protobuf" == headers["content-type"]
+        (block,) = TracesData.FromString(body).resource_spans
+        assert "s" == block.scope_spans[0].spans[0].name
 
     def test_by_environment(self, receiver):
         environ = {
@@ -198,15 +201,34 @@ class TestExport:
         )
         assert b"\x1f\x8b" == body[:2]
 
-    @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-    def test_the_reference_exporters_are_chosen_by_protocol(self, protocol):
+    @pytest.mark.parametrize(
+        ("protocol", "module"),
+        [
+            ("", "tollway.tracing.otlp._export"),
+            ("http/protobuf", "tollway.tracing.otlp._export"),
+            ("http/json", "tollway.tracing.otlp._export"),
+            ("grpc", "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"),
+        ],
+    )
+    def test_the_exporter_is_chosen_by_protocol(self, protocol, module):
+        """HTTP is our own, in both formats; gRPC is the reference exporter's."""
         environ = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         }
         (processor,) = processors(configure(environ), BatchProcessor)
-        wanted = "opentelemetry.exporter.otlp.proto." + ("grpc" if protocol == "grpc" else "http")
-        assert type(processor.span_exporter).__module__.startswith(wanted)
+        assert module == type(processor.span_exporter).__module__
+
+    @pytest.mark.parametrize(
+        ("protocol", "content_type"),
+        [("", "application/x-protobuf"), ("http/json", "application/json")],
+    )
+    def test_spans_go_in_the_format_that_was_asked_for(self, receiver, protocol, content_type):
+        configure({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol})
+        tracing.start_span("s").start().end()
+        assert tracing.flush()
+        ((_, headers, _),) = receiver.got
+        assert content_type == headers["content-type"]
 
     def test_protobuf_arrives(self, receiver):
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -300,7 +322,7 @@ class TestStats:
     def test_spans_that_cannot_be_sent_are_counted(self):
         provider = configure(otlp="http://127.0.0.1:9")
         (processor,) = processors(provider, BatchProcessor)
-        assert isinstance(processor.span_exporter, OTLPJsonExporter)
+        assert isinstance(processor.span_exporter, OTLPExporter)
         processor.span_exporter._timeout_s = 0.05
         tracing.start_span("s").start().end()
         assert not tracing.flush()

@@ -1,43 +1,19 @@
 """The encoder's JSON is OTLP, whatever the spans hold."""
 
-import base64
 import enum
 import math
 
-import orjson
 import pytest
-from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
+from support.otlp_spans import ANYTHING, make, parse
 from tollway.tracing.otlp import Encoder, encode_span
 from tollway.tracing.otlp._objects import any_value
-
-ID_KEYS = {"traceId", "spanId", "parentSpanId"}
-
-
-def parse(data: bytes) -> TracesData:
-    """Read OTLP JSON by the official messages: proto3 JSON, once the hex ids are base64."""
-
-    def convert(item):
-        if isinstance(item, dict):
-            return {
-                key: base64.b64encode(bytes.fromhex(value)).decode() if key in ID_KEYS else convert(value)
-                for key, value in item.items()
-            }
-        return [convert(value) for value in item] if isinstance(item, list) else item
-
-    return json_format.ParseDict(convert(orjson.loads(data)), TracesData(), ignore_unknown_fields=True)
-
-
-def make(attributes=None, *, name="s", flags=1, parent=None, state=None, **rest) -> ReadableSpan:
-    context = SpanContext(0xABC, 0xDEF, False, TraceFlags(flags), state)
-    return ReadableSpan(name, context, parent, Resource({}), attributes, start_time=1, end_time=2, **rest)
 
 
 def only_span(span):
@@ -138,13 +114,6 @@ def test_what_is_no_span_is_left_out():
     """A span without a context costs itself, not its batch."""
     data = Encoder().traces_data([ReadableSpan("none"), make()])
     assert 1 == len(parse(data).resource_spans[0].scope_spans[0].spans)
-
-
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.binary(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters()), inner),
-    max_leaves=10,
-)
 
 
 @given(st.dictionaries(st.text(st.characters()), ANYTHING), st.text(st.characters()))

@@ -9,12 +9,20 @@ from dataclasses import dataclass, field
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from tollway.tracing.otlp import BatchProcessor, OTLPJsonExporter, traces_url
+from tollway.tracing.otlp import BatchProcessor, OTLPExporter, OTLPJsonExporter, _export, traces_url
+from tollway.tracing.otlp._answer import error_text, rejected_spans
+from tollway.tracing.otlp._http import is_loopback
 
 
 def make(span_id=1, *, sampled=True):
@@ -88,9 +96,8 @@ def exporting(receiver):
             slept.append(seconds)
             return False
 
-        exporter = OTLPJsonExporter(
-            receiver.url, clock=lambda: sum(slept), sleep=sleep, jitter=lambda: 1.0, **options
-        )
+        make = options.pop("make", OTLPJsonExporter)
+        exporter = make(receiver.url, clock=lambda: sum(slept), sleep=sleep, jitter=lambda: 1.0, **options)
         made.append(exporter)
         return exporter, slept
 
@@ -135,6 +142,73 @@ def test_bodies_can_be_compressed(receiver, exporting):
     exporter.export([make()])
     assert "gzip" == receiver.headers[0]["Content-Encoding"]
     assert b"resourceSpans" in gzip.decompress(receiver.bodies[0])
+
+
+class TestCompression:
+    def test_on_loopback_there_is_none_unless_asked_for(self, receiver, exporting):
+        exporting()[0].export([make()])
+        assert "Content-Encoding" not in receiver.headers[0]
+
+    @pytest.mark.parametrize(
+        ("url", "local"),
+        [
+            ("http://localhost:4318", True),
+            ("http://127.0.0.9", True),
+            ("http://[::1]:4318/x", True),
+            ("http://collector:4318", False),
+            ("https://api.example.com/v1/traces", False),
+            ("http://[", False),
+        ],
+    )
+    def test_what_is_loopback(self, url, local):
+        assert local is is_loopback(url)
+
+    @pytest.mark.parametrize("status", [400, 415])
+    def test_a_receiver_that_refuses_gzip_gets_plain_bodies(self, receiver, exporting, status, monkeypatch):
+        """Where nobody asked for gzip; it is tried once."""
+        monkeypatch.setattr(_export, "is_loopback", lambda url: False)
+        exporter, _ = exporting()
+        receiver.answers = [(status, {}, b"what?")]
+        for n in (1, 2):
+            assert SpanExportResult.SUCCESS is exporter.export([make(n)])
+        assert ["gzip", None, None] == [headers.get("Content-Encoding") for headers in receiver.headers]
+
+    def test_gzip_that_was_asked_for_stays(self, receiver, exporting):
+        exporter, _ = exporting(compression="gzip")
+        receiver.answers = [(400, {}, b"bad")]
+        assert SpanExportResult.FAILURE is exporter.export([make()])
+        exporter.export([make()])
+        assert ["gzip", "gzip"] == [headers.get("Content-Encoding") for headers in receiver.headers]
+
+
+class TestAnswersInProtobuf:
+    def test_partial_success_is_counted(self, receiver, exporting, caplog):
+        partial = ExportTracePartialSuccess(rejected_spans=300, error_message="too old")
+        body = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+        receiver.answers = [(200, {"Content-Type": "application/x-protobuf"}, body)]
+        exporter, _ = exporting(make=OTLPExporter)
+        exporter.export([make()])
+        assert 300 == exporter.counts.rejected_spans
+        assert "too old" in caplog.text
+
+    def test_an_errors_message_is_logged(self, receiver, exporting, caplog):
+        body = b"\x08\x03\x12\x0bno such key"
+        receiver.answers = [(401, {"Content-Type": "application/x-protobuf"}, body)]
+        exporter, _ = exporting(make=OTLPExporter)
+        assert SpanExportResult.FAILURE is exporter.export([make()])
+        assert "HTTP 401: no such key" in caplog.text
+
+    @given(st.binary(max_size=40))
+    def test_no_answer_is_trouble(self, body):
+        """Whatever a receiver sends: it is read or left, never raised."""
+        headers = {"content-type": "application/x-protobuf"}
+        rejected_spans(headers, body)
+        error_text(headers, body)
+
+
+def test_other_protocols_are_refused():
+    with pytest.raises(ValueError, match="http/protobuf"):
+        OTLPExporter(protocol="grpc")
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])

@@ -24,14 +24,15 @@ from ._instruments import observe
 from ._private.sdk import processors_of
 from ._worker import SHUTDOWN_S
 from .engine import TracerProvider
-from .otlp import BatchProcessor, OTLPJsonExporter, split_credentials, traces_url
+from .otlp import BatchProcessor, OTLPExporter, split_credentials
 from .sampling import RatioSlowSampler
 from .store import FileStore, FileStoreProcessor, set_default
 
 _logger = logging.getLogger(__name__)
 
 _NEEDS_OTLP = (
-    "{} needs the reference exporters: pip install 'tollway-tracing[otlp]' (or use http/json, which does not)"
+    "OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs the reference exporter: pip install 'tollway-tracing[otlp]' "
+    "(or use http/protobuf, which does not)"
 )
 
 
@@ -172,12 +173,11 @@ def _otlp_exporter(given: Environment, otlp: str | None, headers: Mapping[str, s
     protocol = given.protocol.lower()
     if protocol == "grpc":
         return _grpc_exporter(given, otlp, all_headers)
-    if protocol == "http/protobuf":
-        return _protobuf_exporter(given, otlp, all_headers)
-    if protocol not in ("", "http/json"):
-        _logger.warning("OTEL_EXPORTER_OTLP_PROTOCOL is %r: http/json is used", given.protocol)
-    return OTLPJsonExporter(
+    if protocol not in ("", "http/protobuf", "http/json"):
+        _logger.warning("OTEL_EXPORTER_OTLP_PROTOCOL is %r: http/protobuf is used", given.protocol)
+    return OTLPExporter(
         otlp or given.endpoint or "http://localhost:4318",
+        protocol="http/json" if protocol == "http/json" else "http/protobuf",
         traces_endpoint=None if otlp else given.traces_endpoint,
         headers=all_headers,
         timeout_s=_timeout_s(given),
@@ -195,7 +195,7 @@ def _grpc_exporter(given: Environment, otlp: str | None, headers: Mapping[str, s
         from grpc import Compression  # type: ignore[import-untyped]
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     except ImportError:
-        raise SettingError(_NEEDS_OTLP.format("OTEL_EXPORTER_OTLP_PROTOCOL=grpc")) from None
+        raise SettingError(_NEEDS_OTLP) from None
     endpoint = otlp or given.traces_endpoint or given.endpoint
     if endpoint is not None:
         endpoint, credentials = split_credentials(endpoint)
@@ -207,25 +207,6 @@ def _grpc_exporter(given: Environment, otlp: str | None, headers: Mapping[str, s
         headers={name.lower(): value for name, value in headers.items()} or None,  # gRPC allows no others
         timeout=_timeout_s(given),
         compression=Compression.Gzip if given.compression == "gzip" else Compression.NoCompression,
-    )
-
-
-def _protobuf_exporter(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> Any:
-    try:
-        from opentelemetry.exporter.otlp.proto.http import Compression
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    except ImportError:
-        raise SettingError(_NEEDS_OTLP.format("OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")) from None
-    base = otlp or (None if given.traces_endpoint else given.endpoint)
-    endpoint = traces_url(base) if base else given.traces_endpoint
-    if endpoint is not None:
-        endpoint, credentials = split_credentials(endpoint)
-        headers = {**credentials, **headers}
-    return OTLPSpanExporter(
-        endpoint=endpoint,
-        headers=dict(headers) or None,
-        timeout=_timeout_s(given),
-        compression=Compression(given.compression or "none"),
     )
 
 

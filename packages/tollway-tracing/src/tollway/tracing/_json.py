@@ -54,14 +54,15 @@ def to_json(item: Any) -> bytes:
     try:
         return orjson.dumps(item)
     except TypeError:
-        return orjson.dumps(_mended(item))
+        return orjson.dumps(mended(item))
 
 
-def _mended(item: Any) -> Any:
+def mended(item: Any) -> Any:
+    """Return an object of JSON in which text that is not Unicode has U+FFFD in its places."""
     if isinstance(item, str):
         return str(item).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(item, dict):
-        return {_mended(key): _mended(value) for key, value in item.items()}
+        return {mended(key): mended(value) for key, value in item.items()}
     if isinstance(item, list):
-        return [_mended(value) for value in item]
-    return item if isinstance(item, (bool, int, float, type(None))) else _mended(text_of(item))
+        return [mended(value) for value in item]
+    return item if isinstance(item, (bool, int, float, type(None))) else mended(text_of(item))

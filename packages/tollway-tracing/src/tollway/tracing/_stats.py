@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 
 from ._private.sdk import processors_of
 from .engine import TracerProvider
-from .otlp import BatchProcessor, OTLPJsonExporter
+from .otlp import BatchProcessor, OTLPExporter
 from .store import FileStoreProcessor
 
 
@@ -53,7 +53,7 @@ def stats() -> Stats:
     processors = processors_of(provider) if isinstance(provider, SDKTracerProvider) else ()
     batches = [p for p in processors if isinstance(p, BatchProcessor)]
     stores = [p for p in processors if isinstance(p, FileStoreProcessor)]
-    exporters = [p.span_exporter for p in batches if isinstance(p.span_exporter, OTLPJsonExporter)]
+    exporters = [p.span_exporter for p in batches if isinstance(p.span_exporter, OTLPExporter)]
     refused = sum(p.dropped_spans for p in batches) + sum(p.counts.dropped_spans for p in stores)
     left = sum(p.left_spans for p in batches) + sum(p.left_spans for p in stores)
     counts = provider.counts if isinstance(provider, TracerProvider) else None

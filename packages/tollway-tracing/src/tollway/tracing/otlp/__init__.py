@@ -1,15 +1,18 @@
-"""OTLP JSON: the encoder that the file store and the network share, its exporter and a batching processor."""
+"""OTLP: the encoder of the file store and the network, the exporter over HTTP and a batching processor."""
 
 from ._batch import BatchProcessor
 from ._encode import Encoder, encode_span
-from ._export import ExportCounts, OTLPJsonExporter
+from ._export import ExportCounts, OTLPExporter, OTLPJsonExporter
 from ._http import split_credentials, traces_url
+from ._protobuf import ProtobufEncoder
 
 __all__ = [
     "BatchProcessor",
     "Encoder",
     "ExportCounts",
+    "OTLPExporter",
     "OTLPJsonExporter",
+    "ProtobufEncoder",
     "encode_span",
     "split_credentials",
     "traces_url",

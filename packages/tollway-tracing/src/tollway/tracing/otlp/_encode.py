@@ -30,6 +30,8 @@ class Encoder:
     Not for use by several threads at once.
     """
 
+    content_type = "application/json"
+
     def __init__(self) -> None:
         # By identity: hashing an SDK Resource serialises it to JSON. The value keeps its keys' objects alive.
         self._origins: dict[tuple[int, int], tuple[Origin, Any, Any]] = {}

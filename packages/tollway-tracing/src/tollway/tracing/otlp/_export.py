@@ -1,4 +1,4 @@
-"""The OTLP/HTTP exporter in JSON, for our batch processor or any other.
+"""The OTLP/HTTP exporter, in protocol buffers or JSON, for our batch processor or any other.
 
 What is retried, and how the endpoint is made, is the specification's:
 https://opentelemetry.io/docs/specs/otlp/#otlphttp-response
@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any, Literal, get_args
 
-import orjson
 from opentelemetry.context import attach, detach, set_value
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -23,8 +23,10 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from tollway.tracing._private.api import SUPPRESS_INSTRUMENTATION_KEY
 from tollway.tracing._redaction import redacted_url
 
+from ._answer import error_text, rejected_spans
 from ._encode import Encoder
-from ._http import Poster, split_credentials, traces_url
+from ._http import Poster, is_loopback, split_credentials, traces_url
+from ._protobuf import ProtobufEncoder
 
 _logger = logging.getLogger(__name__)
 
@@ -50,9 +52,19 @@ class ExportCounts:
     retries: int = 0
 
 
-class OTLPJsonExporter(SpanExporter):
-    """Sends spans to `endpoint` + `/v1/traces` (or to `traces_endpoint` as it is) as OTLP JSON.
+Protocol = Literal["http/protobuf", "http/json"]
 
+_GZIP_LEVEL = 1
+
+_UNREADABLE = frozenset({400, 415})
+"""Statuses of a receiver that may not read gzip."""
+
+
+class OTLPExporter(SpanExporter):
+    """Sends spans to `endpoint` + `/v1/traces` (or to `traces_endpoint` as it is) by OTLP over HTTP.
+
+    compression: gzip or none; where it is not given, spans go by gzip, but plain on loopback, where no wire
+    is saved, and to a receiver that refuses gzip.
     User and password in the URL become an `Authorization` header; neither they nor a query are ever logged.
     timeout_s bounds one `export`, retries included. Not for use by several threads at once, as the
     specification says of exporters.
@@ -62,6 +74,7 @@ class OTLPJsonExporter(SpanExporter):
         self,
         endpoint: str = "http://localhost:4318",
         *,
+        protocol: Protocol = "http/protobuf",
         traces_endpoint: str | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
@@ -73,19 +86,20 @@ class OTLPJsonExporter(SpanExporter):
     ) -> None:
         if compression not in (None, "none", "gzip"):
             raise ValueError(f"compression is gzip or none, not {compression!r}")
+        if protocol not in get_args(Protocol):
+            raise ValueError(f"protocol is one of {', '.join(get_args(Protocol))}, not {protocol!r}")
         self.url, credentials = split_credentials(traces_endpoint or traces_url(endpoint))
         self.counts = ExportCounts()
-        self._gzip = compression == "gzip"
+        self._gzip = compression == "gzip" or (compression is None and not is_loopback(self.url))
+        self._may_go_plain = compression is None
         self._timeout_s = timeout_s
         self._clock = clock
         self._now_s = now_s
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
         self._jitter = jitter
-        self._encoder = Encoder()
-        own = {"Content-Type": "application/json", "User-Agent": "tollway-tracing"}
-        if self._gzip:
-            own["Content-Encoding"] = "gzip"
+        self._encoder = Encoder() if protocol == "http/json" else ProtobufEncoder()
+        own = {"Content-Type": self._encoder.content_type, "User-Agent": "tollway-tracing"}
         self._poster = Poster(self.url, {**own, **credentials, **(headers or {})}, timeout_s)
         self._failing = False
 
@@ -97,7 +111,7 @@ class OTLPJsonExporter(SpanExporter):
         body = self._encoder.traces_data(spans)
         token = attach(set_value(SUPPRESS_INSTRUMENTATION_KEY, True))  # else our own request makes spans
         try:
-            problem = self._send(gzip.compress(body, 1) if self._gzip else body)
+            problem = self._send(body)
         finally:
             detach(token)
         return self._succeeded(len(spans)) if problem is None else self._failed(len(spans), problem)
@@ -132,25 +146,30 @@ class OTLPJsonExporter(SpanExporter):
     def _attempt(self, body: bytes) -> tuple[str | None, float | None]:
         """Return (problem or None, seconds that the receiver asks to wait; None: never try this again)."""
         try:
-            status, headers, answer = self._poster.post(body, {})
+            status, headers, answer = self._post(body)
         except (OSError, http.client.HTTPException) as error:
             return f"{type(error).__name__}: {error}", 0.0
         if 200 <= status < 300:
-            self._note_rejected(answer)
+            self._note_rejected(*rejected_spans(headers, answer))
             return None, None
         wait_s = self._retry_after_s(headers.get("retry-after", "")) if status in RETRYABLE else None
-        return f"HTTP {status}: {answer[:200].decode(errors='replace')}", wait_s
+        return f"HTTP {status}: {error_text(headers, answer)}", wait_s
 
-    def _note_rejected(self, answer: bytes) -> None:
-        try:
-            partial = orjson.loads(answer or b"{}").get("partialSuccess") or {}
-            rejected = int(partial.get("rejectedSpans", 0))
-        except (ValueError, TypeError, AttributeError):
-            return  # an answer in another format still says 2xx
+    def _post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        if self._gzip:
+            status, headers, answer = self._poster.post(
+                gzip.compress(body, _GZIP_LEVEL), {"Content-Encoding": "gzip"}
+            )
+            if not (self._may_go_plain and status in _UNREADABLE):
+                self._may_go_plain = False  # it reads gzip
+                return status, headers, answer
+            self._gzip = False
+        return self._poster.post(body, {})
+
+    def _note_rejected(self, rejected: int, why: str) -> None:
         if rejected > 0:
             self.counts.rejected_spans += rejected
             self.counts.exported_spans -= rejected
-            why = partial.get("errorMessage", "")
             _logger.warning("%s rejected %d spans: %s", redacted_url(self.url), rejected, why)
 
     def _retry_after_s(self, value: str) -> float:
@@ -175,3 +194,10 @@ class OTLPJsonExporter(SpanExporter):
     def close(self) -> None:
         """Close the connection; only between exports."""
         self._poster.close()
+
+
+class OTLPJsonExporter(OTLPExporter):
+    """Sends spans as OTLP JSON."""
+
+    def __init__(self, endpoint: str = "http://localhost:4318", **options: Any) -> None:
+        super().__init__(endpoint, protocol="http/json", **options)

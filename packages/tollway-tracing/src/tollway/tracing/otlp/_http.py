@@ -23,6 +23,15 @@ def traces_url(base: str) -> str:
     return base if base.endswith(TRACES_PATH) else base + TRACES_PATH
 
 
+def is_loopback(url: str) -> bool:
+    """Return whether a URL is of this machine: `localhost`, 127.0.0.0/8 or ::1."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def split_credentials(url: str) -> tuple[str, dict[str, str]]:
     """Return a URL without the user and password in it, and the header that carries them.
 

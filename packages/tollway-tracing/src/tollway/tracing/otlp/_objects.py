@@ -133,14 +133,16 @@ def span_object(span: ReadableSpan) -> dict[str, Any]:
     item: dict[str, Any] = {
         "traceId": f"{context.trace_id:032x}",
         "spanId": f"{context.span_id:016x}",
+    }
+    if parent is not None:
+        item["parentSpanId"] = f"{parent.span_id:016x}"
+    item |= {
         "flags": _flags(context.trace_flags, parent),
         "name": _key(span.name),
         "kind": KINDS[span.kind],
         "startTimeUnixNano": str(span.start_time or 0),
         "endTimeUnixNano": str(span.end_time or 0),
     }
-    if parent is not None:
-        item["parentSpanId"] = f"{parent.span_id:016x}"
     if context.trace_state:
         item["traceState"] = context.trace_state.to_header()
     if attributes := span.attributes:

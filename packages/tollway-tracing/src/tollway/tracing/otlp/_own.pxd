@@ -40,6 +40,7 @@ cdef int put_double(Buffer out, double value) except -1
 
 cdef class Pen:
     cdef Buffer out
+    cdef bint binary
     cdef object local
     cdef unsigned long long high
     cdef unsigned long long low
@@ -50,5 +51,7 @@ cdef class Pen:
     cdef bytes field_of(self, object state)
     cdef int put_trace_id(self) except -1
     cdef int put_span(self, object span) except -1
-    cdef int put_parent(self, object parent, int flags) except -1
+    cdef int put_ids(self, unsigned long long span_id, object parent, int flags) except -1
+    cdef int put_raw_trace_id(self) except -1
+    cdef int put_flags(self, int flags) except -1
     cdef int put_optional(self, object span, object tracer) except -1
