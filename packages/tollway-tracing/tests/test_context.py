@@ -1,6 +1,7 @@
 """Tags for every span inside, and the way into other threads."""
 
 import asyncio
+import inspect
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -85,3 +86,37 @@ class TestWrap:
         assert 3 == tracing.wrap(lambda a, b: a + b)(1, b=2)
         with pytest.raises(ZeroDivisionError):
             tracing.wrap(lambda: 1 / 0)()
+
+
+def test_wrapped_coroutines_and_generators_run_in_the_context_of_the_wrap():
+    """Their work begins after the call: every step of it counts."""
+
+    def touch(name):
+        with tracing.start_span(name):
+            pass
+
+    async def coroutine():
+        touch("coroutine")
+
+    def generator():
+        touch("generator")
+        yield 1
+
+    async def async_generator():
+        touch("async generator")
+        yield 1
+
+    async def run(wrapped, wrapped_generator):
+        await asyncio.create_task(wrapped())
+        return [value async for value in wrapped_generator()]
+
+    with testing.capture() as captured:
+        with tracing.start_span("request") as request:
+            wrapped = [tracing.wrap(one) for one in (coroutine, generator, async_generator)]
+        list(wrapped[1]())
+        asyncio.run(run(wrapped[0], wrapped[2]))
+        for name in ("coroutine", "generator", "async generator"):
+            assert captured.named(name).parent.span_id == request.get_span_context().span_id
+    assert inspect.iscoroutinefunction(wrapped[0])
+    assert inspect.isgeneratorfunction(wrapped[1])
+    assert inspect.isasyncgenfunction(wrapped[2])

@@ -1,6 +1,7 @@
 """`@trace`: a span a call, whatever kind of function it is, that ends once and leaks nothing."""
 
 import asyncio
+import functools
 import gc
 import inspect
 from dataclasses import dataclass
@@ -135,8 +136,8 @@ class TestPlain:
         keep(Point(1), Odd(), "\ud800", 2**80)
         keep(cycle, {1, 2}, b"\xff", float("nan"))
         assert {"1": 2} == loads(captured.spans[0], "outputs")
-        assert isinstance(loads(captured.spans[0], "inputs"), str)
-        assert captured.spans[1].attributes["tollway.inputs"]
+        assert {"a": {"x": 1}, "b": "<Odd>", "c": "?", "d": 2**80} == loads(captured.spans[0], "inputs")
+        assert {"a": ["[[...]]"], "b": [1, 2], "c": "\ufffd", "d": None} == loads(captured.spans[1], "inputs")
 
     def test_it_keeps_the_functions_face(self):
         @tracing.trace
@@ -378,3 +379,113 @@ class TestWrongArguments:
         with pytest.raises(TypeError, match="count"):
             asyncio.run(run())
         assert 1 == len(captured.spans)
+
+
+class TestShapes:
+    """What may stand under the decorator is after it what it was before."""
+
+    def test_properties(self, captured):
+        class Model:
+            @tracing.trace
+            @property
+            def size(self):
+                return 42
+
+            @tracing.trace
+            @functools.cached_property
+            def cached(self):
+                return 43
+
+            @tracing.trace
+            def scaled(self, by):
+                return by
+
+            twice = tracing.trace(functools.partialmethod(scaled, 2))
+
+        model = Model()
+        assert (42, 43, 43, 2) == (model.size, model.cached, model.cached, model.twice())
+        names = [span.name.rpartition(".")[2] for span in captured.spans]
+        assert ["size", "cached", "scaled", "scaled"] == names
+
+    def test_a_class_stays_as_it_is(self, captured, caplog):
+        @tracing.trace
+        class Point:
+            pass
+
+        assert isinstance(Point(), Point)
+        assert "stays as it is" in caplog.text
+
+    def test_an_object_with_an_asynchronous_call(self, captured):
+        class Tool:
+            async def __call__(self, x):
+                with tracing.start_span("inside"):
+                    return x
+
+        assert 1 == asyncio.run(tracing.trace(Tool())(1))
+        assert captured.named("inside").parent.span_id == captured.spans[-1].context.span_id
+        assert 1 == loads(captured.spans[-1], "outputs")
+
+    def test_a_partial_has_its_functions_name(self, captured):
+        tracing.trace(functools.partial(int, "7"))()
+        assert "int" == captured.spans[0].name
+
+    def test_arguments_with_one_name_are_both_kept(self, captured):
+        @tracing.trace
+        def f(question, /, *args, **named):
+            pass
+
+        f(1, 2, question=3, args=4)
+        values = str(loads(captured.spans[0], "inputs"))
+        assert all(str(number) in values for number in (1, 2, 3, 4))
+
+
+def plainly(function):
+    @functools.wraps(function)
+    def call(*args):
+        return function(*args)
+
+    return call
+
+
+class TestLater:
+    """A plain function whose work is yet to come: its span lasts as long."""
+
+    def test_a_coroutine(self, captured):
+        @tracing.trace
+        @plainly
+        async def fetch(x):
+            with tracing.start_span("inside"):
+                raise ValueError(x)
+
+        async def main():
+            task = asyncio.create_task(fetch(1))
+            with pytest.raises(ValueError, match="1"):
+                await task
+
+        asyncio.run(main())
+        assert StatusCode.ERROR is captured.spans[-1].status.status_code
+        assert captured.named("inside").parent.span_id == captured.spans[-1].context.span_id
+
+    def test_a_generator(self, captured):
+        @tracing.trace
+        @plainly
+        def numbers():
+            with tracing.start_span("inside"):
+                yield 1
+            return 2
+
+        assert [1] == list(numbers())
+        assert [1] == loads(captured.spans[-1], "outputs")
+        assert captured.named("inside").parent.span_id == captured.spans[-1].context.span_id
+
+    def test_an_async_generator(self, captured):
+        @tracing.trace
+        @plainly
+        async def numbers():
+            yield 1
+
+        async def main():
+            return [number async for number in numbers()]
+
+        assert [1] == asyncio.run(main())
+        assert [1] == loads(captured.spans[-1], "outputs")

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
+from fastapi import FastAPI
 from opentelemetry import baggage, trace
 from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -133,6 +134,35 @@ def test_an_exception_is_recorded_and_goes_on(traced, asgi):
     span = traced.span
     assert ("KeyError", "KeyError: 'cart'") == (span.attributes["error.type"], span.status.description)
     assert "KeyError" == span.events[0].attributes["exception.type"]
+
+
+def test_an_exception_whose_text_raises_goes_on_as_it_is(traced, asgi):
+    class OddError(Exception):
+        def __str__(self):
+            raise AttributeError("no text")
+
+    async def app(_scope, _receive, _send):
+        raise OddError
+
+    with pytest.raises(OddError):
+        asgi.call(TraceMiddleware(app, tracer_provider=traced.provider))
+
+    assert StatusCode.ERROR is traced.span.status.status_code
+    assert "OddError: <OddError>" == traced.span.status.description
+
+
+def test_a_fastapi_with_telemetry_of_its_own_makes_no_second_span(traced, asgi, monkeypatch):
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", traced.provider)
+    app = FastAPI()
+
+    @app.get("/x")
+    async def x():
+        return {}
+
+    asgi.call(TraceMiddleware(app), asgi.scope("/x"))
+
+    assert "GET /x" == traced.span.name
+    assert "tollway.tracing.asgi" == traced.span.instrumentation_scope.name
 
 
 def test_an_exception_behind_a_frameworks_500_is_recorded(traced, asgi):

@@ -212,9 +212,13 @@ class TestStatus:
         span.set_status("error", "API timeout")
         assert (StatusCode.ERROR, "API timeout") == (span.status.status_code, span.status.description)
 
-    def test_a_word_that_is_none_raises(self, tracer):
-        with pytest.raises(ValueError, match="OK, ERROR, UNSET"):
-            tracer.start_span("s").set_status("FAILED")
+    @pytest.mark.parametrize("status", ["FAILED", None, 7, object()])
+    def test_what_is_no_status_is_ignored_with_a_warning(self, tracer, status, caplog):
+        span = tracer.start_span("s")
+        span.set_status("ERROR", "why")
+        span.set_status(status)
+        assert (StatusCode.ERROR, "why") == (span.status.status_code, span.status.description)
+        assert "OK, ERROR, UNSET" in caplog.text
 
 
 class TestExceptions:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from opentelemetry import trace as otel
 from opentelemetry.context import Context, create_key
 
 from ._runtime import attach, detach, get_current
+from ._steps import ContextSteps, finish, stepping, stepping_async
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,19 +58,33 @@ def _watch(provider: otel.TracerProvider) -> None:
 
 
 def wrap(function: Callable[P, R]) -> Callable[P, R]:
-    """Return the function with the context of now: spans that it starts in any thread are children of the
-    span that is current here.
+    """Return the function with the context of now: spans that it starts in any thread or task are children of
+    the span that is current here. Coroutines and generators too: each of their steps runs in that context.
 
         pool.submit(tracing.wrap(fetch), url)
     """
     context = get_current()
 
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        token = attach(context)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            detach(token)
+    def steps(*_: object) -> ContextSteps:
+        return ContextSteps(context)
 
-    return call
+    called = cast("Callable[..., Any]", function)
+    if inspect.iscoroutinefunction(function):
+
+        async def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return await finish(ContextSteps(context), called(*args, **kwargs))
+
+    elif inspect.isgeneratorfunction(function):
+        call = stepping(called, steps)
+    elif inspect.isasyncgenfunction(function):
+        call = stepping_async(called, steps)
+    else:
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> Any:  # type: ignore[misc]  # one of four
+            token = attach(context)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                detach(token)
+
+    return cast("Callable[P, R]", functools.wraps(function)(call))

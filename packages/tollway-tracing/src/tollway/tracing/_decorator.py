@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from typing import Any, TypeVar, cast, overload
+import logging
+from collections.abc import Callable, Mapping
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
 
 from opentelemetry.trace import Span as APISpan
 from opentelemetry.trace import SpanKind
 
 from ._runtime import attach, detach, with_current
+from ._steps import finish, stepping, stepping_async
 from ._user import SpanBlock, TracedSpan, kind_and_attributes, note_error, with_words
+
+_logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,33 +32,27 @@ OMITTED = "tollway.outputs.omitted"
 """The attribute that says how many values of a generator were not kept."""
 
 
+class TraceOptions(TypedDict, total=False):
+    """The arguments of `trace`."""
+
+    name: str | None
+    """Of the span: the function's own if not given."""
+    kind: SpanKind | str | None
+    """As with `start_span`, like the attributes and the last two."""
+    attributes: Mapping[str, Any] | None
+    capture_inputs: bool
+    """Keep the arguments by name, without `self` and `cls` (True)."""
+    capture_outputs: bool
+    """Keep what is returned; of a generator what it yielded, its first thousand values (True)."""
+    force: bool
+    sampling_ratio: float | None
+
+
 @overload
-def trace(function: F, /) -> F: ...
+def trace(function: F, /, **options: Unpack[TraceOptions]) -> F: ...
 @overload
-def trace(
-    function: None = None,
-    /,
-    *,
-    name: str | None = None,
-    kind: SpanKind | str | None = None,
-    attributes: Mapping[str, Any] | None = None,
-    capture_inputs: bool = True,
-    capture_outputs: bool = True,
-    force: bool = False,
-    sampling_ratio: float | None = None,
-) -> Callable[[F], F]: ...
-def trace(
-    function: F | None = None,
-    /,
-    *,
-    name: str | None = None,
-    kind: SpanKind | str | None = None,
-    attributes: Mapping[str, Any] | None = None,
-    capture_inputs: bool = True,
-    capture_outputs: bool = True,
-    force: bool = False,
-    sampling_ratio: float | None = None,
-) -> F | Callable[[F], F]:
+def trace(function: None = None, /, **options: Unpack[TraceOptions]) -> Callable[[F], F]: ...
+def trace(function: F | None = None, /, **options: Unpack[TraceOptions]) -> F | Callable[[F], F]:
     """Decorate a function: each call is a span with its inputs and outputs; an exception makes it an ERROR.
 
         @tracing.trace
@@ -62,50 +61,39 @@ def trace(
         @tracing.trace(name="answer", kind="chain", capture_outputs=False)
         async def answer(question): ...
 
-    name: the function's own if not given. Inputs are the arguments by name, without `self` and `cls`; outputs
-    are what is returned, of a generator what it yielded (its first thousand values). The rest is as with
-    `start_span`.
+    Takes what a class body holds as well: methods of any kind, and properties. A function that returns a
+    coroutine or a generator is traced until that has ended. What cannot be traced, such as a class, stays as
+    it is, with a warning. See `TraceOptions` for the arguments.
     """
     if function is None:
-        return cast(
-            "Callable[[F], F]",
-            functools.partial(
-                trace,
-                name=name,
-                kind=kind,
-                attributes=attributes,
-                capture_inputs=capture_inputs,
-                capture_outputs=capture_outputs,
-                force=force,
-                sampling_ratio=sampling_ratio,
-            ),
-        )
-    if isinstance(function, (classmethod, staticmethod)):
-        inner = trace(
-            name=name,
-            kind=kind,
-            attributes=attributes,
-            capture_inputs=capture_inputs,
-            capture_outputs=capture_outputs,
-            force=force,
-            sampling_ratio=sampling_ratio,
-        )(function.__func__)
-        return cast("F", type(function)(inner))
-    plan = _Plan(
-        function,
-        lambda: SpanBlock(
-            name or _name_of(function),
-            kind_and_attributes(kind, attributes),
-            force=force,
-            sampling_ratio=sampling_ratio,
-        ),
-        capture_inputs=capture_inputs,
-        capture_outputs=capture_outputs,
-    )
-    return cast("F", _wrapper_of(function)(function, plan))
+        return cast("Callable[[F], F]", functools.partial(trace, **options))
+    for kind, rebuild in _DESCRIPTORS:
+        if isinstance(function, kind):
+            return cast("F", rebuild(function, lambda inner: trace(inner, **options)))
+    if isinstance(function, type) or not callable(function):
+        _logger.warning("trace decorates functions and methods: %.100r stays as it is", function)
+        return function
+    return cast("F", _wrapper_of(function)(function, _Plan(function, options)))
 
 
-def _name_of(function: Callable[..., Any]) -> str:
+Decorate = Callable[[Any], Any]
+
+_DESCRIPTORS: tuple[tuple[type, Callable[[Any, Decorate], Any]], ...] = (
+    (classmethod, lambda found, traced: classmethod(traced(found.__func__))),
+    (staticmethod, lambda found, traced: staticmethod(traced(found.__func__))),
+    (property, lambda found, traced: found if found.fget is None else found.getter(traced(found.fget))),
+    (functools.cached_property, lambda found, traced: functools.cached_property(traced(found.func))),
+    (
+        functools.partialmethod,
+        lambda found, traced: functools.partialmethod(traced(found.func), *found.args, **found.keywords),
+    ),
+)
+"""What a class body holds around a function, and how it is made again around another."""
+
+
+def _name_of(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
     name: str = getattr(function, "__qualname__", None) or type(function).__qualname__
     return name.rpartition("<locals>.")[2]
 
@@ -113,17 +101,17 @@ def _name_of(function: Callable[..., Any]) -> str:
 class _Plan:
     """How to trace the calls of one function."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        block: Callable[[], SpanBlock],
-        *,
-        capture_inputs: bool,
-        capture_outputs: bool,
-    ) -> None:
-        self.block = block
-        self.capture_outputs = capture_outputs
-        self._names = _names_of(function) if capture_inputs else None
+    def __init__(self, function: Callable[..., Any], options: TraceOptions) -> None:
+        self._name = options.get("name") or _name_of(function)
+        self._rest = kind_and_attributes(options.get("kind"), options.get("attributes"))
+        self._force = options.get("force", False)
+        self._ratio = options.get("sampling_ratio")
+        self.capture_outputs = options.get("capture_outputs", True)
+        self._names = _names_of(function) if options.get("capture_inputs", True) else None
+
+    def block(self) -> SpanBlock:
+        """Return the block of a call's span."""
+        return SpanBlock(self._name, self._rest, force=self._force, sampling_ratio=self._ratio)
 
     def note_inputs(self, span: TracedSpan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Put the arguments on the span, by name."""
@@ -133,9 +121,12 @@ class _Plan:
         inputs = dict(zip(names, args, strict=False))
         inputs.pop("", None)
         if len(args) > len(names):
-            inputs["args"] = list(args[len(names) :])
+            inputs["*args" if "args" in kwargs else "args"] = list(args[len(names) :])
         if kwargs:
-            inputs.update(kwargs)
+            if inputs.keys().isdisjoint(kwargs):
+                inputs.update(kwargs)
+            else:  # of `def f(question, /, **rest)` both may be named so
+                inputs["**kwargs"] = kwargs
         span.set_inputs(inputs)
 
     def note_outputs(self, span: TracedSpan, outputs: Any) -> None:
@@ -143,9 +134,9 @@ class _Plan:
         if self.capture_outputs and span.is_recording():
             span.set_outputs(outputs)
 
-    def steps(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Steps:
+    def steps(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _ManySteps:
         """Begin a generator's span."""
-        steps = _Steps(self, self.block().start())
+        steps = _ManySteps(self, self.block().start())
         self.note_inputs(steps.words, args, kwargs)
         return steps
 
@@ -163,14 +154,12 @@ def _names_of(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-class _Steps:
-    """A generator's span: current during each step, and ended once."""
+class _OneStep:
+    """The span of a coroutine: current while that runs, and ended with it."""
 
     def __init__(self, plan: _Plan, span: APISpan) -> None:
         self._plan = plan
         self._span = span
-        self._values: list[Any] = []
-        self._count = 0
         self.words = with_words(span)
 
     def __enter__(self) -> None:
@@ -180,28 +169,58 @@ class _Steps:
         detach(self._token)
 
     def saw(self, value: Any) -> None:
+        """Keep what was returned."""
+        self._plan.note_outputs(self.words, value)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End the span; only what is an `Exception` makes it an ERROR."""
+        if error is not None:
+            note_error(self._span, error)
+        self._span.end()
+
+
+class _ManySteps(_OneStep):
+    """A generator's span: current during each step, and ended once."""
+
+    def __init__(self, plan: _Plan, span: APISpan) -> None:
+        super().__init__(plan, span)
+        self._values: list[Any] = []
+        self._count = 0
+
+    def saw(self, value: Any) -> None:
         """Keep a value for the outputs."""
         self._count += 1
         if self._plan.capture_outputs and len(self._values) < MAX_COLLECTED:
             self._values.append(value)
 
     def end(self, error: BaseException | None = None) -> None:
-        """End the span; only what is an `Exception` makes it an ERROR."""
-        if error is not None:
-            note_error(self._span, error)
+        """Put the values on the span, and end it."""
         if self._plan.capture_outputs:
             self._plan.note_outputs(self.words, self._values)
             if self._count > len(self._values):
                 self._span.set_attribute(OMITTED, self._count - len(self._values))
-        self._span.end()
+        super().end(error)
+
+
+_LATER: dict[type, Callable[[_Plan, APISpan, Any], Any]] = {
+    CoroutineType: lambda plan, span, found: finish(_OneStep(plan, span), found),
+    GeneratorType: lambda plan, span, found: stepping(lambda: found, lambda *_: _ManySteps(plan, span))(),
+    AsyncGeneratorType: lambda plan, span, found: stepping_async(
+        lambda: found, lambda *_: _ManySteps(plan, span)
+    )(),
+}
+"""What a plain function may return whose work is yet to come."""
 
 
 def _wrap_plain(function: Callable[..., Any], plan: _Plan) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with plan.block() as span:
+        block = plan.block()
+        with block as span:
             plan.note_inputs(span, args, kwargs)
             outputs = function(*args, **kwargs)
+            if (goes_on := _LATER.get(type(outputs))) is not None:
+                return goes_on(plan, block.release(), outputs)
             plan.note_outputs(span, outputs)
             return outputs
 
@@ -221,67 +240,11 @@ def _wrap_coroutine(function: Callable[..., Any], plan: _Plan) -> Callable[..., 
 
 
 def _wrap_generator(function: Callable[..., Any], plan: _Plan) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        steps = plan.steps(args, kwargs)
-        error: BaseException | None = None
-        try:
-            generator = function(*args, **kwargs)  # raises where the arguments do not fit
-            step, given = generator.send, None
-            while True:
-                with steps:
-                    value = step(given)
-                steps.saw(value)
-                try:
-                    given = yield value
-                    step = generator.send
-                except GeneratorExit:
-                    with steps:
-                        generator.close()
-                    raise
-                except BaseException as thrown:
-                    step, given = generator.throw, thrown
-        except StopIteration as stop:
-            return stop.value
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            steps.end(error)
-
-    return call
+    return functools.wraps(function)(stepping(function, plan.steps))
 
 
 def _wrap_async_generator(function: Callable[..., Any], plan: _Plan) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        steps = plan.steps(args, kwargs)
-        error: BaseException | None = None
-        try:
-            generator = function(*args, **kwargs)  # raises where the arguments do not fit
-            step, given = generator.asend, None
-            while True:
-                with steps:
-                    value = await step(given)
-                steps.saw(value)
-                try:
-                    given = yield value
-                    step = generator.asend
-                except GeneratorExit:
-                    with steps:
-                        await generator.aclose()
-                    raise
-                except BaseException as thrown:
-                    step, given = generator.athrow, thrown
-        except StopAsyncIteration:
-            return
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            steps.end(error)
-
-    return call
+    return functools.wraps(function)(stepping_async(function, plan.steps))
 
 
 _WRAPPERS: tuple[tuple[Callable[[Any], bool], Callable[..., Callable[..., Any]]], ...] = (
@@ -293,7 +256,9 @@ _WRAPPERS: tuple[tuple[Callable[[Any], bool], Callable[..., Callable[..., Any]]]
 
 
 def _wrapper_of(function: Callable[..., Any]) -> Callable[..., Callable[..., Any]]:
+    is_object = not (inspect.isroutine(function) or isinstance(function, functools.partial))
+    called = type(function).__call__ if is_object else function
     for fits, wrap in _WRAPPERS:
-        if fits(function):
+        if fits(called):
             return wrap
     return _wrap_plain

@@ -5,6 +5,7 @@ Nothing here needs the SDK: a library that only decorates its functions imports 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextvars import Token
 
@@ -14,7 +15,11 @@ from opentelemetry.trace import INVALID_SPAN, Span, Status, StatusCode, set_span
 
 from ._private.api import context_variable
 
-__all__ = ["INPUTS", "OUTPUTS", "SPAN_KEY", "attach", "detach", "get_current", "status_of", "with_current"]
+__all__ = ["INPUTS", "OUTPUTS", "SPAN_KEY", "attach", "detach", "get_current", "known_status", "with_current"]
+
+_logger = logging.getLogger(__name__)
+
+_CODES = dict(StatusCode.__members__)
 
 INPUTS = "tollway.inputs"
 """The attribute that holds what went into a span, as JSON."""
@@ -52,13 +57,12 @@ def with_current(span: Span) -> Context:
     return Context(get_current(), **{SPAN_KEY: span})
 
 
-def status_of(status: StatusCode | str, description: str | None) -> Status:
-    """Return the status of a code, or of its word. Raises ValueError for a word that is none."""
-    if isinstance(status, StatusCode):
-        code = status
-    else:
-        try:
-            code = StatusCode[status.upper()]
-        except (KeyError, AttributeError):
-            raise ValueError(f"a status is one of OK, ERROR, UNSET, not {status!r}") from None
-    return Status(code, description if code is StatusCode.ERROR else None)
+def known_status(status: object, description: object = None) -> Status | None:
+    """Return the status of a code, or of its word; None, with a warning, where there is no such status."""
+    code = status if isinstance(status, StatusCode) else _CODES.get(str(status).upper())
+    if code is None:
+        _logger.warning("a status is one of OK, ERROR, UNSET, not %.100r: ignored", status)
+        return None
+    if code is not StatusCode.ERROR or description is None:
+        return Status(code)
+    return Status(code, description if isinstance(description, str) else repr(description))

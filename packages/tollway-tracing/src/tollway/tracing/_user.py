@@ -18,7 +18,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace import Span as APISpan
 
 from ._json import to_json_text
-from ._runtime import INPUTS, OUTPUTS, attach, detach, status_of, with_current
+from ._runtime import INPUTS, OUTPUTS, attach, detach, known_status, with_current
 
 if TYPE_CHECKING:
     from .engine import Tracer as OwnTracer
@@ -151,10 +151,10 @@ class ForeignSpan(APISpan):
 
     def set_status(self, status: Status | StatusCode | str, description: str | None = None) -> None:
         """Set the status; also by its word: OK, ERROR or UNSET."""
-        if isinstance(status, str):
-            self.span.set_status(status_of(status, description))
-        else:
+        if isinstance(status, Status):
             self.span.set_status(status, description)
+        elif (known := known_status(status, description)) is not None:
+            self.span.set_status(known)
 
 
 def with_words(span: APISpan) -> TracedSpan:
@@ -222,6 +222,11 @@ class SpanBlock:
         return tracer.start_span(
             self._name, self._context, kind, attributes, self._links or (), self._start_time
         )
+
+    def release(self) -> APISpan:
+        """Return the span, which the block then does not end: whoever has it does."""
+        span, self._span = self._span, otel.INVALID_SPAN
+        return span
 
     def __enter__(self) -> TracedSpan:
         self._span = span = self.start()

@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -170,6 +170,19 @@ class SpanWorker:
             self._start()
         elif len(queue) == self._wake_at:
             self._wake.set()
+
+    def put_all(self, spans: Iterable[Any]) -> None:
+        """Queue the spans of one trace, also past the size of the queue if it is not full yet: they were in
+        memory before, and a part of them without the root would be worth little.
+        """
+        spans = list(spans)
+        if self._closed or len(self._queue) >= self._max_queue_spans:
+            self.dropped += len(spans)
+            return
+        self._queue.extend(spans)
+        if self._thread is None:
+            self._start()
+        self._wake.set()
 
     def _start(self) -> None:
         with self._lock:

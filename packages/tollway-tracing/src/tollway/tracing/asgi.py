@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from opentelemetry import context as otel_context
@@ -15,6 +16,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, TracerProvider
 
+from ._json import text_of
 from ._redaction import redacted_query
 from .propagation import extract
 
@@ -27,6 +29,9 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 _METHODS = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 )
+
+_FASTAPI = "fastapi.telemetry"
+"""Where FastAPI notes in the scope that its own telemetry is at work: it does not begin a second time."""
 
 _MAX_TEXT = 1024
 """Characters of a caller's string that are kept."""
@@ -43,7 +48,8 @@ class TraceMiddleware:
     `excluded` are paths that are passed through, exact or, with a `*` at the end, by their beginning. Headers
     named in `capture_request_headers` and `capture_response_headers` become attributes, and with
     `capture_query` the query string does (`url.query`), in which the values of parameters that are named like
-    secrets are replaced. Without a tracer provider no span is made, and the caller's context is passed on.
+    secrets are replaced. FastAPI's own telemetry rests inside: one SERVER span a request, not two in two
+    traces. Without a tracer provider no span is made, and the caller's context is passed on.
     """
 
     def __init__(
@@ -79,6 +85,8 @@ class TraceMiddleware:
             attributes["url.query"] = redacted_query(query.decode("latin-1"))[:_MAX_TEXT]
         span = self._tracer.start_span(name, parent, kind, attributes)
         token = otel_context.attach(trace.set_span_in_context(span, parent))
+        if span.get_span_context().is_valid:
+            scope.setdefault(_FASTAPI, None)
         try:
             if span.is_recording():
                 exchange = _Exchange(span, name, scope, receive, send, self._response_headers)
@@ -188,9 +196,10 @@ class _Exchange:
     def _raised(self, error: BaseException) -> None:
         if self._ended or (self._gone and _is_hang_up(error)):
             return
-        self._span.record_exception(error)
+        with suppress(Exception):  # another provider's span calls `str`, which may raise
+            self._span.record_exception(error)
         kind = type(error)
-        self._failed(kind.__qualname__, f"{kind.__name__}: {error}")
+        self._failed(kind.__qualname__, f"{kind.__name__}: {text_of(error)}")
 
     def _failed(self, kind: str, description: str) -> None:
         self._span.set_attribute("error.type", kind)

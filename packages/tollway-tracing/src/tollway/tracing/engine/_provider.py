@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 - its fork hook must be there before the SDK's, which uses a pool
 import os
 import weakref
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from opentelemetry.trace import NoOpTracer
 from opentelemetry.trace import Tracer as APITracer
 from opentelemetry.util.types import Attributes
 
-from tollway.tracing._ending import shut_down
+from tollway.tracing._ending import end_with_process, retire, shut_down
 from tollway.tracing._private import sdk
 from tollway.tracing._worker import SHUTDOWN_S
 from tollway.tracing.sampling import RatioSlowSampler
@@ -79,11 +80,13 @@ class TracerProvider(SDKTracerProvider):
         self._ends_at_exit = shutdown_on_exit
         self._is_registered = False
         self._end_at_exit()
+        end_with_process(self)
         reference = weakref.ref(self)
 
         def after_in_child() -> None:
             if (provider := reference()) is not None:
                 provider.engine.after_fork()
+                end_with_process(provider)
 
         os.register_at_fork(after_in_child=after_in_child)
 
@@ -176,5 +179,5 @@ class TracerProvider(SDKTracerProvider):
         sdk.take_over(self, fresh, ("engine", "_adopted", "_shutdown_timeout_s"), bind)
         old.shutdown()
         old.hand_over(self.engine)
-        shut_down(adopted, self._shutdown_timeout_s)
+        retire(adopted, self._shutdown_timeout_s)
         self._end_at_exit()  # it may have been shut down before, and lives again

@@ -17,7 +17,7 @@ from tollway.tracing._json import to_json_text
 from tollway.tracing._private.sdk import ReadNames
 from tollway.tracing._runtime import INPUTS, OUTPUTS
 
-from ._values import cleaned, frozen_items, frozen_links, text_of
+from ._values import cleaned, frozen_items, frozen_links, mapping_of, text_of
 from .span_core import SpanCore, warn_ended
 
 
@@ -61,9 +61,10 @@ class Span(SpanCore, APISpan, ReadNames):  # type: ignore[misc]  # the SDK's sta
 
         https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/
         """
-        self.add_event(
-            "exception", {**exception_attributes(exception, escaped=escaped), **(attributes or {})}, timestamp
-        )
+        found: dict[str, Any] = {**exception_attributes(exception, escaped=escaped)}
+        if attributes:
+            found.update(mapping_of(attributes))
+        self.add_event("exception", found, timestamp)
 
     def set_inputs(self, inputs: Any) -> None:
         """Keep what went in, as JSON in the attribute `tollway.inputs`."""

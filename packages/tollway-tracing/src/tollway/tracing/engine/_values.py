@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from opentelemetry.trace import Link
+from opentelemetry.trace import Link, SpanContext, SpanKind
 
 _logger = logging.getLogger(__name__)
 
@@ -33,13 +33,51 @@ def frozen(value: Any, inside: tuple[int, ...] = ()) -> Any:
     if type(value) is tuple and PLAIN.issuperset(map(type, value)):
         return value
     if len(inside) < MAX_DEPTH and id(value) not in inside:
-        if isinstance(value, Mapping):
-            path = (*inside, id(value))
-            return {str(key): frozen(item, path) for key, item in value.items()}
-        if isinstance(value, (Sequence, set, frozenset)):
-            path = (*inside, id(value))
-            return tuple(frozen(item, path) for item in value)
+        path = (*inside, id(value))
+        try:
+            if isinstance(value, Mapping):
+                return {str(key): frozen(item, path) for key, item in value.items()}
+            if isinstance(value, (Sequence, set, frozenset)):
+                return tuple(frozen(item, path) for item in value)
+        except Exception:  # the caller's own class raises
+            return text_of(value)
     return text_of(value)
+
+
+def mapping_of(attributes: object) -> dict[str, Any]:
+    """Return a copy of attributes as a dict; empty, with a warning, where they are none."""
+    try:
+        return dict(attributes)  # type: ignore[call-overload, no-any-return]
+    except Exception:
+        _logger.warning("attributes must be a mapping, not %s: ignored", type(attributes).__name__)
+        return {}
+
+
+def key_of(key: object) -> str | None:
+    """Return the key of an attribute as text; None, with a warning, where it cannot be one.
+
+    https://opentelemetry.io/docs/specs/otel/common/#attribute
+    """
+    if isinstance(key, (str, int, float)) and (text := str(key)):
+        return text
+    _logger.warning("invalid attribute key %s: use a non-empty string. It is dropped", text_of(key))
+    return None
+
+
+def name_of(name: object) -> str:
+    """Return a span's or an event's name as text."""
+    return text_of(name) or ""
+
+
+def kind_of(kind: object) -> SpanKind:
+    """Return a span's kind, also by its word or number; INTERNAL, with a warning, where it is none."""
+    if isinstance(kind, SpanKind):
+        return kind
+    try:
+        return SpanKind[kind.upper()] if isinstance(kind, str) else SpanKind(kind)
+    except (KeyError, ValueError):
+        _logger.warning("%s is no span kind: use opentelemetry.trace.SpanKind", text_of(kind))
+        return SpanKind.INTERNAL
 
 
 def text_of(value: object) -> str | None:
@@ -52,7 +90,7 @@ def text_of(value: object) -> str | None:
 
 def frozen_items(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of attributes that no later change of the originals reaches."""
-    items = dict(attributes)
+    items = dict(attributes) if isinstance(attributes, dict) else mapping_of(attributes)
     if not PLAIN.issuperset(map(type, items.values())):
         for key, value in items.items():
             if type(value) not in PLAIN:
@@ -62,11 +100,24 @@ def frozen_items(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def frozen_links(links: Sequence[Link]) -> list[Link]:
     """Return copies that no later change reaches, without those that lead nowhere and say nothing."""
-    return [
-        Link(link.context, frozen_items(link.attributes) if link.attributes else None)
-        for link in links
-        if link and (link.context.is_valid or link.attributes or link.context.trace_state)
-    ]
+    try:
+        return [
+            Link(link.context, frozen_items(link.attributes) if link.attributes else None)
+            for link in links
+            if leads_somewhere(link)
+        ]
+    except TypeError:
+        _logger.warning("links must be a sequence, not %s: ignored", type(links).__name__)
+        return []
+
+
+def leads_somewhere(link: Link) -> bool:
+    """Return whether a link has a context that is valid, or at least attributes or a tracestate."""
+    if isinstance(link, Link) and isinstance(link.context, SpanContext):
+        return bool(link.context.is_valid or link.attributes or link.context.trace_state)
+    if link is not None:
+        _logger.warning("a link must be an opentelemetry.trace.Link, not %s: ignored", type(link).__name__)
+    return False
 
 
 def cleaned(

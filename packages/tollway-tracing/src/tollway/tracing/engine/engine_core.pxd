@@ -33,6 +33,7 @@ cdef class Engine:
     cpdef opened(self, local)
     cpdef look_at_processors(self)
     cpdef emit(self, span)
+    cpdef emit_all(self, list spans)
     cpdef certain_state(self, state)
     cpdef noted_kept(self, local)
     cpdef weigh(self, Py_ssize_t heavy_bytes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import SpanProcessor, SynchronousMultiSpanProcessor
 from opentelemetry.trace import TraceState
@@ -99,6 +99,8 @@ class Engine:
         if local.held is not None:
             undecided = self.open
             undecided[local] = None
+            if len(undecided) > self.max_held_spans:
+                self.make_room()
             if self._timer is None and self._with_timer:
                 self._start_timer()
 
@@ -114,6 +116,23 @@ class Engine:
         self._several = other._several
         self.look_at_processors()
 
+    def emit_all(self, spans: list[SpanCore]) -> None:
+        """Pass on the spans of a trace that is decided.
+
+        Processors with a queue take all of them at once: they were held within a bound of their own, and the
+        root is among the last.
+        """
+        processors = processors_in(self._several)
+        together = [one for one in processors if _takes_all(one)]
+        for span in spans:
+            self.counts.kept_spans += 1
+            span.resolve_attributes()
+            for processor in processors:
+                if processor not in together:
+                    self._pass(processor, processor.on_end, span)
+        for processor in together:
+            self._pass(processor, processor.on_end_all, spans)  # type: ignore[attr-defined]  # `_takes_all`
+
     def emit(self, span: SpanCore) -> None:
         """Pass an ended span to every processor; one that raises costs itself this span only."""
         self.counts.kept_spans += 1
@@ -123,6 +142,13 @@ class Engine:
                 processor.on_end(span)  # type: ignore[arg-type]  # what a tracer makes is one
             except Exception:
                 _logger.exception("the span processor %s raised", type(processor).__name__)
+
+    @staticmethod
+    def _pass(processor: SpanProcessor, on_end: Callable[[Any], None], ended: object) -> None:
+        try:
+            on_end(ended)
+        except Exception:
+            _logger.exception("the span processor %s raised", type(processor).__name__)
 
     def tell_start(self, span: SpanCore, context: Context | None) -> None:
         """Tell processors of a start; one that raises does not stop the program."""
@@ -175,9 +201,12 @@ class Engine:
             self.make_room()
 
     def make_room(self) -> None:
-        """Count what is really held, and take from the oldest traces what is too much, and a tenth more."""
+        """Count what is really held, and take from the oldest traces what is too much, and a tenth more.
+
+        A root that runs counts as a span: one that never ends must not stay for ever.
+        """
         open_now = list(self.open)
-        held = [len(local.held or ()) for local in open_now]
+        held = [1 + len(local.held or ()) for local in open_now]
         spans, heavy = sum(held), sum(local.heavy_bytes for local in open_now)
         if spans > self.max_held_spans or spans * SPAN_BYTES + heavy > self.max_held_bytes:
             for local, count in zip(open_now, held, strict=True):
@@ -186,9 +215,9 @@ class Engine:
                     and spans * SPAN_BYTES + heavy <= self.max_held_bytes * 0.9
                 ):
                     break
-                spans, heavy = spans - count, heavy - local.heavy_bytes
+                spans, heavy = spans - count + (count > 1 and not local.picked), heavy - local.heavy_bytes
                 local.evict()
-        self.held, self._heavy_bytes = spans, heavy
+        self.held, self._heavy_bytes = sum(len(local.held or ()) for local in self.open), heavy
 
     # --- time ---
 
@@ -201,7 +230,8 @@ class Engine:
                 root = local.root
                 if root is not None and now_ns + local.offset_ns - root._start_time > slow_ns:
                     local.promote("slow")
-        self.make_room()
+        if self.held or self._heavy_bytes:
+            self.make_room()
 
     def _start_timer(self) -> None:
         with self._timer_lock:
@@ -240,6 +270,11 @@ class Engine:
                 local.keep("ratio" if local.picked else "error", local.failed)
             else:
                 local.drop("shutdown")
+
+
+def _takes_all(processor: SpanProcessor) -> bool:
+    """Return whether a processor takes spans together, and nobody has put another `on_end` before that."""
+    return {"on_end", "on_end_all"} <= vars(type(processor)).keys() and "on_end" not in vars(processor)
 
 
 accept_proxies(Engine)

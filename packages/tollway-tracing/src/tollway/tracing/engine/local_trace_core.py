@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .span_core import SpanCore
 
 
+_MANY_SPANS = 1_024
+"""Spans that are passed on together, past what the queues of processors hold."""
+
+
 class LocalTrace:
     """Where the spans under one local root go.
 
@@ -230,10 +234,15 @@ class LocalTrace:
             pass
         engine = self.engine
         engine.held -= len(spans)
-        for span in reversed(spans):
+        spans.reverse()
+        for span in spans:
             if span is self.root:
                 self._let_root_go(span)
-            engine.emit(span)
+        if len(spans) < _MANY_SPANS:
+            for span in spans:
+                engine.emit(span)
+        else:
+            engine.emit_all(spans)
 
     def _let_root_go(self, root: SpanCore) -> None:
         """Say on it why the trace is kept, and forget it, which holds this: else only Python's collector
@@ -247,13 +256,18 @@ class LocalTrace:
                 attributes[EVICTED_SPANS] = self.evicted
 
     def evict(self) -> None:
-        """Give up what is held to make room: a picked trace goes out now, another loses its spans so far."""
+        """Give up what is held to make room: a picked trace goes out now, another loses its spans so far, and
+        one without any is taken to be dropped.
+        """
         if self.picked:
             if self._take():
                 self.keep("ratio", False)
             return
         held = self.held
-        if held is not None:
+        if held is not None and not held:
+            if self._take():
+                self.drop("evicted")
+        elif held is not None:
             self.evicted += self._forget(held, "evicted")
             self.heavy_bytes = 0
 

@@ -30,6 +30,8 @@ cdef class SpanCore:
     cpdef raw_context(self)
     @cython.locals(local=LocalTrace)
     cdef _weigh(self, Py_ssize_t heavy_bytes)
+    @cython.locals(local=LocalTrace, items=dict)
+    cdef dict _event_attributes(self, attributes)
     @cython.locals(items=dict)
     cpdef resolve_attributes(self)
     @cython.locals(items=dict)

@@ -13,10 +13,21 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from tollway.tracing._deferred import Deferred
-from tollway.tracing._runtime import status_of
+from tollway.tracing._runtime import known_status
 from tollway.tracing.compiled import accept_proxies
 from tollway.tracing.engine._constants import UNSET
-from tollway.tracing.engine._values import HEAVY_CHARACTERS, PLAIN, frozen, frozen_items, heavy, weight
+from tollway.tracing.engine._times import unix_ns
+from tollway.tracing.engine._values import (
+    HEAVY_CHARACTERS,
+    PLAIN,
+    frozen,
+    frozen_items,
+    heavy,
+    key_of,
+    mapping_of,
+    name_of,
+    weight,
+)
 
 if TYPE_CHECKING:
     from .local_trace_core import LocalTrace
@@ -80,6 +91,11 @@ class SpanCore:
         if self._end_time is not None:
             warn_ended("set_attribute", self._name)
             return
+        if type(key) is not str:
+            key = key_of(key)  # type: ignore[assignment]
+            if key is None:
+                self.count_dropped(1)
+                return
         kind = type(value)
         if kind is str:
             if len(value) > HEAVY_CHARACTERS:
@@ -99,11 +115,11 @@ class SpanCore:
             self._defer(attributes)
             return
         own = self._own_attributes
-        if self._end_time is not None or len(own) + len(attributes) > self._tracer.max_attributes:
-            for key, value in attributes.items():
+        items = frozen_items(attributes)
+        if self._end_time is not None or len(own) + len(items) > self._tracer.max_attributes:
+            for key, value in items.items():
                 self.set_attribute(key, value)
             return
-        items = frozen_items(attributes)
         own.update(items)
         if heavy_bytes := heavy(items):
             self._weigh(heavy_bytes)
@@ -149,8 +165,8 @@ class SpanCore:
     def add_event(
         self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
     ) -> None:
-        """Add an event; `timestamp` in Unix nanoseconds. Beyond the limit the oldest is dropped and
-        counted.
+        """Add an event; `timestamp` in Unix nanoseconds, a `datetime` or seconds with a fraction. Beyond the
+        limit the oldest is dropped and counted.
         """
         if self._end_time is not None:
             warn_ended("add_event", self._name)
@@ -158,16 +174,10 @@ class SpanCore:
         local = self._local
         items = None
         if attributes:
-            items = dict(attributes)
-            for key, value in items.items():
-                kind = type(value)
-                if kind is str:
-                    if len(value) > HEAVY_CHARACTERS:
-                        local.weigh(len(value))
-                elif kind not in PLAIN:
-                    items[key] = frozen(value)
-                    local.weigh(weight(items[key]))
-        time_ns = local.now_ns() if timestamp is None else timestamp
+            items = self._event_attributes(attributes)
+        if type(name) is not str:
+            name = name_of(name)
+        time_ns = local.now_ns() if timestamp is None else unix_ns(timestamp, local.now_ns)
         events = self._raw_events
         if events is None:
             self._raw_events = events = [name, items, time_ns]
@@ -176,6 +186,19 @@ class SpanCore:
         if len(events) > 3 * self._tracer.max_events:
             del events[:3]
             self.count_dropped(0, 1)
+
+    def _event_attributes(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        local = self._local
+        items = dict(attributes) if isinstance(attributes, dict) else mapping_of(attributes)
+        for key, value in items.items():
+            kind = type(value)
+            if kind is str:
+                if len(value) > HEAVY_CHARACTERS:
+                    local.weigh(len(value))
+            elif kind not in PLAIN:
+                items[key] = frozen(value)
+                local.weigh(weight(items[key]))
+        return items
 
     def raw_events(self) -> Iterator[tuple[str, dict[str, Any] | None, int]]:
         """Yield name, frozen attributes and Unix nanoseconds of each event.
@@ -195,18 +218,20 @@ class SpanCore:
         if self._end_time is not None:
             warn_ended("update_name", self._name)
             return
-        self._name = name
+        self._name = name if type(name) is str else name_of(name)
 
     def set_status(self, status: Status | StatusCode | str, description: str | None = None) -> None:
         """Set the status: OK is final, UNSET is ignored, only ERROR has a description.
 
-        Takes `opentelemetry`'s Status or StatusCode, or one of the words OK, ERROR, UNSET; any other word
-        raises ValueError. https://opentelemetry.io/docs/specs/otel/trace/api/#set-status
+        Takes `opentelemetry`'s Status or StatusCode, or one of the words OK, ERROR, UNSET; anything else is
+        ignored with a warning. https://opentelemetry.io/docs/specs/otel/trace/api/#set-status
         """
         if self._end_time is not None:
             warn_ended("set_status", self._name)
             return
-        new = status if isinstance(status, Status) else status_of(status, description)
+        new = status if isinstance(status, Status) else known_status(status, description)
+        if new is None:
+            return
         if new.status_code is not _CODE_UNSET and self._status.status_code is not _CODE_OK:
             self._status = new
 
@@ -219,6 +244,8 @@ class SpanCore:
         engine = local.engine
         if end_time is None:
             end_time = engine.monotonic_ns() + local.offset_ns  # `now_ns`, a call less
+        else:
+            end_time = unix_ns(end_time, local.now_ns)
         if engine.ending and not engine.on_ending(self, end_time):
             return
         # Without a call in between nothing comes between these two: of several threads one ends it.

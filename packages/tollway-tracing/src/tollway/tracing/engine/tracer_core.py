@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from tollway.tracing._private.sdk import NoOpTracerMetrics
 from tollway.tracing._runtime import SPAN_KEY, get_current
 from tollway.tracing.compiled import accept_proxies, unproxied
 from tollway.tracing.engine._constants import HELD_FLAGS, KEPT_FLAGS, NO_STATE, UNSET
-from tollway.tracing.engine._values import frozen_items, frozen_links, heavy
+from tollway.tracing.engine._times import unix_ns
+from tollway.tracing.engine._values import frozen_items, frozen_links, heavy, kind_of, name_of
 from tollway.tracing.propagation import is_deferred, with_threshold
 from tollway.tracing.sampling import ALL, NEVER, threshold_for
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     from tollway.tracing._private.sdk import TracerMetricsT
     from tollway.tracing.engine._span import Span
+
+_logger = logging.getLogger(__name__)
 
 INTERNAL = SpanKind.INTERNAL
 LOW_56_BITS = ALL - 1
@@ -126,7 +130,7 @@ class TracerCore:
                 engine.tell_start(span, context)
             return span
         rest = (kind, attributes, links, start_time, record_exception, set_status_on_exception)
-        threshold = None if sampling_ratio is None else threshold_for(sampling_ratio)
+        threshold = None if sampling_ratio is None else _threshold_of(sampling_ratio)
         return self._start_apart(parent, name, context, rest, threshold, force)
 
     def _is_ours(self, parent: SpanCore) -> bool:
@@ -153,11 +157,13 @@ class TracerCore:
         span._local = local
         span._span_id = self.span_bits() or self.new_span_id()
         span._parent_span = parent
-        span._name = name
-        span._kind = kind
+        span._name = name if type(name) is str else name_of(name)
+        span._kind = kind if type(kind) is SpanKind else kind_of(kind)
         span._own_attributes = {}
-        # `now_ns`, a call less
-        span._start_time = engine.monotonic_ns() + local.offset_ns if start_time is None else start_time
+        if start_time is None:
+            span._start_time = engine.monotonic_ns() + local.offset_ns  # `now_ns`, a call less
+        else:
+            span._start_time = unix_ns(start_time, local.now_ns)
         span._on_exception = records + 2 * sets_status  # one slot, not two
         span._status = UNSET
         span._end_time = span._known_context = span._deferred = None
@@ -203,6 +209,8 @@ class TracerCore:
             parent_context = parent.get_span_context()
             if not parent_context.is_valid:
                 parent_context = None
+            elif isinstance(parent, SpanCore) and parent._local.engine.generation != _born(parent):
+                parent_context = _as_remote(parent_context)
         if not self.is_enabled:
             return NonRecordingSpan(parent_context)  # type: ignore[arg-type]
         if engine.sampler is None:
@@ -337,6 +345,28 @@ class TracerCore:
         if engine.starting:
             engine.tell_start(span, context)
         return span
+
+
+def _threshold_of(ratio: object) -> int | None:
+    """Return the threshold of a ratio; None, with a warning, where it is none: the policy's own is used."""
+    try:
+        return threshold_for(ratio)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        _logger.warning("sampling_ratio is a number from 0 to 1, not %.100r: ignored", ratio)
+        return None
+
+
+def _born(span: SpanCore) -> int:
+    """Return the generation of the process that a span runs in."""
+    generation = span._local.generation
+    return ~generation if generation < 0 else generation
+
+
+def _as_remote(context: SpanContext) -> SpanContext:
+    """Return the context of a span in the process that forked this one: what starts below it is this
+    process's own part of the trace, as below any other remote parent.
+    """
+    return SpanContext(context.trace_id, context.span_id, True, context.trace_flags, context.trace_state)
 
 
 def _cut_items(items: dict[str, Any], max_count: int) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -134,6 +134,10 @@ class BatchProcessor(SpanProcessor):
         """Queue the span, if it is sampled."""
         if is_sampled(span):
             self._worker.put(span)
+
+    def on_end_all(self, spans: Sequence[ReadableSpan]) -> None:
+        """Queue the sampled ones of a trace's spans, all or none."""
+        self._worker.put_all(filter(is_sampled, spans))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Export everything that has ended; return whether that succeeded in time."""

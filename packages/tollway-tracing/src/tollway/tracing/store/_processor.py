@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
@@ -92,6 +92,10 @@ class FileStoreProcessor(SpanProcessor):
         """Queue the span, if it is sampled."""
         if is_sampled(span):
             self._worker.put(span)
+
+    def on_end_all(self, spans: Sequence[ReadableSpan]) -> None:
+        """Queue the sampled ones of a trace's spans, all or none."""
+        self._worker.put_all(filter(is_sampled, spans))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Write everything that has ended; return whether that was done in time."""
