@@ -13,7 +13,11 @@ import pytest
 from support import builds
 from tollway.gateway.budgets.budget import Budget
 from tollway.gateway.budgets.file import BudgetFile
+from tollway.gateway.guard.memory import Hold, MemoryBudget
 from tollway.gateway.limits import Claim, LocalStore, Rate, SharedStore
+from tollway.gateway.pipeline.attempt_record import AttemptRecord
+from tollway.gateway.pipeline.deadline import Deadline, Timers
+from tollway.gateway.pipeline.record import Record, Recorder
 from tollway.gateway.server.body import ChunkedBody, LengthBody
 from tollway.gateway.server.connection import Connection as ServerConnection
 from tollway.gateway.server.exchange_core import ExchangeCore
@@ -24,7 +28,8 @@ from tollway.gateway.upstream.connection_core import ConnectionCore
 
 SERVER = (LengthBody, ChunkedBody, ServerConnection, ExchangeCore, RequestHead, HTTPProtocol)
 CLAIM = Claim(Rate(1, 1, 1), b"-" * 16, 1)
-CORES = (ConnectionCore, *SERVER, Rate, LocalStore, SharedStore, Budget, BudgetFile)
+PIPELINE = (AttemptRecord, Deadline, Hold, MemoryBudget, Record, Recorder, Timers)
+CORES = (ConnectionCore, *SERVER, *PIPELINE, Rate, LocalStore, SharedStore, Budget, BudgetFile)
 
 
 @pytest.mark.skipif(not builds.CAN_COMPILE, reason=builds.NOT_COMPILED)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping, MutableSequence
 from typing import Any
 
+from tollway.tracing.compiled import accept_proxies
+
 from .json_size import BYTES_PER_NODE, nodes_and_depth, text_bytes
 
 _STATE_KEY = "tollway.memory"
@@ -91,18 +93,16 @@ def shared_budget(app_state: MutableMapping[str, Any]) -> Callable[[], MemoryBud
 class Hold:
     """What one request holds of the budget."""
 
-    __slots__ = ("_budget", "_bytes")
-
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
         self._bytes = 0
 
     def grow_to(self, count: int) -> bool:
         """Hold `count` bytes if it is less so far; False if there is no room."""
-        more = count - self._bytes
+        budget, more = self._budget, count - self._bytes
         if more <= 0:
             return True
-        if not self._budget.take(more, self._bytes):
+        if not budget.take(more, self._bytes):
             return False
         self._bytes = count
         return True
@@ -117,6 +117,10 @@ class Hold:
 
     def release(self) -> None:
         """Give everything back."""
-        count, self._bytes = self._bytes, 0
+        budget, count = self._budget, self._bytes
+        self._bytes = 0
         if count:
-            self._budget.give_back(count)
+            budget.give_back(count)
+
+
+accept_proxies(MemoryBudget, Hold)

@@ -18,6 +18,7 @@ from tollway.gateway.resilience.hedge import NO_HEDGE
 from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
 from tollway.provider import Answer, AnswerInfo, ProviderError
 from tollway.tracing import Deferred
+from tollway.tracing.compiled import accept_proxies
 
 from .endpoint import Endpoint
 from .record import Record
@@ -31,25 +32,6 @@ class AttemptRecord:
     `info` is of the answer, and fills as a stream goes; `body` is that of a whole one. `permit` is of the
     upstream's breaker, and goes back with the outcome. `reason` says why it is not the first attempt.
     """
-
-    __slots__ = (
-        "_call",
-        "_content",
-        "_cost_picousd",
-        "_first_token_s",
-        "_is_resolved",
-        "_permit",
-        "_reason",
-        "_record",
-        "_started_s",
-        "body",
-        "cancelled_by",
-        "endpoint",
-        "info",
-        "raw_context",
-        "span",
-        "upstream_headers",
-    )
 
     def __init__(
         self, record: Record, endpoint: Endpoint, call: APICall, permit: int, reason: str | None = None
@@ -70,15 +52,15 @@ class AttemptRecord:
         self.cancelled_by: Exception | None = None
         """Why this attempt is cancelled; None where another one was faster."""
         self._is_resolved = False
-        self.span = recorder.tracer.start_span(
+        self.span = span = recorder.tracer.start_span(
             endpoint.span_name,
             record.context,
             SpanKind.CLIENT,
             Deferred(self._resolve_attributes),
             None if reason is None else record.links(),
         )
-        self.raw_context = getattr(self.span, "raw_context", self.span.get_span_context)
-        record.last_attempt = self.span
+        self.raw_context = getattr(span, "raw_context", None) or span.get_span_context
+        record.last_attempt = span
 
     def waited(self, for_s: float) -> None:
         """See `Attempt.waited`."""
@@ -164,10 +146,8 @@ class AttemptRecord:
             upstream.end(self._permit, Outcome.NEUTRAL)
             self.span.add_event("cancelled")
         if (now := upstream.breaker.state) is not before:
-            self.span.add_event(
-                "circuit_breaker",
-                {"upstream": upstream.name, "from": before.name.lower(), "to": now.name.lower()},
-            )
+            states = {"from": str(before.name).lower(), "to": str(now.name).lower()}
+            self.span.add_event("circuit_breaker", {"upstream": upstream.name, **states})
 
     def _failed(self, error: Exception, kind: str) -> None:
         self._record.recorder.metrics.attempt_failed(self.endpoint.labels, kind)
@@ -200,6 +180,9 @@ class AttemptRecord:
             attributes.update(answer_attributes(self.info))
             attributes.update(self._content.answered(self.body))
         return attributes
+
+
+accept_proxies(AttemptRecord)
 
 
 def _request_id(headers: Mapping[str, str] | None) -> str | None:

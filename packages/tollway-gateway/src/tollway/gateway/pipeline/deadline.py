@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from tollway.gateway.config.values import TimeoutConfig
 from tollway.gateway.errors import CallerGone
 from tollway.provider import UpstreamTimeoutError
+from tollway.tracing.compiled import accept_proxies
 
 from .exchange import Exchange
 
@@ -77,22 +78,6 @@ class Deadline:
     reason at the end of the `with` statement; it may be entered again, for the next attempt.
     """
 
-    __slots__ = (
-        "_awaited",
-        "_end_s",
-        "_error",
-        "_exchange",
-        "_loop",
-        "_receive",
-        "_receiving",
-        "_task",
-        "_timer",
-        "_timers",
-        "_total",
-        "_when_s",
-        "reason",
-    )
-
     def __init__(
         self,
         receive: Receive,
@@ -103,9 +88,8 @@ class Deadline:
         self._receive = receive
         self._exchange = exchange
         self._timers = timers
-        self._loop = timers.loop
         self._total = total
-        self._end_s = self._loop.time() + total.within_s
+        self._end_s = timers.now_s() + total.within_s
         self._task: asyncio.Task[Any] | None = None
         self.reason: Exception | None = None
         """Why the task that entered it is cancelled, until it leaves."""
@@ -116,8 +100,8 @@ class Deadline:
         self._error: Callable[[], Exception] | None = None
 
     def __enter__(self) -> Self:
-        self._task = asyncio.current_task(self._loop)
-        exchange = self._exchange
+        timers, exchange = self._timers, self._exchange
+        self._task = asyncio.current_task(timers.loop)
         if exchange is None:
             self._listen()
         else:
@@ -148,7 +132,8 @@ class Deadline:
 
     def left_s(self) -> float:
         """Return the seconds until the deadline."""
-        return max(0.0, self._end_s - self._loop.time())
+        timers = self._timers
+        return max(0.0, self._end_s - timers.now_s())
 
     def expect(self, limit: TimeLimit) -> Self:
         """Interrupt unless the next call of this comes within the limit and before the deadline.
@@ -156,13 +141,16 @@ class Deadline:
         Returns itself, to be entered. Cheap to call for every event of a stream: a timer that rings early is
         set anew only then.
         """
-        when_s = self._loop.time() + limit.within_s
+        timers = self._timers
+        within_s, error = limit
+        when_s = timers.now_s() + within_s
         if when_s > self._end_s:
-            limit, when_s = self._total, self._end_s
-        self._error = limit.error
+            within_s, error = self._total
+            when_s = self._end_s
+        self._error = error
         self._when_s = when_s
         if self._timer is None:
-            self._timer = self._timers.set(limit.within_s, when_s, self._ring)
+            self._timer = timers.set(within_s, when_s, self._ring)
         elif self._timer.when() > when_s:
             self._set_anew()
         return self
@@ -175,11 +163,13 @@ class Deadline:
     def _set_anew(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(self._when_s, self._ring)
+        timers = self._timers
+        self._timer = timers.loop.call_at(self._when_s, self._ring)
 
     def _ring(self) -> None:
+        timers = self._timers
         self._timer = None
-        if self._loop.time() < self._when_s:
+        if timers.now_s() < self._when_s:
             self._set_anew()
         elif self._error is not None:
             self._interrupt(self._error())
@@ -202,7 +192,8 @@ class Deadline:
             _log.debug("cannot watch for the caller's hang-up", exc_info=True)
         else:
             if future is None:  # a bare `yield`, as of `asyncio.sleep(0)`
-                self._loop.call_soon(self._drive)
+                timers = self._timers
+                timers.loop.call_soon(self._drive)
                 return
             future._asyncio_future_blocking = False  # what a task's step does: "I have seen that you wait"
             future.add_done_callback(self._drive)
@@ -253,12 +244,18 @@ class Timers:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.lanes: dict[float, _Lane] = {}
+        self._time = self.loop.time
+
+    def now_s(self) -> float:
+        """Return the time by the loop's clock."""
+        return self._time()
 
     def set(self, within_s: float, when_s: float, ring: Ring) -> Timer:
         """Call `ring` at `when_s`, by the loop's clock, in the lane of the limit `within_s`."""
-        lane = self.lanes.get(within_s)
+        lanes = self.lanes
+        lane = lanes.get(within_s)
         if lane is None:
-            lane = self.lanes[within_s] = _Lane(self.loop)
+            lane = lanes[within_s] = _Lane(self.loop)
         if when_s < lane.last_s:
             return self.loop.call_at(when_s, ring)
         return _Entry(lane, when_s, ring)
@@ -266,8 +263,6 @@ class Timers:
 
 class _Lane:
     """Timers in the order in which they ring."""
-
-    __slots__ = ("_loop", "entries", "handle", "last_s")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.entries: dict[_Entry, None] = {}
@@ -281,28 +276,27 @@ class _Lane:
 
     def _ring(self) -> None:
         self.handle = None
-        now_s = self._loop.time()
+        entries, now_s = self.entries, self._loop.time()
         due = []
-        for entry in self.entries:
+        for entry in entries:
             if entry.when() > now_s:
                 self.wake_at(entry.when())
                 break
             due.append(entry)
         for entry in due:
-            if self.entries.pop(entry, entry) is None:
+            if entries.pop(entry, entry) is None:
                 entry.ring()
 
 
 class _Entry:
     """One timer in its lane."""
 
-    __slots__ = ("_lane", "_when_s", "ring")
-
     def __init__(self, lane: _Lane, when_s: float, ring: Ring) -> None:
         self._lane = lane
         self._when_s = when_s
         self.ring = ring
-        lane.entries[self] = None
+        entries = lane.entries
+        entries[self] = None
         lane.last_s = when_s
         if lane.handle is None:
             lane.wake_at(when_s)
@@ -313,4 +307,9 @@ class _Entry:
 
     def cancel(self) -> None:
         """See `Timer.cancel`."""
-        self._lane.entries.pop(self, None)
+        lane = self._lane
+        entries = lane.entries
+        entries.pop(self, None)
+
+
+accept_proxies(Deadline, Timers, _Lane, _Entry)

@@ -17,6 +17,7 @@ from tollway.gateway.telemetry.propagation import SPAN_KEY, extract
 from tollway.gateway.telemetry.server import METHODS, server_attributes
 from tollway.provider import ProviderError, Usage
 from tollway.tracing import Deferred
+from tollway.tracing.compiled import accept_proxies
 
 from .endpoint import Endpoint
 from .exchange import Exchange
@@ -58,29 +59,6 @@ class Record:
     what was sent, which differ when a stream fails.
     """
 
-    __slots__ = (
-        "_is_resolved",
-        "_raw_context",
-        "_route",
-        "_scope",
-        "caller",
-        "context",
-        "cost_picousd",
-        "is_priced",
-        "labels",
-        "last_attempt",
-        "recorder",
-        "sent_status",
-        "span",
-        "spending",
-        "started_s",
-        "status",
-        "trace_id",
-        "trace_lines",
-        "usage",
-        "waited_s",
-    )
-
     def __init__(
         self, recorder: Recorder, route: str, scope: MutableMapping[str, Any], exchange: Exchange | None
     ) -> None:
@@ -105,16 +83,16 @@ class Record:
         self._scope = scope
         self._is_resolved = False
         method = scope["method"]
-        self.span = recorder.tracer.start_span(
+        self.span = span = recorder.tracer.start_span(
             f"{method if method in METHODS else 'HTTP'} {route}",
             extract(scope["headers"]),
             SpanKind.SERVER,
             Deferred(self._resolve_attributes),
         )
-        self.context = Context({SPAN_KEY: self.span})
+        self.context = Context({SPAN_KEY: span})
         # As `raw_context` does, which is asked again at the end.
-        self._raw_context = getattr(self.span, "raw_context", self.span.get_span_context)
-        trace_id, _, _, _, _, is_valid = self._raw_context()
+        self._raw_context = raw_context = getattr(span, "raw_context", None) or span.get_span_context
+        trace_id, _, _, _, _, is_valid = raw_context()
         self.trace_id: str | None = None
         """In hex; None without a tracer."""
         self.trace_lines = b""
@@ -123,7 +101,8 @@ class Record:
             self.trace_lines = f"x-tollway-trace-id: {hexed}\r\nx-request-id: {hexed}\r\n".encode()
             if exchange is not None:
                 exchange.trace_id = hexed
-        recorder.metrics.cells[recorder.metrics.in_flight] += 1
+        metrics = recorder.metrics
+        metrics.cells[metrics.in_flight] += 1
 
     def called_by(self, key: str, exchange: Exchange | None) -> None:
         """Note the name of the caller's key."""
@@ -245,3 +224,6 @@ class Record:
             return True
         slow_s = self.recorder.slow_s
         return slow_s is not None and latency_s >= slow_s
+
+
+accept_proxies(Recorder, Record)
