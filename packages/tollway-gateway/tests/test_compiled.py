@@ -23,13 +23,15 @@ from tollway.gateway.server.connection import Connection as ServerConnection
 from tollway.gateway.server.exchange_core import ExchangeCore
 from tollway.gateway.server.head import RequestHead
 from tollway.gateway.server.http1 import HTTPProtocol
+from tollway.gateway.telemetry.cells import AnswerCells, Histogram, TokenCells
 from tollway.gateway.upstream._connection import Connection
 from tollway.gateway.upstream.connection_core import ConnectionCore
 
 SERVER = (LengthBody, ChunkedBody, ServerConnection, ExchangeCore, RequestHead, HTTPProtocol)
 CLAIM = Claim(Rate(1, 1, 1), b"-" * 16, 1)
 PIPELINE = (AttemptRecord, Deadline, Hold, MemoryBudget, Record, Recorder, Timers)
-CORES = (ConnectionCore, *SERVER, *PIPELINE, Rate, LocalStore, SharedStore, Budget, BudgetFile)
+NUMBERS = (AnswerCells, Histogram, TokenCells)
+CORES = (ConnectionCore, *SERVER, *PIPELINE, *NUMBERS, Rate, LocalStore, SharedStore, Budget, BudgetFile)
 
 
 @pytest.mark.skipif(not builds.CAN_COMPILE, reason=builds.NOT_COMPILED)

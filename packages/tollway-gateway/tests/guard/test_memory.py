@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 
 from tollway.gateway.guard.memory import Hold, MemoryBudget
@@ -100,6 +102,6 @@ def test_many_empty_containers_weigh_more_than_text(budget: MemoryBudget):
 
 
 def test_held_bytes_are_kept_in_the_cell_of_the_gauge():
-    cells = [0.0, 7.0]
+    cells = array("d", [0.0, 7.0])
     Hold(MemoryBudget(MIB, cells, 1)).grow_to(100)
-    assert cells == [0.0, 107.0]
+    assert cells.tolist() == [0.0, 107.0]

@@ -19,6 +19,8 @@ from .errors import ProviderError, ResponseError
 PATHS = {Task.CHAT: "/chat/completions", Task.COMPLETIONS: "/completions", Task.EMBEDDINGS: "/embeddings"}
 """Where each task is served, below the base URL."""
 
+_EMBEDDINGS = Task.EMBEDDINGS  # a look into an `Enum` costs as much as ten into a module
+
 _NO_OBJECT = "the model's service answered with something that is not a JSON object"
 
 
@@ -54,7 +56,7 @@ def answer_of(
         if body is None and open_stream and sse.looks_like_events(response.body):
             return answer_of_stream(response.body, call, open_stream)
         raise _no_object(body, response.body, redact)
-    key = "data" if call.task is Task.EMBEDDINGS else "choices"
+    key = "data" if call.task is _EMBEDDINGS else "choices"
     parts = body.get(key)
     if not isinstance(parts, list) or not parts:
         raise _without(key, body, redact)

@@ -35,7 +35,7 @@ def info_of(body: dict[str, Any]) -> AnswerInfo:
         answer_id if isinstance(answer_id, str) and answer_id else None,
         model if isinstance(model, str) and model else None,
         usage_in(body),
-        tuple(reasons[:MAX_REASONS]),
+        tuple(reasons) if len(reasons) <= MAX_REASONS else tuple(reasons[:MAX_REASONS]),
     )
 
 

@@ -43,15 +43,19 @@ def openai_usage(usage: Any) -> Usage | None:
     """
     if not isinstance(usage, dict):
         return None
-    get = usage.get
-    prompt, completion = count_of(get("prompt_tokens")), count_of(get("completion_tokens"))
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if type(prompt) is not int or not 0 <= prompt <= MAX_COUNT:
+        prompt = None
+    if type(completion) is not int or not 0 <= completion <= MAX_COUNT:
+        completion = None
     found = Usage(prompt, completion)
     if prompt is not None and completion is not None:
-        total = get("total_tokens")
+        total = usage.get("total_tokens")
         if total != prompt + completion and (total := count_of(total)) is not None:
             found.output_tokens = max(completion, total - prompt)
     if len(usage) > _PLAIN_KEYS:
-        _read_more(found, usage, get("prompt_tokens_details"), get("completion_tokens_details"))
+        details = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+        _read_more(found, usage, *details)
     return found
 
 

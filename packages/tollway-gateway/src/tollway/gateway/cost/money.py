@@ -33,6 +33,9 @@ def amount_of(total: int) -> int:
 
 def usd_text(picousd: int) -> str:
     """Write an amount as plain decimal USD, exactly: `0.00275`, never `2.75e-3`."""
+    if 0 <= picousd < PICOUSD:
+        text = str(picousd + PICOUSD)  # one digit and twelve, as every answer has
+        return f"0.{text[1:]}".rstrip("0") if picousd else "0"
     whole, rest = divmod(picousd, PICOUSD)
     return f"{whole}.{rest:012d}".rstrip("0") if rest else str(whole)
 

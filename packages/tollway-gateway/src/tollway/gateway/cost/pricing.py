@@ -134,9 +134,11 @@ class ListPrices:
             if details.billed_picousd is not None and self._vendor.id in _BILLS:
                 return details.billed_picousd
             tier = details.service_tier
-        dated = self._dated(info.model, tier)
-        if dated is None:
-            return Unpriced.NO_PRICE
+        dated = self._lists.get(info.model) if tier is None else None
+        if dated is None or dated.until_s <= self._now_s():
+            dated = self._dated(info.model, tier)
+            if dated is None:
+                return Unpriced.NO_PRICE
         cost = dated.prices.cost_picousd(usage, has_output=self._has_output)
         return _unknown(usage, self._has_output) if cost is None else cost
 

@@ -7,6 +7,7 @@ event loop alone.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, MutableMapping, MutableSequence
 from typing import Any
 
@@ -28,27 +29,36 @@ _COPIES = 2
 
 
 class MemoryBudget:
-    """Bytes that may be held at once; how many are is kept in `cells[at]`, a gauge of the metrics."""
+    """Bytes that may be held at once; how many are is kept in `cells[at]`, a gauge of the metrics.
+
+    `cells` is a buffer of doubles.
+    """
 
     def __init__(self, max_bytes: int, cells: MutableSequence[float] | None = None, at: int = 0) -> None:
         self._max = max_bytes
         self._max_large = max_bytes * 3 // 4
         self._for_small = max_bytes - self._max_large
-        self.max_unmeasured = max_bytes // 8
-        """While less is held, a rough estimate is good enough."""
+        self._max_unmeasured = max_bytes // 8
         self._large = 0
         self._unread = 0
-        self.cells: MutableSequence[float] = [0.0] if cells is None else cells
-        self.at = at
+        self._cells: MutableSequence[float] = array("d", [0.0]) if cells is None else cells
+        self._at = at
 
     @property
     def held(self) -> int:
         """Bytes held now."""
-        return int(self.cells[self.at])
+        cells = self._cells
+        return int(cells[self._at])
+
+    def has_plenty(self) -> bool:
+        """Say whether so little is held that a rough estimate is good enough."""
+        cells = self._cells
+        return cells[self._at] < self._max_unmeasured
 
     def take(self, count: int, already: int) -> bool:
         """Hold `count` bytes more for a request that holds `already`; False if there is no room for them."""
-        held = self.cells[self.at]
+        cells = self._cells
+        held = cells[self._at]
         if already + count <= _LARGE_BYTES:
             if count > self._max - held and count > self._for_small - (held - self._large - self._unread):
                 return False
@@ -58,7 +68,7 @@ class MemoryBudget:
             if others and (count > self._max - held or others + already + count > self._max_large):
                 return False
             self._large = others + already + count
-        self.cells[self.at] = held + count
+        cells[self._at] = held + count
         return True
 
     def count_unread(self, more: int) -> bool:
@@ -66,13 +76,15 @@ class MemoryBudget:
 
         They are held already; False if there was no room for them: not in what large requests may use.
         """
+        cells = self._cells
         self._unread += more
-        self.cells[self.at] += more
-        return self._unread + self._large <= self._max_large and self.cells[self.at] <= self._max
+        cells[self._at] += more
+        return self._unread + self._large <= self._max_large and cells[self._at] <= self._max
 
     def give_back(self, count: int) -> None:
         """Hold no longer what one request held in all."""
-        self.cells[self.at] -= count
+        cells = self._cells
+        cells[self._at] -= count
         if count > _LARGE_BYTES:
             self._large -= count
 
@@ -110,7 +122,7 @@ class Hold:
     def measure(self, body: bytes, payload: object) -> int:
         """Return the memory that a body and its parsed form take, in bytes."""
         budget = self._budget
-        if len(body) <= SMALL_BODY_BYTES and budget.cells[budget.at] < budget.max_unmeasured:
+        if len(body) <= SMALL_BODY_BYTES and budget.has_plenty():
             return 2 * _COPIES * len(body)
         nodes, _ = nodes_and_depth(payload)
         return _COPIES * len(body) + text_bytes(body) + BYTES_PER_NODE * nodes

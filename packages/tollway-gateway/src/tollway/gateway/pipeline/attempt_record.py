@@ -13,7 +13,7 @@ from tollway.gateway.apis import APICall
 from tollway.gateway.cost import PICOUSD
 from tollway.gateway.errors import CallerGone
 from tollway.gateway.redaction import KNOWN_SECRETS
-from tollway.gateway.resilience.breaker import Outcome
+from tollway.gateway.resilience.breaker import SUCCESS, Outcome
 from tollway.gateway.resilience.hedge import NO_HEDGE
 from tollway.gateway.telemetry.genai import answer_attributes, request_attributes
 from tollway.provider import Answer, AnswerInfo, ProviderError
@@ -24,6 +24,8 @@ from .endpoint import Endpoint
 from .record import Record
 
 _log = logging.getLogger(__name__)
+
+_CLIENT = SpanKind.CLIENT
 
 
 class AttemptRecord:
@@ -55,7 +57,7 @@ class AttemptRecord:
         self.span = span = recorder.tracer.start_span(
             endpoint.span_name,
             record.context,
-            SpanKind.CLIENT,
+            _CLIENT,
             Deferred(self._resolve_attributes),
             None if reason is None else record.links(),
         )
@@ -98,7 +100,7 @@ class AttemptRecord:
                 _log.exception("the tokens of an answer could not be counted")
         upstream = self.endpoint.upstream
         if error is None and upstream.breaker.quiet:
-            upstream.end(self._permit, Outcome.SUCCESS)
+            upstream.end(self._permit, SUCCESS)
         else:
             self._settle(error)
         if self._is_resolved:  # somebody looked before all was known

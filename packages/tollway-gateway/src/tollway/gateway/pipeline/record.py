@@ -23,6 +23,10 @@ from .endpoint import Endpoint
 from .exchange import Exchange
 from .spending import Spending
 
+# By names of their own: a look into an `Enum` costs as much as ten into a module.
+_SERVER = SpanKind.SERVER
+_SAMPLED = TraceFlags.SAMPLED
+
 CLIENT_CLOSED_REQUEST = 499
 """The status of a request whose caller hung up (nginx's word for it); nobody receives it."""
 
@@ -86,7 +90,7 @@ class Record:
         self.span = span = recorder.tracer.start_span(
             f"{method if method in METHODS else 'HTTP'} {route}",
             extract(scope["headers"]),
-            SpanKind.SERVER,
+            _SERVER,
             Deferred(self._resolve_attributes),
         )
         self.context = Context({SPAN_KEY: span})
@@ -97,7 +101,7 @@ class Record:
         """In hex; None without a tracer."""
         self.trace_lines = b""
         if is_valid:
-            self.trace_id = hexed = f"{trace_id:032x}"
+            self.trace_id = hexed = trace_id.to_bytes(16, "big").hex()
             self.trace_lines = f"x-tollway-trace-id: {hexed}\r\nx-request-id: {hexed}\r\n".encode()
             if exchange is not None:
                 exchange.trace_id = hexed
@@ -220,7 +224,7 @@ class Record:
     def _kept(self, latency_s: float) -> bool:
         """Say whether the trace will be found by who follows an exemplar: sampled, failed or slow."""
         _, _, _, flags, _, _ = self._raw_context()
-        if flags & TraceFlags.SAMPLED or self.status >= 500:
+        if flags & _SAMPLED or self.status >= 500:
             return True
         slow_s = self.recorder.slow_s
         return slow_s is not None and latency_s >= slow_s

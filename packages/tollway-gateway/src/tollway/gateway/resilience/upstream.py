@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable
 from tollway.gateway.config.values import BreakerConfig, EndpointConfig
 from tollway.provider import HTTPProvider, Provider, ProviderError
 
-from .breaker import Breaker, NoBreaker, Outcome, Random, outcome_of
+from .breaker import SUCCESS, Breaker, NoBreaker, Outcome, Random, outcome_of
 from .budget import NO_BUDGET, Budget, ShareBudget
 from .latency import PeakAverage
 from .retry import MINIMUM_RETRIES
@@ -120,8 +120,9 @@ class Upstream:
     def end(self, permit: int, outcome: Outcome) -> None:
         """Note how an attempt ended; NEUTRAL when its caller hung up, or another attempt was faster."""
         self.in_flight -= 1
-        if outcome is not Outcome.SUCCESS or not self.breaker.quiet:
-            self.breaker.release(permit, outcome)
+        if outcome is SUCCESS and self.breaker.quiet:
+            return
+        self.breaker.release(permit, outcome)
         if outcome is Outcome.FAILURE and self.latency is not None:
             self.latency.observe(_FAILED_S)
 

@@ -48,6 +48,7 @@ KNOWN_CODES = frozenset(
         "target_too_long",
         "too_many_requests_in_flight",
         "trailers_too_large",
+        "invalid_content_encoding",
         "unsupported_content_encoding",
         "unsupported_http_version",
         "unsupported_method",

@@ -8,8 +8,6 @@ scrapes.
 from __future__ import annotations
 
 import re
-import time
-from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,6 +17,7 @@ from tollway.gateway.cost import PICOUSD
 from tollway.gateway.resilience.breaker import Breaker, State
 from tollway.provider import Usage
 
+from .cells import AnswerCells, Exemplars, Histogram, TokenCells
 from .codes import KNOWN_CODES
 from .counter_file import CounterFile, Key
 
@@ -202,15 +201,6 @@ _WORST: Mapping[Hashable, Callable[[float, float], float]] = {
 HISTOGRAMS = (_LATENCY, _OVERHEAD, _FIRST_TOKEN)
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """Where the answers of one kind are counted: the first cells of requests, latency and overhead."""
-
-    requests: int
-    latency: int
-    overhead: int
-
-
 class Metrics:
     """The metrics of one application; of all workers, each with its number, when they share a `folder`."""
 
@@ -226,12 +216,12 @@ class Metrics:
         self.buffered_bytes = self.gauge(_BUFFERED.name)
         self._lag = self.gauge(_LAG.name)
         self._codes: set[str] = set()
-        self._counted: dict[tuple[Labels, str, int], _Counted] = {}
-        self._tokens: dict[Labels, tuple[int, int]] = {}
+        self._counted: dict[tuple[Labels, str, int], AnswerCells] = {}
+        self._tokens: dict[Labels, TokenCells] = {}
         self._costs: dict[str, int] = {}
         self._keys: dict[tuple[str, str, int], tuple[int, int, int]] = {}
         self._counters: dict[tuple[str, ...], int] = {}
-        self._exemplars: dict[int, tuple[str, float, float]] = {}
+        self._exemplars: Exemplars = {}
         self.sources: list[Callable[[], Iterable[Metric]]] = []
         """What else is exposed: each gives its families at every scrape."""
 
@@ -248,18 +238,7 @@ class Metrics:
         counted = self._counted.get((labels, route, status))
         if counted is None:
             counted = self._counted[labels, route, status] = self._counted_at(labels, route, status)
-        cells = self.cells
-        cells[counted.requests] += 1
-        bucket = counted.latency + bisect_left(_LATENCY_BUCKETS_S, latency_s)
-        cells[bucket] += 1
-        cells[counted.latency + len(_LATENCY_BUCKETS_S) + 1] += latency_s
-        bucket_of_overhead = counted.overhead + bisect_left(_OVERHEAD_BUCKETS_S, overhead_s)
-        cells[bucket_of_overhead] += 1
-        cells[counted.overhead + len(_OVERHEAD_BUCKETS_S) + 1] += overhead_s
-        if trace_id is not None:
-            now_s = time.time()
-            self._exemplars[bucket] = trace_id, latency_s, now_s
-            self._exemplars[bucket_of_overhead] = trace_id, overhead_s, now_s
+        counted.count(latency_s, overhead_s, trace_id)
 
     def answered_key(self, key: str, endpoint: str, status: int, usage: Usage | None) -> None:
         """Count an answer to the caller that has a key of this name, and the tokens that it used."""
@@ -377,17 +356,15 @@ class Metrics:
     def first_token(self, labels: Labels, after_s: float) -> None:
         """Measure the wait for a stream's first token."""
         first = self._at(_FIRST_TOKEN, *labels)
-        self.cells[first + bisect_left(_LATENCY_BUCKETS_S, after_s)] += 1
-        self.cells[first + len(_LATENCY_BUCKETS_S) + 1] += after_s
+        Histogram(self.cells, first, _LATENCY_BUCKETS_S).observe(after_s)
 
     def used(self, labels: Labels, usage: Usage) -> None:
         """Count the tokens of one answer."""
-        at = self._tokens.get(labels)
-        if at is None:
+        tokens = self._tokens.get(labels)
+        if tokens is None:
             at = self._at(_TOKENS, *labels, "input"), self._at(_TOKENS, *labels, "output")
-            self._tokens[labels] = at
-        self.cells[at[0]] += usage.input_tokens or 0
-        self.cells[at[1]] += usage.output_tokens or 0
+            tokens = self._tokens[labels] = TokenCells(self.cells, *at)
+        tokens.count(usage.input_tokens, usage.output_tokens)
 
     def spent(self, endpoint: str, picousd: int) -> None:
         """Count what an answer costs; sums of picoUSD, which are whole numbers, are exact."""
@@ -488,8 +465,9 @@ class Metrics:
     def _at(self, family: Family, *values: str) -> int:
         return self._file.at((family.name, *values), family.cells)
 
-    def _counted_at(self, labels: Labels, route: str, status: int) -> _Counted:
+    def _counted_at(self, labels: Labels, route: str, status: int) -> AnswerCells:
         who = (*labels, route)
-        return _Counted(
-            self._at(_REQUESTS, *who, str(status)), self._at(_LATENCY, *who), self._at(_OVERHEAD, *who)
-        )
+        latency = Histogram(self.cells, self._at(_LATENCY, *who), _LATENCY_BUCKETS_S)
+        overhead = Histogram(self.cells, self._at(_OVERHEAD, *who), _OVERHEAD_BUCKETS_S)
+        requests = self._at(_REQUESTS, *who, str(status))
+        return AnswerCells(self.cells, requests, latency, overhead, self._exemplars)

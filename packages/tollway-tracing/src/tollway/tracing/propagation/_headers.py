@@ -25,11 +25,11 @@ Headers: TypeAlias = Any
 
 _NO_PARENT = Context()
 
-_PARENT_LINE = f"{TRACEPARENT}: 00-%032x-%016x-%02x\r\n".encode()
+_FLAGS = tuple(f"{flags:02x}" for flags in range(KNOWN_FLAGS + 1))
 
 _MAX_STATE_LINES = 64
 
-_state_lines: dict[int, tuple[TraceState, bytes]] = {}
+_state_lines: dict[int, tuple[TraceState, str]] = {}
 """Headers of tracestates by identity: they never change, and nearly all traces that begin here share two."""
 
 
@@ -176,13 +176,18 @@ def span_context_lines(span: RawContext) -> bytes:
     trace_id, span_id, _, flags, state, is_valid = span
     if not is_valid:
         return b""
-    parent = _PARENT_LINE % (trace_id, span_id, flags & KNOWN_FLAGS)
-    if not state:
-        return parent
     known = _state_lines.get(id(state))
-    if known is None:
-        if len(_state_lines) >= _MAX_STATE_LINES:
-            _state_lines.clear()
-        line = f"{TRACESTATE}: {state.to_header()}\r\n".encode()
-        known = _state_lines[id(state)] = state, line  # holding it keeps its id its own
-    return parent + known[1]
+    state_line = _state_line_of(state) if known is None else known[1]
+    trace, parent = trace_id.to_bytes(16, "big").hex(), span_id.to_bytes(8, "big").hex()
+    return f"{TRACEPARENT}: 00-{trace}-{parent}-{_FLAGS[flags & KNOWN_FLAGS]}\r\n{state_line}".encode()
+
+
+def _state_line_of(state: TraceState) -> str:
+    """Return the line of a tracestate, and remember it: the spans of one decision share their state."""
+    if not state:
+        return ""
+    if len(_state_lines) >= _MAX_STATE_LINES:
+        _state_lines.clear()
+    line = f"{TRACESTATE}: {state.to_header()}\r\n"
+    _state_lines[id(state)] = state, line  # holding it keeps its id its own
+    return line
