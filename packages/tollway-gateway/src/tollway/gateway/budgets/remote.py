@@ -12,9 +12,7 @@ may have lost that.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,25 +20,13 @@ from importlib.resources import files
 from typing import Any
 
 from tollway.gateway.limits.redis_client import address_of, clients_of
+from tollway.gateway.limits.redis_script import WAIT_S, RedisScript, give_up_after
 
 from .budget import Budget
 from .file import BudgetFile
 from .store import Alert, Denial, Starts
 
 _log = logging.getLogger(__name__)
-
-WAIT_S = 0.005
-"""How long a call may wait."""
-
-_START_S = 1.0
-"""How long the first call may wait for the first connection, and the end for what was not charged yet."""
-
-_LATE_S = 0.002
-"""When the event loop is so late, Redis' answer may be there and not read yet."""
-
-_RETRY_S = 0.5
-_MAX_OPERATIONS = 128
-"""Of one round trip."""
 
 _KEPT_S = 2 * 86_400
 """How long a key is kept after the end of its period: calls that began in it have ended by then."""
@@ -65,8 +51,8 @@ class _Reserve:
         self.picousd = picousd
         self.decided = decided
 
-    def write(self, keys: list[str], arguments: list[Any]) -> None:
-        """Append what the script takes."""
+    def write(self, keys: list[Any], arguments: list[Any]) -> None:
+        """See `Operation.write`."""
         arguments += ("R", self.picousd, len(self.budgets))
         for budget, start_s in zip(self.budgets, self.starts, strict=True):
             keys.append(_key_of(budget, start_s))
@@ -92,8 +78,8 @@ class _Charge:
         self.picousd = picousd
         self.alert = alert
 
-    def write(self, keys: list[str], arguments: list[Any]) -> None:
-        """Append what the script takes."""
+    def write(self, keys: list[Any], arguments: list[Any]) -> None:
+        """See `Operation.write`."""
         arguments += ("C", self.held, self.slice, self.picousd, len(self.budgets))
         for budget, start_s in zip(self.budgets, self.starts, strict=True):
             keys.append(_key_of(budget, start_s))
@@ -110,8 +96,8 @@ class _Remind:
         self.starts = [start_s]
         self.picousd = picousd
 
-    def write(self, keys: list[str], arguments: list[Any]) -> None:
-        """Append what the script takes."""
+    def write(self, keys: list[Any], arguments: list[Any]) -> None:
+        """See `Operation.write`."""
         (budget,), (start_s,) = self.budgets, self.starts
         keys.append(_key_of(budget, start_s))
         arguments += ("M", self.picousd, _expires_s(budget, start_s))
@@ -136,27 +122,18 @@ class RemoteBudgets:
         on_change: Callable[[bool], None] = lambda _: None,
         wait_s: float = WAIT_S,
     ) -> None:
-        self._connect = connect
-        self._shown = shown
         self._local = local
-        self._on_change = on_change
         self._wait_s = wait_s
         self.now_s = local.now_s
         self.placed = local.placed
-        self._script = files(__package__).joinpath("budgets.lua").read_text()
-        self._digest = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
-        self._queue: deque[_Operation] = deque()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._said: dict[bytes, tuple[Budget, int, int]] = {}
         """By the key of a budget: when a period began, and what Redis said last is spent in it."""
         self._owed: deque[_Charge] = deque()
         """What was spent while Redis was away."""
-        self._work = asyncio.Event()
-        self._reached = asyncio.Event()
-        self._up = False
-        self._has_warned = False
-        self._pump: asyncio.Task[None] | None = None
+        script = files(__package__).joinpath("budgets.lua").read_text()
+        self._redis: RedisScript[_Operation] = RedisScript(
+            connect, script, self, name="budgets", shown=shown, on_change=on_change
+        )
 
     def place(self, budget: Budget) -> None:
         """See `BudgetStore.place`."""
@@ -168,29 +145,27 @@ class RemoteBudgets:
 
     def reserve_nowait(self, budgets: Sequence[Budget], picousd: int) -> Starts | Denial | None:
         """See `BudgetStore.reserve_nowait`."""
-        if self._up or self._pump is None:
+        if self._redis.is_up or not self._redis.is_started:
             return None
         return self._reserve_here(budgets, picousd)
 
     async def reserve(self, budgets: Sequence[Budget], picousd: int) -> Starts | Denial:
         """See `BudgetStore.reserve`."""
-        if self._pump is None:
-            await self._start()
-        if not self._up:
+        if not self._redis.is_started:
+            await self._redis.start()
+        if not self._redis.is_up:
             return self._reserve_here(budgets, picousd)
         now_s = self.now_s()
         starts = [budget.window(now_s).start_s for budget in budgets]
-        asked = _Reserve(budgets, starts, picousd, asyncio.get_running_loop().create_future())
-        self._put(asked)
-        loop = asked.decided.get_loop()
-        timer = loop.call_later(self._wait_s, self._give_up, asked, loop.time() + self._wait_s)
+        reserved: asyncio.Future[Starts | Denial] = asyncio.get_running_loop().create_future()
+        self._redis.send(_Reserve(budgets, starts, picousd, reserved))
+        timer = give_up_after(self._wait_s, reserved, lambda: reserved.set_exception(TimeoutError()))
         try:
-            decided: Starts | Denial = await asked.decided
+            return await reserved
         except OSError:
             return self._reserve_here(budgets, picousd)
         finally:
             timer.cancel()
-        return decided
 
     def charge(
         self, budgets: Sequence[Budget], starts: Starts, held: int, picousd: int, alert: Alert
@@ -203,53 +178,26 @@ class RemoteBudgets:
             held = 0
         if held or picousd:
             charge = _Charge(budgets, begun, (held, at), picousd, _no_alert if at == _HERE else alert)
-            if self._up:
-                self._put(charge)
+            if self._redis.is_up:
+                self._redis.send(charge)
             else:
                 self._keep(charge)
 
     async def stop(self) -> None:
         """Disconnect, after what calls cost was charged."""
-        if self._pump is None:
+        if not self._redis.is_started:
             return
-        try:
-            async with asyncio.timeout(_START_S):
-                await self._idle.wait()
-        except TimeoutError:
-            _log.warning("%d charges did not reach the budgets' storage", len(self._queue))
-        self._pump.cancel()
-        await asyncio.wait([self._pump])
+        if left := await self._redis.flush():
+            _log.warning("%d charges did not reach the budgets' storage", left)
+        await self._redis.close()
 
     def close(self) -> None:
         """See `BudgetStore.close`."""
         self._local.close()
 
-    async def _start(self) -> None:
-        self._pump = asyncio.create_task(self._serve())
-        try:
-            async with asyncio.timeout(_START_S):
-                await self._reached.wait()
-        except TimeoutError:
-            self._go_down("it does not answer")
-
     def _reserve_here(self, budgets: Sequence[Budget], picousd: int) -> Starts | Denial:
         starts = self._local.reserve_nowait(budgets, picousd)
         return starts if isinstance(starts, Denial) else [start << _SLICE_BITS | _HERE for start in starts]
-
-    def _give_up(self, asked: _Reserve, due_s: float) -> None:
-        """End a call's wait, unless it is we who are late: then once more, after what came was read."""
-        if asked.decided.done():
-            return
-        loop = asked.decided.get_loop()
-        if loop.time() - due_s > _LATE_S:
-            loop.call_later(0.001, self._give_up, asked, math.inf)
-        else:
-            asked.decided.set_exception(TimeoutError())
-
-    def _put(self, operation: _Operation) -> None:
-        self._queue.append(operation)
-        self._idle.clear()
-        self._work.set()
 
     def _keep(self, charge: _Charge) -> None:
         """Keep what Redis does not know yet; reservations lapse there by themselves."""
@@ -258,61 +206,19 @@ class RemoteBudgets:
                 self._local.charge(charge.budgets, charge.starts, 0, charge.picousd, charge.alert)
             self._owed.append(_Charge(charge.budgets, charge.starts, (0, _HERE), charge.picousd, _no_alert))
 
-    async def _serve(self) -> None:
-        """Carry operations to Redis and back, for ever."""
-        while True:
-            clients: Sequence[Any] = ()
-            batch: list[_Operation] = []
-            try:
-                clients = self._connect()
-                client = clients[0]
-                await client.script_load(self._script)
-                self._catch_up()
-                self._go_up()
-                while True:
-                    if not self._queue:
-                        self._idle.set()
-                        self._work.clear()
-                        await self._work.wait()
-                    count = min(len(self._queue), _MAX_OPERATIONS)
-                    batch = [self._queue.popleft() for _ in range(count)]
-                    self._deliver(batch, await self._run(client, batch))
-                    batch = []
-            except Exception as error:  # whatever a client raises, calls go on
-                self._go_down(" ".join(str(error).split()) or type(error).__name__)
-                self._drop([*batch, *self._queue])
-                self._idle.set()
-            finally:
-                for client in clients:
-                    await _close(client)
-            self._reached.set()
-            await asyncio.sleep(_RETRY_S)
-
-    def _catch_up(self) -> None:
-        """Put first what Redis may have forgotten, and what it does not know."""
+    def catch_up(self) -> None:
+        """See `Operator.catch_up`: what Redis may have forgotten, and what was spent while it was away."""
         now_s = self.now_s()
         for key, budget in self.placed.items():
             start_s = budget.window(now_s).start_s
             _, begun_s, said = self._said.get(key) or (budget, start_s, self._local.spent(budget)[0])
             if begun_s == start_s and said:
-                self._queue.append(_Remind(budget, start_s, said))
-        self._queue.extend(self._owed)
+                self._redis.send(_Remind(budget, start_s, said))
+        self._redis.send(*self._owed)
         self._owed.clear()
 
-    async def _run(self, client: Any, batch: Sequence[_Operation]) -> list[Any]:
-        from redis.exceptions import NoScriptError
-
-        keys: list[str] = []
-        arguments: list[Any] = []
-        for operation in batch:
-            operation.write(keys, arguments)
-        try:
-            answer: list[Any] = await client.evalsha(self._digest, len(keys), *keys, *arguments)
-        except NoScriptError:  # a replica became the master, or somebody flushed the scripts
-            answer = await client.eval(self._script, len(keys), *keys, *arguments)
-        return answer
-
-    def _deliver(self, batch: Sequence[_Operation], answer: Sequence[Any]) -> None:
+    def deliver(self, batch: Sequence[_Operation], answer: Sequence[Any]) -> None:
+        """See `Operator.deliver`: this machine notes what is spent."""
         at = 0
         for operation in batch:
             count = len(operation.budgets)
@@ -331,7 +237,7 @@ class RemoteBudgets:
         budgets, starts = asked.budgets, asked.starts
         if asked.decided.done():  # it did not wait so long, and was decided here
             if not denied:
-                self._put(_Charge(budgets, starts, (asked.picousd, now_slice), 0, _no_alert))
+                self._redis.send(_Charge(budgets, starts, (asked.picousd, now_slice), 0, _no_alert))
         elif denied:
             budget = budgets[denied - 1]
             is_spent = spent[denied - 1] >= budget.amount_picousd
@@ -339,33 +245,13 @@ class RemoteBudgets:
         else:
             asked.decided.set_result([start_s << _SLICE_BITS | now_slice for start_s in starts])
 
-    def _drop(self, operations: Sequence[_Operation]) -> None:
-        """Have operations that Redis did not answer done on this machine."""
-        self._queue.clear()
+    def drop(self, operations: Sequence[_Operation]) -> None:
+        """See `Operator.drop`: this machine does them."""
         for operation in operations:
             if isinstance(operation, _Charge):
                 self._keep(operation)
             elif isinstance(operation, _Reserve) and not operation.decided.done():
                 operation.decided.set_exception(ConnectionError("the budgets' storage is away"))
-
-    def _go_up(self) -> None:
-        self._up = True
-        self._on_change(True)
-        self._reached.set()
-        if self._has_warned:
-            self._has_warned = False
-            _log.warning("the budgets' storage %s is back: budgets are shared again", self._shown)
-
-    def _go_down(self, why: str) -> None:
-        self._up = False
-        self._on_change(False)
-        if not self._has_warned:
-            self._has_warned = True
-            _log.warning(
-                "the budgets' storage %s is away (%s): budgets count on this machine alone until it is back",
-                self._shown,
-                why,
-            )
 
 
 def remote_budgets(
@@ -394,11 +280,3 @@ def _tell(charge: _Charge, spent: Sequence[int]) -> None:
 
 def _no_alert(budget: Budget, spent_picousd: int) -> None:
     """Tell nobody: it was told on this machine."""
-
-
-async def _close(client: Any) -> None:
-    try:
-        async with asyncio.timeout(_START_S):
-            await client.aclose()
-    except Exception:
-        _log.debug("a connection to the budgets' storage could not be closed", exc_info=True)

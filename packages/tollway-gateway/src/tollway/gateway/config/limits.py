@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tollway.gateway.limits.rate import MAX_BURST, Rate
+
 from . import scalars
 from .nodes import At, Field, each, fields, renamed
 from .problems import InvalidValue
-
-_MOST = 2**52
-"""Larger numbers of tokens are not exact where they are computed with."""
 
 _HEADER = "header:"
 
@@ -36,18 +35,18 @@ def _limit(at: At) -> dict[str, Any]:
             "burst is that of calls, which are not limited", "add calls, or remove it"
         )
     calls, burst, period_s = found.get("calls"), found.get("burst"), found.get("renewal_period")
-    if calls and burst and period_s and burst * period_s * 1e6 > _MOST * calls:
-        entries["burst"][1].problem(
-            f"a burst of {burst} would take more than 142 years to come back",
-            "lower burst, or raise calls",
-        )
+    if calls and burst and period_s:
+        try:
+            Rate.per_period(calls, period_s, burst)
+        except ValueError as error:
+            entries["burst"][1].problem(str(error), "lower burst, or raise calls")
     return renamed(found, renewal_period="renewal_period_s")
 
 
 def _count(at: At) -> int:
     value = scalars.count(at)
-    if value > _MOST:
-        raise InvalidValue(f"must be at most {_MOST}, not {at.shown}")
+    if value > MAX_BURST:
+        raise InvalidValue(f"must be at most {MAX_BURST}, not {at.shown}")
     return value
 
 

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from tollway.tracing.compiled import accept_proxies
 
-_EXACT = 2**52
-"""Whole numbers up to twice this are exact in Redis' scripts, whose only numbers are doubles."""
+MAX_BURST = 2**52
+"""The most tokens of a bucket. Whole numbers up to twice this are exact in Redis' scripts, whose only numbers are doubles."""
 
 
 class Rate:
@@ -25,17 +25,22 @@ class Rate:
     def __init__(self, calls: int, period_us: int, burst: int) -> None:
         if calls < 1 or period_us < 1 or burst < 1:
             raise ValueError(f"calls, period and burst must be positive: {calls}, {period_us}, {burst}")
-        if burst > _EXACT:
+        if burst > MAX_BURST:
             raise ValueError(f"burst must be at most 2^52, not {burst}")
-        if burst * period_us > _EXACT * calls:
+        if burst * period_us > MAX_BURST * calls:
             raise ValueError(f"a burst of {burst} would take more than 142 years to come back")
-        fitting = Fraction(calls, period_us).limit_denominator(_EXACT // burst)
+        fitting = Fraction(calls, period_us).limit_denominator(MAX_BURST // burst)
         self.calls = calls
         self.period_us = period_us
         self.burst = burst
         self.interval = fitting.denominator
-        self.speed = min(max(1, fitting.numerator), _EXACT)
+        self.speed = min(max(1, fitting.numerator), MAX_BURST)
         self.capacity = burst * self.interval
+
+    @classmethod
+    def per_period(cls, calls: int, period_s: float, burst: int | None = None) -> Rate:
+        """Return the rate of `calls` in `period_s` seconds; `burst` is `calls` where it is not given."""
+        return cls(calls, max(1, round(period_s * 1e6)), burst or calls)
 
     def __repr__(self) -> str:
         return f"Rate({self.calls}, {self.period_us}, {self.burst})"

@@ -11,10 +11,6 @@ there: a call that was made is charged, one that was not gets back what it was c
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import logging
-import math
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import files
@@ -23,26 +19,10 @@ from typing import Any
 from .bucket import Claim, Decision, LimitStore, decision
 from .rate import Rate
 from .redis_client import address_of, clients_of
-
-_log = logging.getLogger(__name__)
-
-WAIT_S = 0.005
-"""How long a call may wait."""
+from .redis_script import WAIT_S, RedisScript, give_up_after
 
 _OVERDUE = 5
-"""When nothing came back for so many times that, calls do not wait at all."""
-
-_LATE_S = 0.002
-"""When the event loop is so late, Redis' answer may be there and not read yet."""
-
-_RETRY_S = 0.5
-"""Between two attempts to reach Redis again."""
-
-_START_S = 1.0
-"""How long the first connection may keep a gateway from serving."""
-
-_MAX_CALLS = 128
-"""Of one round trip."""
+"""When nothing came back for so many times what a call may wait, calls do not wait at all."""
 
 _MAX_QUEUE = 10_000
 
@@ -62,13 +42,20 @@ class _Call:
         self.was_allowed = was_allowed
         self.decided: asyncio.Future[list[Decision]] | None = None
 
+    def write(self, keys: list[Any], arguments: list[Any]) -> None:
+        """See `Operation.write`."""
+        arguments += (int(self.takes), len(self.claims))
+        for rate, key, tokens in self.claims:
+            keys.append(_PREFIX + key.hex().encode())
+            arguments += (rate.speed, rate.interval, rate.capacity, tokens)
+
 
 class RemoteStore:
     """Buckets in Redis; see `LimitStore`. For one event loop.
 
     `connect` makes a client of `redis.asyncio`, and what is closed with it; `shown` says where it is. `local`
-    are the buckets of this machine. `on_change` is told whether Redis serves whenever that changes,
-    `on_local` of every call that it did not decide in time.
+    are the buckets of this machine. `on_change` is called with whether Redis serves whenever that changes,
+    `on_local` for every call that it did not decide in time.
     """
 
     def __init__(
@@ -82,37 +69,21 @@ class RemoteStore:
         wait_s: float = WAIT_S,
         script: str | None = None,
     ) -> None:
-        self._connect = connect
         self._wait_s = wait_s
-        self._shown = shown
         self._local = local
-        self._on_change = on_change
         self._on_local = on_local
-        self._script = script or script_text()
-        self._digest = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
-        self._queue: deque[_Call] = deque()
-        self._up = False
-        self._has_warned = False
-        self._asked_s = math.inf
-        self._work = asyncio.Event()
-        self._pump: asyncio.Task[None] | None = None
+        self._redis: RedisScript[_Call] = RedisScript(
+            connect, script or script_text(), self, name="limits", shown=shown, on_change=on_change
+        )
 
     async def start(self) -> None:
         """Connect; after a moment go on without."""
         self._loop = asyncio.get_running_loop()
-        reached = asyncio.Event()
-        self._pump = asyncio.create_task(self._serve(reached))
-        try:
-            async with asyncio.timeout(_START_S):
-                await reached.wait()
-        except TimeoutError:
-            self._go_down("it does not answer")
+        await self._redis.start()
 
     async def close(self) -> None:
         """Disconnect."""
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
+        await self._redis.close()
         await self._local.close()
 
     def reserve(self, rate: Rate, key: bytes) -> None:
@@ -129,47 +100,38 @@ class RemoteStore:
 
     def take_nowait(self, claims: Sequence[Claim]) -> list[Decision] | None:
         """See `LimitStore.take_nowait`."""
-        if self._up and self._loop.time() - self._asked_s < _OVERDUE * self._wait_s:
+        redis = self._redis
+        if redis.is_up and self._loop.time() - redis.asked_s < _OVERDUE * self._wait_s:
             return None
         call = _Call(claims)
         decisions = self._decide_here(call)
-        if self._up:
-            self._put(call)  # it is charged as soon as Redis listens again
+        if redis.is_up:
+            self._send(call)  # it is charged as soon as Redis listens again
         return decisions
 
     async def take(self, claims: Sequence[Claim]) -> list[Decision]:
         """See `LimitStore.take`."""
         call = _Call(claims)
-        call.decided = self._loop.create_future()
-        self._put(call)
-        timer = self._loop.call_later(self._wait_s, self._give_up, call, self._loop.time() + self._wait_s)
+        decided: asyncio.Future[list[Decision]] = self._loop.create_future()
+        call.decided = decided
+        self._send(call)
+        timer = give_up_after(self._wait_s, decided, lambda: decided.set_result(self._decide_here(call)))
         try:
-            return await call.decided
+            return await decided
         finally:
             timer.cancel()
 
     def adjust(self, claims: Sequence[Claim]) -> None:
         """See `LimitStore.adjust`."""
-        if self._up:
-            self._put(_Call(claims, takes=False))
+        if self._redis.is_up:
+            self._send(_Call(claims, takes=False))
         else:
             self._local.adjust(claims)
 
-    def _put(self, call: _Call) -> None:
-        if len(self._queue) < _MAX_QUEUE:
-            self._queue.append(call)
-            self._work.set()
+    def _send(self, call: _Call) -> None:
+        if self._redis.queued < _MAX_QUEUE:
+            self._redis.send(call)
         elif call.decided is not None:
-            call.decided.set_result(self._decide_here(call))
-
-    def _give_up(self, call: _Call, due_s: float) -> None:
-        """End a call's wait, unless it is we who are late: then once more, after what came was read."""
-        assert call.decided is not None
-        if call.decided.done():
-            return
-        if self._loop.time() - due_s > _LATE_S:
-            self._loop.call_later(0.001, self._give_up, call, math.inf)
-        else:
             call.decided.set_result(self._decide_here(call))
 
     def _decide_here(self, call: _Call) -> list[Decision]:
@@ -180,56 +142,11 @@ class RemoteStore:
         call.was_allowed = all(one.allowed for one in decisions)
         return decisions
 
-    async def _serve(self, reached: asyncio.Event) -> None:
-        """Carry calls to Redis and back, for ever."""
-        while True:
-            clients: Sequence[Any] = ()
-            batch: list[_Call] = []
-            try:
-                clients = self._connect()
-                client = clients[0]
-                await client.script_load(self._script)
-                self._go_up()
-                reached.set()
-                while True:
-                    await self._work.wait()
-                    batch = self._next_batch()
-                    self._asked_s = self._loop.time()
-                    self._deliver(batch, await self._run(client, batch))
-                    self._asked_s = math.inf
-            except Exception as error:  # whatever a client raises, calls go on
-                self._go_down(_told(error))
-                self._drop([*batch, *self._queue])
-            finally:
-                await _close_all(clients)
-            reached.set()
-            await asyncio.sleep(_RETRY_S)
+    def catch_up(self) -> None:
+        """See `Operator.catch_up`: Redis counts from what it has."""
 
-    def _next_batch(self) -> list[_Call]:
-        queue = self._queue
-        batch = [queue.popleft() for _ in range(min(len(queue), _MAX_CALLS))]
-        if not queue:
-            self._work.clear()
-        return batch
-
-    async def _run(self, client: Any, batch: Sequence[_Call]) -> list[int]:
-        from redis.exceptions import NoScriptError
-
-        keys: list[bytes] = []
-        arguments: list[int] = []
-        for call in batch:
-            arguments += (int(call.takes), len(call.claims))
-            for rate, key, tokens in call.claims:
-                keys.append(_PREFIX + key.hex().encode())
-                arguments += (rate.speed, rate.interval, rate.capacity, tokens)
-        try:
-            answer: list[int] = await client.evalsha(self._digest, len(keys), *keys, *arguments)
-        except NoScriptError:  # a replica became the master, or somebody flushed the scripts
-            answer = await client.eval(self._script, len(keys), *keys, *arguments)
-        return answer
-
-    def _deliver(self, batch: Sequence[_Call], answer: Sequence[int]) -> None:
-        """Tell every call what was decided, and note it on this machine."""
+    def deliver(self, batch: Sequence[_Call], answer: Sequence[Any]) -> None:
+        """See `Operator.deliver`: every call gets its decision, and this machine notes it."""
         at = 0
         for call in batch:
             count = len(call.claims)
@@ -255,35 +172,13 @@ class RemoteStore:
             sign = 1 if was_made else -1
             self.adjust([Claim(rate, key, sign * tokens) for rate, key, tokens in call.claims])
 
-    def _drop(self, calls: Sequence[_Call]) -> None:
-        """Have calls that Redis did not decide decided on this machine."""
-        self._queue.clear()
-        self._work.clear()
-        for call in calls:
+    def drop(self, operations: Sequence[_Call]) -> None:
+        """See `Operator.drop`: this machine decides them."""
+        for call in operations:
             if call.decided is not None and not call.decided.done():
                 call.decided.set_result(self._decide_here(call))
             elif not call.takes:
                 self._local.adjust(call.claims)
-
-    def _go_up(self) -> None:
-        if not self._up:
-            self._up = True
-            self._on_change(True)
-            if self._has_warned:
-                self._has_warned = False
-                _log.warning("the limits' storage %s is back: limits are shared again", self._shown)
-
-    def _go_down(self, why: str) -> None:
-        self._up = False
-        self._asked_s = math.inf
-        self._on_change(False)
-        if not self._has_warned:
-            self._has_warned = True
-            _log.warning(
-                "the limits' storage %s is away (%s): limits count on this machine alone until it is back",
-                self._shown,
-                why,
-            )
 
 
 def script_text() -> str:
@@ -303,16 +198,3 @@ def remote_store(
     return RemoteStore(
         partial(clients_of, address), address.shown, local, on_change=on_change, on_local=on_local
     )
-
-
-def _told(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-async def _close_all(clients: Sequence[Any]) -> None:
-    for client in clients:
-        try:
-            async with asyncio.timeout(_START_S):
-                await client.aclose()
-        except Exception:
-            _log.debug("a connection to the limits' storage could not be closed", exc_info=True)

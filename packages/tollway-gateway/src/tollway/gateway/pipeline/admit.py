@@ -124,8 +124,9 @@ async def admission(caller: Caller, plan: Plan, record: Record, deadline: Deadli
             raise
     if not met.has_estimates:
         return Grant(lines, endpoint.gate)
-    holds = [_hold(quota, claim) for quota, claim in zip(met.quotas, claims, strict=True)]
-    return Grant(lines, endpoint.gate, _known(holds[: met.shared]), _known(holds[met.shared :]))
+    shared = met.shared
+    held = _holds(met.quotas[:shared], claims[:shared])
+    return Grant(lines, endpoint.gate, held, _holds(met.quotas[shared:], claims[shared:]))
 
 
 def _meet(of_request: tuple[Quota, ...], endpoint: Endpoint) -> QuotaSet:
@@ -147,12 +148,10 @@ def _denied(met: QuotaSet, decisions: Sequence[Decision], lines: bytes, record: 
     return RequestRejected(429, "rate_limit_exceeded", message, header_lines=lines)
 
 
-def _hold(quota: Quota, claim: Claim) -> Hold | None:
-    return TokenHold(quota.store, claim) if quota.unit == "tokens" else None
-
-
-def _known(holds: Sequence[Hold | None]) -> Sequence[Hold]:
-    return [hold for hold in holds if hold is not None]
+def _holds(quotas: Sequence[Quota], claims: Sequence[Claim]) -> list[Hold]:
+    """Return what is held of limits on tokens; the others have taken what they take."""
+    pairs = zip(quotas, claims, strict=True)
+    return [TokenHold(quota.store, claim) for quota, claim in pairs if quota.unit == "tokens"]
 
 
 async def _enter(endpoint: Endpoint, record: Record, deadline: Deadline) -> None:
@@ -196,5 +195,4 @@ async def admit_next(endpoint: Endpoint, plan: Plan, record: Record, deadline: D
         _denied(met, decisions, b"", record)
         grant.settle(None)
         return None
-    holds = [_hold(quota, claim) for quota, claim in zip(met.quotas, claims, strict=True)]
-    return Grant(b"", gate, (), _known(holds))
+    return Grant(b"", gate, (), _holds(met.quotas, claims))

@@ -96,7 +96,6 @@ def quotas_of(name: str, kind: str, limits: Iterable[LimitConfig], store: LimitS
     found: list[Quota] = []
     for limit in limits:
         value_of = _value_of(limit.key)
-        period_us = max(1, round(limit.renewal_period_s * 1e6))
         for unit, calls, burst in (
             ("requests", limit.calls, limit.burst),
             ("tokens", limit.tokens, limit.tokens),
@@ -104,7 +103,7 @@ def quotas_of(name: str, kind: str, limits: Iterable[LimitConfig], store: LimitS
             if calls is not None:
                 shown = f"{kind}:{name}" if kind else name
                 shown += f"-{len(found) + 1}" if found else ""
-                rate = Rate(calls, period_us, burst or calls)
+                rate = Rate.per_period(calls, limit.renewal_period_s, burst)
                 found.append(Quota(shown, rate, store, unit=unit, value_of=value_of))
     return tuple(found)
 
