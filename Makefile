@@ -3,11 +3,13 @@
 #   PYTHON=python3.12   the interpreter to build the environment with
 #   PORT=9000           the port that `make run` listens on
 #   MINUTES=10          how long `make fuzz` takes
+#   JOBS=0              run the tests in one process, not on all cores
 #   ARGS="-k limits"    more arguments for the command underneath
 
 SHELL := /bin/bash
 PORT ?= 8000
 MINUTES ?= 1
+JOBS ?= auto
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -40,7 +42,7 @@ run: $(VENV)/run.stamp  ## serve the embedded model on 127.0.0.1:PORT
 build: $(VENV)/run.stamp  ## install, and compile what runs for every request (all other targets do so when a source changed)
 
 test: $(VENV)/dev.stamp  ## run all tests, and say what was skipped and why
-	$(VENV)/bin/pytest $(ARGS)
+	$(VENV)/bin/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: $(VENV)/dev.stamp  ## lint, format, types, and what must not be in the tree
 	$(VENV)/bin/ruff check .

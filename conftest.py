@@ -28,6 +28,12 @@ def pytest_configure() -> None:
         _refuse_stale()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` is: one more than cores, for many tests wait most of the time."""
+    return 1 + (os.cpu_count() or 1)
+
+
 def _run_interpreted() -> None:
     """Import the source of what is compiled, here and in the processes that tests start."""
     paths = [str(INTERPRETED), os.environ.get("PYTHONPATH", "")]

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,19 +25,24 @@ BOUNDS = Path(__file__).with_name("bounds.py")
 
 MINORS = (11, 12, 13, 14)
 
-QUICK = (
-    "packages",
-    # Slow, and the same on every interpreter: types are checked, and a model is loaded.
-    *(f"--deselect={path}" for path in ("packages/tollway-providers/tests/providers/test_local.py",)),
-    *("-k", "not typing and not fuzz"),
-    "--hypothesis-profile=brief",
-)
+EVERYTHING = ("packages",)
 
 COMPILED = (
     "packages/tollway-tracing",
     *(f"packages/tollway-gateway/tests/{name}" for name in ("server", "upstream", "limits")),
 )
 """What is compiled, and with it the tests that depend most on the interpreter."""
+
+OPTIONS = (
+    # Slow, and the same on every interpreter: types are checked, and a model is loaded.
+    "--deselect=packages/tollway-providers/tests/providers/test_local.py",
+    *("-k", "not typing and not fuzz"),
+    "--hypothesis-profile=brief",
+    *("-n", str(os.cpu_count() or 1), "--dist", "worksteal"),
+)
+
+AT_ONCE = 2
+"""How many interpreters are tested at a time: while one waits for its packages, another computes."""
 
 ASK = """
 import json, pathlib, platform, sys, sysconfig
@@ -112,24 +118,32 @@ def plan(interpreters: dict[int, Interpreter]) -> list[tuple[Interpreter, str]]:
     return [(ordered[0], "oldest"), *between, (ordered[-1], "newest")]
 
 
+def tested(one: Interpreter, resolution: str, arguments: list[str]) -> bool:
+    """Run the tests with one interpreter, show what they printed, and say whether they passed."""
+    began_s = time.monotonic()
+    share = COMPILED if resolution == "pinned" else EVERYTHING
+    command = [sys.executable, BOUNDS, resolution, one.path, *(arguments or (*share, *OPTIONS))]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    took_s = time.monotonic() - began_s
+    print(f"\n== CPython {one}, {resolution} versions: {took_s:.0f} s\n{done.stdout}", flush=True)
+    return done.returncode == 0
+
+
 def main() -> int:
     """Do as the command line says."""
     arguments = [one for one in sys.argv[1:] if one != "--list"]
     interpreters = found()
     for minor in MINORS:
-        print(f"CPython 3.{minor}: {interpreters.get(minor, 'not on this machine, not tested')}")
-    runs, failed = plan(interpreters), []
-    for one, resolution in [] if "--list" in sys.argv else runs:
-        print(f"\n== CPython {one}, {resolution} versions", flush=True)
-        began_s = time.monotonic()
-        share = (*COMPILED, *QUICK[1:]) if resolution == "pinned" else QUICK
-        command = [sys.executable, BOUNDS, resolution, one.path, *(arguments or share)]
-        if subprocess.run(command, check=False).returncode:
-            failed.append(f"CPython {one}, {resolution} versions")
-        print(f"== {time.monotonic() - began_s:.0f} s", flush=True)
-    for name in failed:
-        print(f"FAILED: {name}")
-    return 1 if failed or not runs else 0
+        print(f"CPython 3.{minor}: {interpreters.get(minor, 'not on this machine, not tested')}", flush=True)
+    if "--list" in sys.argv:
+        return 0 if interpreters else 1
+    runs = sorted(plan(interpreters), key=lambda run: run[1] == "pinned")  # those take less time
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        passed = list(threads.map(lambda run: tested(*run, arguments), runs))
+    for (one, resolution), has_passed in zip(runs, passed, strict=True):
+        if not has_passed:
+            print(f"FAILED: CPython {one}, {resolution} versions")
+    return 0 if runs and all(passed) else 1
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from support import llm_server, mlflow_server, notices
+from support import llm_server, mlflow_server, notices, once, wheels
 from support.client import CallingProgram
 from support.serving import Config, Gateway
 from support.upstream import Exchange, Script, Upstream
@@ -46,6 +48,13 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLflowServers]:
             stack.callback(process.close)
             urls.append(url)
         yield MLflowServers(*urls)
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a wheel of each of the three packages."""
+    sources = [wheels.ROOT / "packages" / name for name in wheels.PACKAGES]
+    return once.made_once("wheels", tmp_path_factory, partial(wheels.build, sources))
 
 
 @pytest.fixture

@@ -288,6 +288,42 @@ def test_a_limit_is_not_given_twice(gateway_of, upstream, options):
 
 
 @BOTH
+def test_what_is_spent_of_a_budget_stays_spent(gateway_of, upstream, options):
+    """Also when the amount changes: it is the same budget, with the same calls behind it."""
+    service = upstream()
+
+    def config(amount: str, *names: str) -> dict[str, Any]:
+        budget = {"price": {"request": "0.1"}, "budget": {"amount": amount, "period": "month"}}
+        return asking(service, *names, of_endpoint=budget)
+
+    gateway = gateway_of(config("0.3", "a"), *options)
+    assert [200, 200] == [gateway.ask().status_code for _ in range(2)]
+    gateway.write(config("0.3", "a", "b"))
+    assert "applied" == gateway.reload().json()["result"]
+    assert [200, 429, 429] == [gateway.ask().status_code for _ in range(3)]
+    gateway.write(config("0.5", "a", "b"))
+    gateway.reload()
+    assert [200, 200, 429] == [gateway.ask().status_code for _ in range(3)]
+
+
+@BOTH
+def test_keys_cannot_be_removed_where_others_could_then_call(gateway_of, upstream, options):
+    """Listening beyond this machine takes keys, at the start and after a reload."""
+    service = upstream()
+    keys = {"admin_key": "tk-admin-0123456789", "keys": [{"name": "shop", "key": "tk-shop-0123456789"}]}
+    gateway = gateway_of(asking(service, "a", auth=keys), "--host", "0.0.0.0", *options)
+    admin = {"authorization": "Bearer tk-admin-0123456789"}
+
+    gateway.write(asking(service, "a", "b", auth={"admin_key": keys["admin_key"]}))
+    refused = httpx.post(f"{gateway.url}/api/reload", headers=admin, timeout=WAIT_S, trust_env=False)
+
+    assert 200 != refused.status_code
+    assert "has no keys for callers" in refused.text
+    assert {401} == {gateway.ask().status_code for _ in range(6)}
+    gateway.process.wait_for("refused")
+
+
+@BOTH
 def test_what_only_a_restart_changes_is_said(gateway_of, upstream, options):
     """The rest is taken over."""
     service = upstream()

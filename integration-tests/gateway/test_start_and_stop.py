@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from support.client import CallingProgram
-from support.processes import WAIT_S, Process
+from support.processes import WAIT_S, Process, free_port
 from support.serving import TOLLWAY, Gateway, endpoint, environment, write
 from support.upstream import Exchange, Upstream, chunk
 
@@ -119,8 +119,9 @@ def test_a_second_signal_hurries(start_gateway, upstream, program: CallingProgra
     assert "shutting_down" in cut_off(gateway, program, signal.SIGINT, signal.SIGTERM)
 
 
-def test_while_it_drains_nobody_new_is_let_in(start_gateway, upstream):
-    """Connections are refused, and what runs is answered."""
+@contextmanager
+def draining(start_gateway, upstream, **server: object) -> Iterator[Gateway]:
+    """Give a gateway that was told to stop while it serves a request, which ends well afterwards."""
     began, go_on = threading.Event(), threading.Event()
 
     def script(exchange: Exchange) -> None:
@@ -128,22 +129,54 @@ def test_while_it_drains_nobody_new_is_let_in(start_gateway, upstream):
         go_on.wait(WAIT_S)
         exchange.answer()
 
-    gateway = start_gateway(config(upstream(script)))
-    port = int(gateway.url.rpartition(":")[2])
+    gateway = start_gateway(config(upstream(script), server=server))
     with ThreadPoolExecutor() as threads:
         answer = threads.submit(gateway.chat, "a")
-        assert began.wait(WAIT_S)
-        gateway.process.send_signal(signal.SIGTERM)
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=WAIT_S).close()
-            except ConnectionRefusedError:
-                break
-            except ConnectionResetError:  # taken by the kernel a moment before the listener closed
-                continue
-        go_on.set()
+        try:
+            assert began.wait(WAIT_S)
+            gateway.process.send_signal(signal.SIGTERM)
+            yield gateway
+        finally:
+            go_on.set()
         assert 200 == answer.result(WAIT_S).status_code
     assert 0 == gateway.process.wait()
+
+
+def wait_until_refused(gateway: Gateway) -> None:
+    """Return when no connection is taken any more."""
+    port = int(gateway.url.rpartition(":")[2])
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=WAIT_S).close()
+        except ConnectionRefusedError:
+            return
+        except ConnectionResetError:  # taken by the kernel a moment before the listener closed
+            continue
+
+
+def test_while_it_drains_nobody_new_is_let_in(start_gateway, upstream):
+    """Connections are refused, and what runs is answered."""
+    with draining(start_gateway, upstream) as gateway:
+        wait_until_refused(gateway)
+
+
+def test_while_it_drains_the_control_plane_says_so_on_its_own_address(start_gateway, upstream):
+    """New connections are taken there, as long as a request runs; callers' are refused."""
+    admin = f"http://127.0.0.1:{(port := free_port())}"
+    with draining(start_gateway, upstream, admin={"port": port}) as gateway:
+        wait_until_refused(gateway)
+        for _ in range(3):
+            answer = httpx.get(f"{admin}/ready", timeout=WAIT_S, trust_env=False)
+            assert (503, "draining") == (answer.status_code, answer.json()["reason"])
+        assert 200 == httpx.get(f"{admin}/health", timeout=WAIT_S, trust_env=False).status_code
+
+
+def test_a_drain_that_the_control_plane_shows_is_cut_off_as_well(
+    start_gateway, upstream, program: CallingProgram
+):
+    server = {"drain_timeout": "200ms", "admin": {"port": free_port()}}
+    gateway = start_gateway(config(upstream(endless), server=server))
+    assert "shutting_down" in cut_off(gateway, program, signal.SIGTERM)
 
 
 def test_an_unwritable_store_fails_no_request(start_gateway, upstream, tmp_path: Path):

@@ -6,7 +6,6 @@ again.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -15,11 +14,11 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from .notices import notice
+from .once import locked
 
 MANIFESTS = Path(__file__).parent.parent / "infra" / "manifests"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tollway-tests"
@@ -60,7 +59,7 @@ def built(name: str, inputs: str, build: Callable[[Path], Path]) -> Path:
     """Return a binary that `build` makes in a folder, from the cache if it was made of the same inputs."""
     CACHE.mkdir(parents=True, exist_ok=True)
     binary = CACHE / f"{name}-{hashlib.sha256(inputs.encode()).hexdigest()[:16]}"
-    with _locked(binary.with_suffix(".lock")):
+    with locked(binary.with_suffix(".lock")):
         if not binary.exists():
             began_s = time.monotonic()
             notice(f"Building {name} with Go, once, for {CACHE}: {_HOW_LONG} ...")
@@ -69,14 +68,6 @@ def built(name: str, inputs: str, build: Callable[[Path], Path]) -> Path:
                 os.replace(made, binary)
             notice(f"Built {name} in {time.monotonic() - began_s:.0f} s.")
     return binary
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process build at a time."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _run(command: list[str | Path], folder: Path, **environ: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -11,6 +10,7 @@ import sys
 from pathlib import Path
 
 from support.notices import notice
+from support.once import locked
 from support.processes import Process, free_port
 
 _HERE = Path(__file__).parent
@@ -26,8 +26,7 @@ def environment() -> Path:
     pins = REQUIREMENTS.read_bytes() + sys.version.encode()
     folder = cache / f"mlflow-{hashlib.sha256(pins).hexdigest()[:16]}"
     complete = folder / "complete"
-    with (cache / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(cache / f"{folder.name}.lock"):
         if not complete.exists():
             shutil.rmtree(folder, ignore_errors=True)
             notice(f"Installing MLflow, once, into {folder}: a minute or two ...")
@@ -75,3 +74,7 @@ def _run(*command: str | os.PathLike[str]) -> None:
     environment = {**os.environ, **_QUIET}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
     assert done.returncode == 0, f"{' '.join(map(str, command))}:\n{done.stdout}{done.stderr}"
+
+
+if __name__ == "__main__":
+    print(environment())

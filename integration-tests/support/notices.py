@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:
+    import pytest  # CI begins with this before anything is installed
 
 _uncaptured: Callable[[], AbstractContextManager[None]] = nullcontext
 

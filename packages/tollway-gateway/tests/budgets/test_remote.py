@@ -13,6 +13,7 @@ import pytest
 
 from support.redis_server import RedisServer, redis_server
 from tollway.gateway.budgets.budget import Budget
+from tollway.gateway.budgets.collector import storage_families
 from tollway.gateway.budgets.file import BudgetFile
 from tollway.gateway.budgets.remote import RemoteBudgets
 from tollway.gateway.budgets.store import Denial
@@ -220,5 +221,26 @@ def test_without_redis_the_first_call_is_decided_here(run, tmp_path):
             gateways.server.stop()
             one = budget(gateways.add("one"))
             assert [True] * 10 + [False] == [await spend(one, 10) for _ in range(11)]
+
+    run(test)
+
+
+def test_a_metric_says_whether_redis_serves(run, tmp_path):
+    """It is there once the first call has connected."""
+
+    def shown(store: RemoteBudgets) -> list[float]:
+        return [sample.value for family in storage_families(store) for sample in family.samples]
+
+    async def test(gateways: Gateways) -> None:
+        with redis_server(tmp_path) as gateways.server:
+            store = gateways.add("one")
+            assert [] == shown(store)
+            assert await spend(budget(store), 10)
+            assert [1] == shown(store)
+            gateways.down.clear()
+            gateways.server.stop()
+            await spend(budget(store), 10)
+            await gateways.down.wait()
+            assert [0] == shown(store)
 
     run(test)

@@ -227,11 +227,14 @@ print(len(paths), [path for path in paths if path.parent.exists()])
 
 
 def test_a_process_may_end_in_the_middle_of_an_answer() -> None:
-    """A thread inside llama.cpp would abort the process when Python goes: it is stopped first."""
+    """A thread inside llama.cpp would abort the process when Python goes: it is stopped first.
+
+    Of several threads each spins until the last is there: on a busy machine a token takes seconds.
+    """
     program = """
 from tollway.provider import Target, Task
 from tollway.providers.local import LocalProvider
-provider = LocalProvider(Target("e", Task.CHAT, "m", {}))
+provider = LocalProvider(Target("e", Task.CHAT, "m", {"threads": 1}))
 pieces = provider.predict({"messages": [{"role": "user", "content": "Tell me a very long story"}]})
 next(pieces)
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -10,6 +11,9 @@ from prometheus_client.metrics_core import Metric
 from tollway.gateway.cost import PICOUSD
 
 from .store import BudgetStore
+
+if TYPE_CHECKING:
+    from .remote import RemoteBudgets
 
 _FAMILIES = (
     ("gateway_budget_spent_usd", "What is spent of a budget in the period of this moment."),
@@ -26,3 +30,13 @@ def families_of(store: BudgetStore) -> Iterable[Metric]:
         for budget, amounts in rows:
             family.add_metric((budget.name, budget.period), amounts[index] / PICOUSD)
         yield family
+
+
+def storage_families(store: RemoteBudgets) -> Iterable[Metric]:
+    """Yield whether Redis serves the worker that is asked, once that worker has had a call with a budget."""
+    if store.is_up is not None:
+        yield GaugeMetricFamily(
+            "gateway_budgets_storage_up",
+            "Whether the storage that the budgets of several machines share serves.",
+            value=float(store.is_up),
+        )

@@ -80,7 +80,8 @@ class BudgetFile:
         self._lock = None if share is None else _open(Path(share[0]) / "budgets")
         run = 0 if share is None else int.from_bytes(os.fsencode(share[0])[-7:], "little")
         _own(self._file, run, state, patience_s)
-        self._memory = _mapped(self._file, (_HEADER_WORDS + slots * _WORDS) * 8)
+        with self._locked():  # else a worker that finds the file short writes over what another wrote by then
+            self._memory = _mapped(self._file, (_HEADER_WORDS + slots * _WORDS) * 8)
         self._words: MutableSequence[int] = memoryview(self._memory).cast("q")  # type: ignore[assignment]
         self._words[_RUN] = run
         self._own: MutableSequence[int] | None = None
@@ -88,7 +89,8 @@ class BudgetFile:
             self._reserved: MutableSequence[int] = memoryview(bytearray(slots * 8)).cast("q")  # type: ignore[assignment]
         else:
             own = _open(Path(share[0]) / f"budgets.{share[1]}")
-            self._reserved = memoryview(_mapped(self._lock, slots * 8)).cast("q")  # type: ignore[assignment]
+            with self._locked():
+                self._reserved = memoryview(_mapped(self._lock, slots * 8)).cast("q")  # type: ignore[assignment]
             taken: MutableSequence[int] = memoryview(_mapped(own, slots * 16)).cast("q")  # type: ignore[assignment]
             os.close(own)
             with self._locked():

@@ -135,6 +135,11 @@ class RemoteBudgets:
             connect, script, self, name="budgets", shown=shown, on_change=on_change
         )
 
+    @property
+    def is_up(self) -> bool | None:
+        """Whether Redis serves; None before the first call, which connects."""
+        return self._redis.is_up if self._redis.is_started else None
+
     def place(self, budget: Budget) -> None:
         """See `BudgetStore.place`."""
         self._local.place(budget)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from tollway.tracing.compiled import accept_proxies
 
 MAX_BURST = 2**52
-"""The most tokens of a bucket. Whole numbers up to twice this are exact in Redis' scripts, whose only numbers are doubles."""
+"""The most tokens of a bucket. Redis' scripts compute with doubles, which are exact up to twice this."""
 
 
 class Rate:

@@ -20,6 +20,7 @@ from tollway.gateway.upstream import HTTP1Client, Pools
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
+    from tollway.gateway.budgets.remote import RemoteBudgets
     from tollway.gateway.budgets.store import BudgetStore
 
 
@@ -100,7 +101,8 @@ class Runtime:
             if self._storage != "shared":
                 from tollway.gateway.budgets.remote import remote_budgets
 
-                self._budgets = remote_budgets(self._storage, local)
+                self._budgets = remote = remote_budgets(self._storage, local)
+                self.metrics.sources.append(lambda: _storage_families(remote))
             self.metrics.sources.append(self._budget_families)
         return self._budgets
 
@@ -123,3 +125,9 @@ class Runtime:
     def folder(self) -> str | None:
         """The folder of all workers; None for one alone."""
         return None if self.share is None else self.share.folder
+
+
+def _storage_families(store: RemoteBudgets) -> Iterable[Metric]:
+    from tollway.gateway.budgets.collector import storage_families
+
+    return storage_families(store)

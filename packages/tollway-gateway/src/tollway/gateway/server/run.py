@@ -228,6 +228,25 @@ class Server(uvicorn.Server):
         """Leave signals to `Signals`."""
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish requests, then end; until then a control plane with an address of its own answers."""
+        if sockets is not None and len(sockets) > 1:
+            await self._drain(sockets[0])
+        await super().shutdown(sockets)
+
+    async def _drain(self, callers: socket.socket) -> None:
+        """Refuse callers, and wait for the requests that are in flight, `drain_timeout` at most."""
+        self.servers[0].close()
+        callers.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if in_flight := list(self.server_state.tasks):
+            loop, drain_s = asyncio.get_running_loop(), self.config.timeout_graceful_shutdown or 0
+            until_s = loop.time() + drain_s
+            await asyncio.wait(in_flight, timeout=drain_s)
+            left_s = max(0.0, until_s - loop.time())
+            self.config.timeout_graceful_shutdown = left_s  # type: ignore[assignment]  # it takes fractions
+
     def stop(self, asked: int) -> None:
         """Drain when first asked; the second time answer what runs with 503; the third time just end."""
         self.gateway.lifetime.drain()
