@@ -38,11 +38,10 @@ OPTIONS = (
     "--deselect=packages/tollway-providers/tests/providers/test_local.py",
     *("-k", "not typing and not fuzz"),
     "--hypothesis-profile=brief",
-    *("-n", str(os.cpu_count() or 1), "--dist", "worksteal"),
 )
 
-AT_ONCE = 2
-"""How many interpreters are tested at a time: while one waits for its packages, another computes."""
+AT_ONCE = 1 + (os.cpu_count() or 1)
+"""How many interpreters are tested at a time, each in one process; many tests wait most of the time."""
 
 ASK = """
 import json, pathlib, platform, sys, sysconfig

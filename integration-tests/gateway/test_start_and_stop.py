@@ -263,7 +263,7 @@ def test_a_reader_that_is_gone_breaks_no_request(tmp_path: Path, upstream):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_model_loads(tmp_path: Path, number: signal.Signals):
     """Nothing can safely interrupt the load: it is waited for, and then the end is a good one."""
-    path = write({"endpoints": [endpoint("a", "local", "smollm2-135m-instruct")]}, tmp_path)
+    path = write({"endpoints": [endpoint("a", "local", "smollm2-135m-instruct", threads=1)]}, tmp_path)
     process = start(path, "--port", "0")
     deadline = time.monotonic() + WAIT_S
     while "xllamacpp" not in Path(f"/proc/{process.pid}/maps").read_text():

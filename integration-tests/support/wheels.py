@@ -67,6 +67,7 @@ class Environment:
             *self._pip,
             "install",
             "--quiet",
+            "--no-compile",  # half of the time, for bytecode of which little runs
             "-c",
             CONSTRAINTS,
             "--only-binary",

@@ -284,6 +284,10 @@ def test_connections_to_the_upstream_are_kept(plain):
     assert server.connections == 1
 
 
+MODEL_S = 2.0
+"""How long a model takes that is slower than we are on a busy machine."""
+
+
 def overhead_s(gateway) -> float:
     """Return what `gateway_overhead_seconds` has in all, once the request is recorded."""
     gateway.spans.wait_for("POST /v1/chat/completions")
@@ -299,13 +303,13 @@ def overhead_s(gateway) -> float:
 
 def test_what_we_add_is_told_apart_from_the_models_time(plain):
     """`Server-Timing` and `gateway_overhead_seconds` leave out what was waited for the upstream."""
-    gateway, _ = plain(lambda exchange: (threading.Event().wait(0.2), exchange.answer(COMPLETION)))
+    gateway, _ = plain(lambda exchange: (threading.Event().wait(MODEL_S), exchange.answer(COMPLETION)))
     answer = gateway.client.post("/v1/chat/completions", json={**CHAT, "model": "chat"})
     upstream_ms, gateway_ms = (
         float(part.partition("dur=")[2]) for part in answer.headers["server-timing"].split(", ")
     )
-    assert upstream_ms > 190 > gateway_ms >= 0
-    assert 0 < overhead_s(gateway) < 0.19
+    assert upstream_ms > 950 * MODEL_S > gateway_ms >= 0
+    assert 0 < overhead_s(gateway) < 0.95 * MODEL_S
 
 
 def test_the_waits_of_a_stream_are_the_models_too(plain):
@@ -314,19 +318,19 @@ def test_the_waits_of_a_stream_are_the_models_too(plain):
     def script(exchange):
         exchange.begin_stream()
         exchange.event({"n": 0})
-        threading.Event().wait(0.2)
+        threading.Event().wait(MODEL_S)
         exchange.end_stream()
 
     gateway, _ = plain(script)
     asked = {**CHAT, "model": "chat", "stream": True}
     assert 200 == gateway.client.post("/v1/chat/completions", json=asked).status_code
-    assert 0 < overhead_s(gateway) < 0.19
+    assert 0 < overhead_s(gateway) < 0.95 * MODEL_S
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_wait_in_vain_is_not_ours_either(plain, streamed: bool):
     """A model that does not answer in time is waited for all the same."""
-    gateway, _ = plain(lambda exchange: exchange.wait_until_gone(), timeout={**TIMEOUT, "total_s": 0.2})
+    gateway, _ = plain(lambda exchange: exchange.wait_until_gone(), timeout={**TIMEOUT, "total_s": MODEL_S})
     asked = {**CHAT, "model": "chat", "stream": streamed}
     assert 504 == gateway.client.post("/v1/chat/completions", json=asked).status_code
-    assert 0 < overhead_s(gateway) < 0.19
+    assert 0 < overhead_s(gateway) < 0.95 * MODEL_S
