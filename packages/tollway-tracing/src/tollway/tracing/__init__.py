@@ -13,16 +13,19 @@ from ._deferred import Deferred
 from ._user import TracedSpan, current_span, start_span
 
 if TYPE_CHECKING:
+    from ._assess import log_feedback
     from ._configure import configure, flush, shutdown
     from ._environment import SettingError
     from ._stats import Stats, stats
     from .engine import Span, TracerProvider
+    from .feedback import Feedback
     from .propagation import extract, inject
     from .sampling import RatioSlowSampler
     from .store import FileStore, NoStoreError, Trace, get_trace, search_traces
 
 __all__ = [
     "Deferred",
+    "Feedback",
     "FileStore",
     "NoStoreError",
     "RatioSlowSampler",
@@ -38,6 +41,7 @@ __all__ = [
     "flush",
     "get_trace",
     "inject",
+    "log_feedback",
     "search_traces",
     "shutdown",
     "start_span",
@@ -48,9 +52,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "_assess": ("log_feedback",),
     "_configure": ("configure", "flush", "shutdown"),
     "_environment": ("SettingError",),
     "_stats": ("Stats", "stats"),
+    "feedback": ("Feedback",),
     "engine": ("Span", "TracerProvider"),
     "propagation": ("extract", "inject"),
     "sampling": ("RatioSlowSampler",),

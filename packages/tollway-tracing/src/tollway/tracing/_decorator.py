@@ -44,6 +44,8 @@ class TraceOptions(TypedDict, total=False):
     """Keep the arguments by name, without `self` and `cls` (True)."""
     capture_outputs: bool
     """Keep what is returned; of a generator what it yielded, its first thousand values (True)."""
+    output_reducer: Callable[[list[Any]], Any] | None
+    """Makes the outputs of a generator from what it yielded."""
     force: bool
     sampling_ratio: float | None
 
@@ -67,13 +69,18 @@ def trace(function: F | None = None, /, **options: Unpack[TraceOptions]) -> F | 
     """
     if function is None:
         return cast("Callable[[F], F]", functools.partial(trace, **options))
+    return cast("F", decorated(function, lambda inner: Plan(inner, options)))
+
+
+def decorated(function: Any, plan: Callable[[Any], Plan]) -> Any:
+    """Return what `trace` makes of a function, by a plan for it."""
     for kind, rebuild in _DESCRIPTORS:
         if isinstance(function, kind):
-            return cast("F", rebuild(function, lambda inner: trace(inner, **options)))
+            return rebuild(function, lambda inner: decorated(inner, plan))
     if isinstance(function, type) or not callable(function):
         _logger.warning("trace decorates functions and methods: %.100r stays as it is", function)
         return function
-    return cast("F", _wrapper_of(function)(function, _Plan(function, options)))
+    return _wrapper_of(function)(function, plan(function))
 
 
 Decorate = Callable[[Any], Any]
@@ -98,7 +105,7 @@ def _name_of(function: Any) -> str:
     return name.rpartition("<locals>.")[2]
 
 
-class _Plan:
+class Plan:
     """How to trace the calls of one function."""
 
     def __init__(self, function: Callable[..., Any], options: TraceOptions) -> None:
@@ -107,6 +114,7 @@ class _Plan:
         self._force = options.get("force", False)
         self._ratio = options.get("sampling_ratio")
         self.capture_outputs = options.get("capture_outputs", True)
+        self._reduce = options.get("output_reducer")
         self._names = _names_of(function) if options.get("capture_inputs", True) else None
 
     def block(self) -> SpanBlock:
@@ -134,6 +142,18 @@ class _Plan:
         if self.capture_outputs and span.is_recording():
             span.set_outputs(outputs)
 
+    def note_values(self, span: TracedSpan, values: list[Any]) -> None:
+        """Put what a generator yielded on the span."""
+        outputs: Any = values
+        if self._reduce is not None and span.is_recording():
+            try:
+                outputs = self._reduce(values)
+            except Exception:
+                _logger.exception(
+                    "the output_reducer of %s raised: its values are kept as they are", self._name
+                )
+        self.note_outputs(span, outputs)
+
     def steps(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _ManySteps:
         """Begin a generator's span."""
         steps = _ManySteps(self, self.block().start())
@@ -157,7 +177,7 @@ def _names_of(function: Callable[..., Any]) -> tuple[str, ...]:
 class _OneStep:
     """The span of a coroutine: current while that runs, and ended with it."""
 
-    def __init__(self, plan: _Plan, span: APISpan) -> None:
+    def __init__(self, plan: Plan, span: APISpan) -> None:
         self._plan = plan
         self._span = span
         self.words = with_words(span)
@@ -182,7 +202,7 @@ class _OneStep:
 class _ManySteps(_OneStep):
     """A generator's span: current during each step, and ended once."""
 
-    def __init__(self, plan: _Plan, span: APISpan) -> None:
+    def __init__(self, plan: Plan, span: APISpan) -> None:
         super().__init__(plan, span)
         self._values: list[Any] = []
         self._count = 0
@@ -196,13 +216,13 @@ class _ManySteps(_OneStep):
     def end(self, error: BaseException | None = None) -> None:
         """Put the values on the span, and end it."""
         if self._plan.capture_outputs:
-            self._plan.note_outputs(self.words, self._values)
+            self._plan.note_values(self.words, self._values)
             if self._count > len(self._values):
                 self._span.set_attribute(OMITTED, self._count - len(self._values))
         super().end(error)
 
 
-_LATER: dict[type, Callable[[_Plan, APISpan, Any], Any]] = {
+_LATER: dict[type, Callable[[Plan, APISpan, Any], Any]] = {
     CoroutineType: lambda plan, span, found: finish(_OneStep(plan, span), found),
     GeneratorType: lambda plan, span, found: stepping(lambda: found, lambda *_: _ManySteps(plan, span))(),
     AsyncGeneratorType: lambda plan, span, found: stepping_async(
@@ -212,7 +232,7 @@ _LATER: dict[type, Callable[[_Plan, APISpan, Any], Any]] = {
 """What a plain function may return whose work is yet to come."""
 
 
-def _wrap_plain(function: Callable[..., Any], plan: _Plan) -> Callable[..., Any]:
+def _wrap_plain(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         block = plan.block()
@@ -227,7 +247,7 @@ def _wrap_plain(function: Callable[..., Any], plan: _Plan) -> Callable[..., Any]
     return call
 
 
-def _wrap_coroutine(function: Callable[..., Any], plan: _Plan) -> Callable[..., Any]:
+def _wrap_coroutine(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
     @functools.wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
         with plan.block() as span:
@@ -239,11 +259,11 @@ def _wrap_coroutine(function: Callable[..., Any], plan: _Plan) -> Callable[..., 
     return call
 
 
-def _wrap_generator(function: Callable[..., Any], plan: _Plan) -> Callable[..., Any]:
+def _wrap_generator(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
     return functools.wraps(function)(stepping(function, plan.steps))
 
 
-def _wrap_async_generator(function: Callable[..., Any], plan: _Plan) -> Callable[..., Any]:
+def _wrap_async_generator(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
     return functools.wraps(function)(stepping_async(function, plan.steps))
 
 

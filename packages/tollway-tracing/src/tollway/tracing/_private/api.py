@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel
@@ -35,3 +37,11 @@ class HeldTraceState(otel.TraceState):
     def hold(self, members: dict[str, str]) -> None:
         """Have these members; the dictionary is now its own."""
         self._dict = members
+
+
+def log_event(name: str, attributes: Mapping[str, Any], context: Context, time_ns: int) -> None:
+    """Emit an event on the global logger provider: nothing where the program has none."""
+    from opentelemetry import _logs  # not for every program that traces
+
+    record = _logs.LogRecord(timestamp=time_ns, context=context, event_name=name, attributes=dict(attributes))
+    _logs.get_logger("tollway.tracing").emit(record)

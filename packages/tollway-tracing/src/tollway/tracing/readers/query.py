@@ -39,7 +39,8 @@ class SearchOptions(TypedDict, total=False):
     duration and of the start, included (naive times are local). name: of the root span; `*` and `?` are
     wildcards. attribute: pairs that one span (or its resource) has. session: `session.id` or
     `gen_ai.conversation.id`. user: `user.id` or `enduser.id`. text: part of names, attributes, events and
-    status messages, whatever the case. order_by: newest unless given. limit: 50 unless given.
+    status messages, whatever the case. feedback: names and values, each of which the trace was given by
+    `log_feedback` (None for any value). order_by: newest unless given. limit: 50 unless given.
     """
 
     status: str | None
@@ -52,6 +53,7 @@ class SearchOptions(TypedDict, total=False):
     session: str | None
     user: str | None
     text: str | None
+    feedback: Mapping[str, Any] | None
     order_by: OrderBy
     limit: int
 
@@ -70,6 +72,7 @@ class Query:
     session: str | None = None
     user: str | None = None
     text: str | None = None
+    feedback: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     order_by: OrderBy = "newest"
     limit: int = 50
 
@@ -89,6 +92,7 @@ class Query:
             session=options.get("session"),
             user=options.get("user"),
             text=options.get("text"),
+            feedback=MappingProxyType(dict(options.get("feedback") or {})),
             order_by=_checked_order(options.get("order_by", "newest")),
             limit=max(0, options.get("limit", 50)),
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from tollway.tracing.feedback import Feedback
 from tollway.tracing.summary import Summary
 
 SPAN_STATUSES = ("UNSET", "OK", "ERROR")
@@ -69,13 +70,24 @@ class SpanView:
 
     @property
     def inputs(self) -> Any:
-        """What went in (`tollway.inputs`)."""
-        return _decoded(self.attributes.get("tollway.inputs"))
+        """What went in (`tollway.inputs`, or MLflow's `mlflow.spanInputs`)."""
+        return self._first("tollway.inputs", "mlflow.spanInputs")
 
     @property
     def outputs(self) -> Any:
-        """What came out (`tollway.outputs`)."""
-        return _decoded(self.attributes.get("tollway.outputs"))
+        """What came out (`tollway.outputs`, or MLflow's `mlflow.spanOutputs`)."""
+        return self._first("tollway.outputs", "mlflow.spanOutputs")
+
+    @property
+    def type(self) -> str | None:
+        """What sort of work it is, in lower case: tool, chain, llm ... (`tollway.kind`, or MLflow's
+        `mlflow.spanType`); None where nobody said so.
+        """
+        found = self._first("tollway.kind", "mlflow.spanType")
+        return None if found in (None, "UNKNOWN") else str(found).lower()
+
+    def _first(self, *keys: str) -> Any:
+        return next((decoded(self.attributes[key]) for key in keys if key in self.attributes), None)
 
     @property
     def service(self) -> str | None:
@@ -83,7 +95,8 @@ class SpanView:
         return self.resource.get("service.name")
 
 
-def _decoded(value: Any) -> Any:
+def decoded(value: Any) -> Any:
+    """Return what JSON in a text says; any other value as it is."""
     if not isinstance(value, str):
         return value
     try:
@@ -98,6 +111,7 @@ class Trace:
 
     summary: Summary
     _load: Callable[[], tuple[SpanView, ...]] = field(repr=False, compare=False)
+    _load_feedback: Callable[[], tuple[Feedback, ...]] = field(default=tuple, repr=False, compare=False)
 
     @property
     def trace_id(self) -> str:
@@ -143,6 +157,11 @@ class Trace:
     def spans(self) -> tuple[SpanView, ...]:
         """All spans, by start."""
         return self._load()
+
+    @cached_property
+    def feedback(self) -> tuple[Feedback, ...]:
+        """What was said of it by `log_feedback`, in the order in which it was said."""
+        return self._load_feedback()
 
     @cached_property
     def _children(self) -> Mapping[str | None, tuple[SpanView, ...]]:

@@ -17,6 +17,11 @@ def set_default(store: TraceReader | None) -> None:
     _default = store
 
 
+def default_store() -> TraceReader | None:
+    """Return the store that `configure` chose."""
+    return _default
+
+
 def _store(store: TraceReader | None) -> TraceReader:
     chosen = store if store is not None else _default
     if chosen is None:

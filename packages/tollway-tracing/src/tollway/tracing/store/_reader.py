@@ -8,6 +8,7 @@ from typing import TypeVar
 from tollway.tracing.readers import Progress, Query, SpanView, Trace, TraceReader
 from tollway.tracing.summary import Summary, merged
 
+from ._feedback import FeedbackFiles
 from ._files import whole_lines
 from ._index import Row
 from ._layout import Layout
@@ -30,6 +31,7 @@ class StoreReader(TraceReader):
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.counts = ReadCounts()
+        self.feedback = FeedbackFiles(layout)
 
     def get(self, trace_id: str) -> Trace | None:
         """Return a trace by its id (32 hex digits, any case), or None."""
@@ -46,12 +48,15 @@ class StoreReader(TraceReader):
         What summaries tell is answered by the indexes alone. Else traces are opened until enough are found,
         and `progress` is told how far that is.
         """
-        if not query.reads_spans:
-            return [self._trace(row.summary) for row in islice(rows(self.layout, query), query.limit)]
-        return self._scan(query, progress)
-
-    def _scan(self, query: Query, progress: Progress | None) -> list[Trace]:
         candidates: Iterable[Row] = rows(self.layout, query)
+        if query.feedback:
+            wanted = self.feedback.traces_with(query.feedback)
+            candidates = (row for row in candidates if row.summary.trace_id in wanted)
+        if not query.reads_spans:
+            return [self._trace(row.summary) for row in islice(candidates, query.limit)]
+        return self._scan(query, candidates, progress)
+
+    def _scan(self, query: Query, candidates: Iterable[Row], progress: Progress | None) -> list[Trace]:
         total = 0
         if progress is not None:
             candidates = list(candidates)
@@ -68,7 +73,8 @@ class StoreReader(TraceReader):
         return found
 
     def _trace(self, summary: Summary) -> Trace:
-        return Trace(summary, lambda: self._spans(summary.trace_id))
+        trace_id = summary.trace_id
+        return Trace(summary, lambda: self._spans(trace_id), lambda: self.feedback.of(trace_id))
 
     def _spans(self, trace_id: str) -> tuple[SpanView, ...]:
         found = [span for line in self._lines(trace_id) for span in self._of_line(line, spans_of)]
