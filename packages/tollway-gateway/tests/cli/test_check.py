@@ -117,12 +117,18 @@ PROBLEMS = [
 """Line, key, what is wrong, and how to fix it."""
 
 
+def _inside(key: str) -> str:
+    """Return how the endpoint or route of a key is named."""
+    kind, index = key.split("[", maxsplit=1)[0].removesuffix("s"), int(key.split("[")[1][0])
+    return f"{kind} {({'endpoint': 'abc', 'route': 'rs'}[kind])[index]!r}: "
+
+
 def test_every_fault_is_reported_with_file_line_key_and_fix(tollway: Tollway, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
     result = tollway("gateway", "check", "--config-path", "bad.yaml")
 
     expected = [
-        f"bad.yaml:{line}: {key}: {message}" + (f"; {hint}" if hint else "")
+        f"bad.yaml:{line}: {key}: {_inside(key)}{message}" + (f"; {hint}" if hint else "")
         for line, key, message, hint in PROBLEMS
     ]
     assert [*expected, f"{len(PROBLEMS)} problems in bad.yaml."] == result.stderr.splitlines()

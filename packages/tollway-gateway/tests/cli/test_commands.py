@@ -65,9 +65,22 @@ def test_a_bad_configuration_ends_with_2_and_every_problem(tollway, config: Path
     config.write_text(GOOD.replace("openai", "openia", 1).replace("100", "99"))
     result = tollway("gateway", command, "--config-path", str(config))
     assert 2 == result.exit_code
-    assert f"{config}:4: endpoints[0].model.provider: " in result.stderr
-    assert f"{config}:8: routes[0].destinations: " in result.stderr
+    assert f"{config}:4: endpoints[0].model.provider: endpoint 'chat': " in result.stderr
+    assert f"{config}:8: routes[0].destinations: route 'split': " in result.stderr
     assert result.stderr.endswith(f"2 problems in {config}.\n")
+
+
+@pytest.mark.parametrize("variable", ["MLFLOW_GATEWAY_CONFIG", "MLFLOW_DEPLOYMENTS_CONFIG"])
+def test_mlflows_variable_names_the_configuration(tollway, config: Path, variable: str, monkeypatch):
+    monkeypatch.setenv(variable, str(config))
+    assert 0 == tollway("gateway", "check").exit_code
+
+
+def test_check_warns_of_what_is_ignored(tollway, config: Path):
+    config.write_text(f"{GOOD}x-anchors: {{}}\n")
+    result = tollway("gateway", "check", "--config-path", str(config))
+    assert 0 == result.exit_code
+    assert f"warning: {config}:9: x-anchors: unknown key, which is ignored\n" == result.stderr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "gateway.example"])

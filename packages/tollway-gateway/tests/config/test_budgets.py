@@ -62,16 +62,19 @@ auth:
 @pytest.mark.parametrize(
     ("budget", "message"),
     [
-        ("{period: day}", "config.yaml:6: endpoints[0].budget: the key 'amount' is missing; add amount"),
+        (
+            "{period: day}",
+            "config.yaml:6: endpoints[0].budget: endpoint 'a': the key 'amount' is missing; add amount",
+        ),
         ("{amount: 1}", "the key 'period' is missing; add period"),
-        ("{amount: 0, period: day}", "budget.amount: must be above 0"),
+        ("{amount: 0, period: day}", "budget.amount: endpoint 'a': must be above 0"),
         ("{amount: -1, period: day}", "must not be negative"),
         ("{amount: 2000000, period: day}", "must be at most 1000000 USD"),
         ("{amount: 0.0000000000001, period: day}", "has more than 12 decimals; round it"),
         ("{amount: 1, period: daily}", "'daily' is not one of day, week, month; did you mean 'day'?"),
         ("{amount: 1, period: day, timezone: Europe/Berln}", "did you mean 'Europe/Berlin'?"),
         ("{amount: 1, period: day, timezone: ../etc/passwd}", "there is no time zone '../etc/passwd'"),
-        ("{amount: 1, period: day, alert_at: 0%}", "budget.alert_at: must be above"),
+        ("{amount: 1, period: day, alert_at: 0%}", "budget.alert_at: endpoint 'a': must be above"),
         ("{amount: 1, period: day, alert_at: 120%}", "must be from 0% to 100%"),
     ],
 )

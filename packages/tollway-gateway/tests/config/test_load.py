@@ -80,31 +80,77 @@ endpoints:
     endpoint_type: llm/v1/caht
     model: {provider: openai, name: gpt-4, config: {openai_api_key: $NOWHERE}}
     limit: {calls: many, renewal_period: minute}
-tracin: {}
+tracing: {samplin: 1}
 """
     assert [
         (2, "endpoints[0].name"),
         (3, "endpoints[0].endpoint_type"),
         (4, "endpoints[0].model.config.openai_api_key"),
         (5, "endpoints[0].limit.calls"),
-        (6, "tracin"),
+        (6, "tracing.samplin"),
     ] == [(problem.line, problem.key) for problem in problems(text)]
 
 
 def test_a_problem_is_one_line_that_editors_jump_to(tmp_path):
-    """`file:line: key: message; hint`."""
+    """`file:line: key: message; hint`; of an endpoint or a route with its name."""
     path = tmp_path / "c.yaml"
-    path.write_text(GOOD + "servr: {}\n")
+    path.write_text(GOOD + "    limt: {}\nserver: {tsl: {}}\n")
     with pytest.raises(ConfigError) as caught:
         load(path, {})
-    assert f"{path}:8: servr: unknown key; did you mean 'server'?" == str(caught.value)
+    assert [
+        f"{path}:8: endpoints[0].limt: endpoint 'chat': unknown key; did you mean 'limit'?",
+        f"{path}:9: server.tsl: unknown key; did you mean 'tls'?",
+    ] == str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (GOOD + "x-defaults: &d {a: 1}\n", ":8: x-defaults: unknown key, which is ignored"),
+        (GOOD + "servr: {}\n", ":8: servr: unknown key, which is ignored; did you mean 'server'?"),
+        (GOOD + "mlflow: 1\n", ":8: mlflow: unknown key, which is ignored"),
+        (
+            GOOD + "    x-owner: web\n",
+            ":8: endpoints[0].x-owner: endpoint 'chat': unknown key, which is ignored",
+        ),
+    ],
+)
+def test_what_mlflow_ignores_is_warned_of(tmp_path: Path, text: str, told: str):
+    """A file that MLflow takes is taken: other programs, and anchors, may have keys in it."""
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    said: list[str] = []
+    load(path, {}, said.append)
+    assert [f"{path}{told}"] == said
+
+
+def test_problem_in_a_route_names_it(problem):
+    assert "route 'split'" == problem(with_routes("[]")).inside
+
+
+@pytest.mark.parametrize(
+    ("timeout", "expected"),
+    [("{}", (900.0, 900.0, 900.0)), ("{idle: 5s, total: 10m}", (900.0, 5.0, 600.0))],
+)
+def test_mlflows_variable_for_time_limits(loaded, timeout: str, expected: tuple[float, ...]):
+    """It has one for all of a request; what the file says goes before."""
+    environ = {"MLFLOW_GATEWAY_ROUTE_TIMEOUT_SECONDS": "900"}
+    (endpoint,) = loaded(f"{GOOD}    timeout: {timeout}\n", environ).endpoints
+    limits = endpoint.timeout
+    assert expected == (limits.first_token_s, limits.idle_s, limits.total_s)
+    assert 5.0 == limits.connect_s
+
+
+@pytest.mark.parametrize("written", ["soon", "0", "-1", "nan", "inf"])
+def test_a_time_limit_of_the_environment_that_is_none(problem, written: str):
+    found = problem(GOOD, {"MLFLOW_GATEWAY_ROUTE_TIMEOUT_SECONDS": written})
+    assert "MLFLOW_GATEWAY_ROUTE_TIMEOUT_SECONDS is no number of seconds" in found.message
 
 
 @pytest.mark.parametrize(
     ("text", "line", "key", "said", "hint"),
     [
         (GOOD + "tracing: {sampling: 1}\n", 8, "tracing.sampling", "unknown key", "did you mean"),
-        (GOOD + "zzz: 1\n", 8, "zzz", "unknown key", "known keys: endpoints"),
         (GOOD + "tracing: {store: a, store: b}\n", 8, "tracing.store", "given twice, first in line 8", "one"),
         (
             GOOD + "tracing: {otlp: {endpoint: 'http://c', headers: {a: b, a: c}}}\n",

@@ -71,7 +71,8 @@ def test_a_providers_name_in_any_case(loaded, install, name: str):
 def test_a_missing_variable_names_itself_and_the_endpoint(problem):
     found = problem(with_config("{openai_api_key: $OPENAI_API_KEY}"))
     assert "endpoints[0].model.config.openai_api_key" == found.key
-    assert "the environment variable OPENAI_API_KEY of endpoint 'chat' is not set" == found.message
+    assert "the environment variable OPENAI_API_KEY is not set" == found.message
+    assert "endpoint 'chat'" == found.inside
     assert "export OPENAI_API_KEY=…, or give the path of a file that holds it" == found.hint
 
 

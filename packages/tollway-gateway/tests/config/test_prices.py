@@ -53,12 +53,12 @@ def test_an_embedding_needs_no_price_for_output(loaded):
     [
         (
             "{input: 3}",
-            "config.yaml:6: endpoints[0].price: there is no price for output; add output",
+            "config.yaml:6: endpoints[0].price: endpoint 'a': there is no price for output; add output",
         ),
         ("{output: 3}", "there is no price for input; add input: 0 is a price too"),
         ("{}", "there is no price; add input and output, or request"),
         ("{per: 1M}", "there is no price; add input and output, or request"),
-        ("{input: -1, output: 1}", "price.input: must not be negative, and is '-1'"),
+        ("{input: -1, output: 1}", "price.input: endpoint 'a': must not be negative, and is '-1'"),
         ("{input: cheap, output: 1}", "must be an amount of USD, not 'cheap'; write USD in plain decimals"),
         ("{input: .nan, output: 1}", "must be an amount of USD"),
         ("{input: true, output: 1}", "must be an amount of USD"),
@@ -66,7 +66,7 @@ def test_an_embedding_needs_no_price_for_output(loaded):
         ("{input: 1, output: 1, per: 3}", "must be a power of ten, not '3'; write 1M, 1K or 1"),
         ("{input: 1, output: 1, per: 1T}", "must be a power of ten, not '1T'"),
         ("{input: 1, output: 1, outptu: 2}", "unknown key; did you mean 'output'?"),
-        ("3", "price: must be a mapping of keys, not '3'"),
+        ("3", "price: endpoint 'a': must be a mapping of keys, not '3'"),
     ],
 )
 def test_what_is_wrong_is_said_where_it_is(loaded, written, message):

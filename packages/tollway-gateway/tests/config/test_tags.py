@@ -159,7 +159,7 @@ def test_a_repr_holds_no_password(loaded):
     "char", ["\\e", "\\x9b", "\\u202e", "\\u2066", "\\n", "\\r", "\\0", "\\x7f", "\\u2028"]
 )
 @pytest.mark.parametrize(
-    "text", ['"a{}b": 1', 'tracing: {{"a{}b": 1}}', 'tracing: {{sampling_rate: "a{}b"}}']
+    "text", ['server: {{"a{}b": 1}}', 'tracing: {{"a{}b": 1}}', 'tracing: {{sampling_rate: "a{}b"}}']
 )
 def test_keys_and_values_steer_no_terminal(loaded, text: str, char: str):
     """Each problem is one line of printable characters."""

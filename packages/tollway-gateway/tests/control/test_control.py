@@ -243,6 +243,15 @@ def test_endpoints_are_in_mlflows_shape(control: Control):
     assert endpoint == control.get("/api/3.0/gateway/endpoint/chat").json()
 
 
+def test_routes_are_among_mlflows_endpoints(control: Control):
+    """Its clients list and get only these, and a route is asked by the same path."""
+    listed = control.get("/api/2.0/endpoints").json()["endpoints"]
+    assert ["chat", "vectors", "split"] == [one["name"] for one in listed]
+    assert "/gateway/split/invocations" == listed[2]["endpoint_url"]
+    assert listed[2] == control.get("/api/2.0/endpoints/split").json()
+    assert 404 == control.get("/api/3.0/gateway/endpoint/split").status_code
+
+
 def test_routes_are_in_mlflows_shape(control: Control):
     route = control.get("/api/3.0/gateway/route/split").json()
     assert [{"name": "chat", "traffic_percentage": 100.0}] == route["destinations"]

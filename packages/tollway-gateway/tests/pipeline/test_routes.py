@@ -14,6 +14,7 @@ class Named:
     """Stands for an endpoint."""
 
     by_conversation = False
+    models = ()
     task = Task.CHAT
 
     def __init__(self, name: str) -> None:
@@ -52,9 +53,14 @@ def test_an_unknown_name_is_told_what_there_is(routes: HTTPRoutes):
     assert "/gateway/{name}/invocations" == route.template
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/v1/models", "/endpoints/chat", "/v1/chat/completions/"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/v1/models", "/endpoints/chat", "/v1/chat/"])
 def test_other_paths_are_of_nobody_here(routes: HTTPRoutes, path: str):
     assert routes[path] is None
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/gateway/chat/invocations"])
+def test_slashes_at_the_end_do_not_matter(routes: HTTPRoutes, path: str):
+    assert routes[path] is routes[f"{path}/"] is routes[f"{path}{'/' * 60_000}"]
 
 
 def test_unknown_paths_leave_nothing_behind(routes: HTTPRoutes):

@@ -25,7 +25,12 @@ _GC_ALLOCATIONS = 50_000
 """Objects after which Python looks for cycles during the start: what is imported stays, few cycles end."""
 
 config_path_option = click.option(
-    "--config-path", type=click.Path(path_type=Path), required=True, help="The YAML file."
+    "--config-path",
+    type=click.Path(path_type=Path),
+    required=True,
+    envvar=["MLFLOW_GATEWAY_CONFIG", "MLFLOW_DEPLOYMENTS_CONFIG"],
+    show_envvar=True,
+    help="The YAML file.",
 )
 
 
@@ -138,7 +143,7 @@ def _loaded(path: Path) -> GatewayConfig:
     from tollway.gateway.config import ConfigError, load
 
     try:
-        return load(path)
+        return load(path, warn=lambda warning: click.echo(f"warning: {warning}", err=True))
     except ConfigError as error:
         count = len(error.problems)
         fail(f"{error}\n{count} problem{'' if count == 1 else 's'} in {path}.", BAD_INPUT)

@@ -82,7 +82,7 @@ def _key(at: At) -> Read:
     table = {
         "name": Field(_name, required=True),
         "key": Field(_digest, required=True),
-        "endpoints": Field(lambda at: each(at, lambda item: (item, scalars.name(item)))),
+        "endpoints": Field(lambda at: each(at, lambda item: (item, scalars.alias_pattern(item)))),
         "limit": Field(limits),
         "budget": Field(budgets),
         "expires": Field(_moment_s),

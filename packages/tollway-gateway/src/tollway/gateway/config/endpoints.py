@@ -18,6 +18,8 @@ from .problems import InvalidValue, did_you_mean
 _SHOWN = 8
 """Endpoints of a cycle that its problem names."""
 
+_ROUTE_TIMEOUT = "MLFLOW_GATEWAY_ROUTE_TIMEOUT_SECONDS"
+
 TASK = Field(scalars.choice(Task), required=True)
 
 
@@ -27,16 +29,33 @@ def _timeout(at: At) -> dict[str, Any]:
     return {f"{name}_s": value for name, value in found.items()}
 
 
+def route_timeout(root: At) -> dict[str, float]:
+    """Return the time limits that MLflow's variable sets where the file is silent: it has one for all."""
+    written = root.report.environ.get(_ROUTE_TIMEOUT, "").strip()
+    if not written:
+        return {}
+    try:
+        seconds = float(written)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= scalars.MAX_SECONDS:
+        root.problem(
+            f"the environment variable {_ROUTE_TIMEOUT} is no number of seconds", "write one such as 300"
+        )
+        return {}
+    return {"first_token_s": seconds, "idle_s": seconds, "total_s": seconds}
+
+
 def _fallback(at: At) -> list[tuple[At, str]]:
-    return each(at, lambda item: (item, scalars.name(item)))
+    return each(at, lambda item: (item, scalars.alias(item)))
 
 
 def _endpoint(at: At) -> Read:
-    name, task = _peek(at, "name", scalars.name), _peek(at, "endpoint_type", TASK.read)
+    name, task = peek(at, "name", scalars.alias), peek(at, "endpoint_type", TASK.read)
     at = At(at.node, at.key, at.report, f"endpoint {name!r}" if name else "")
     known_task = Task(task) if task else None
     table = {
-        "name": Field(scalars.name, required=True),
+        "name": Field(scalars.alias, required=True),
         "endpoint_type": TASK,
         "model": Field(model_reader(known_task), required=True),
         "limit": Field(limits),
@@ -64,7 +83,7 @@ def endpoints(at: At) -> list[Read]:
     return each(at, _endpoint)
 
 
-def _peek(at: At, key: str, read: Any) -> Any:
+def peek(at: At, key: str, read: Any) -> Any:
     """Read a key ahead of its turn, saying nothing: its turn comes."""
     quiet = At(at.node, at.key, Report(at.report.environ), at.inside)
     try:

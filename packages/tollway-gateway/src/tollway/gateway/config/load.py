@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from yaml import MappingNode
@@ -14,13 +15,15 @@ from tollway.gateway.tls import TLSFileError, server_context
 
 from . import scalars
 from .auth import auth, check_auth, values_of
-from .endpoints import check_fallbacks, endpoints
+from .endpoints import check_fallbacks, endpoints, route_timeout
 from .nodes import MAX_NODES, At, Field, Report, TooLargeError, each, fields, renamed
 from .problems import ConfigError, InvalidValue
-from .routes import check_routes, routes
+from .routes import check_models, check_routes, routes
 from .source import compose
 from .storage import limits_section, with_environment
 from .values import GatewayConfig
+
+_log = logging.getLogger(__name__)
 
 _is_header_name = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 """A token: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2"""
@@ -126,8 +129,14 @@ _TOP = {
 }
 
 
-def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> GatewayConfig:
+def load(
+    path: str | os.PathLike[str],
+    environ: Mapping[str, str] = os.environ,
+    warn: Callable[[str], None] = _log.warning,
+) -> GatewayConfig:
     """Read a YAML file, with `$NAME` taken from `environ`, importing the providers that it names.
+
+    What is ignored is told to `warn`.
 
     Raises:
         ConfigError: the file cannot be read, or something in it is wrong: all of it is told at once.
@@ -136,19 +145,25 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
     report = Report(environ)
     root = At(compose(where), "", report)
     try:
-        found = fields(root, _TOP)
+        timeout = route_timeout(root)
+        found = fields(root, _TOP, is_whole_file=True)
         _check_names(found)
         check_fallbacks(found)
         check_routes(found)
+        check_models(found)
         check_auth(found)
         _check_cors(root, found)
         found["limits"] = with_environment(root, found.get("limits", {}))
+        for _, endpoint in found.get("endpoints", ()):
+            endpoint["timeout"] = {**timeout, **endpoint.get("timeout", {})}
     except InvalidValue as invalid:
         root.problem(invalid.message, invalid.hint)
     except TooLargeError:
         root.problem(f"more than {MAX_NODES} values, aliases written out", "is it the right file?")
     if report.problems:
         raise ConfigError(where, report.problems)
+    for warning in report.warnings:
+        warn(warning.told(where))
     return GatewayConfig(**_values(found, environ))
 
 
@@ -159,7 +174,11 @@ def _values(found: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]
         for _, endpoint in found["endpoints"]
     ]
     route_values = [
-        {**route, "destinations": [values for _, values in route["destinations"][1]]}
+        {
+            **route,
+            "destinations": [values for _, values in route["destinations"][1]],
+            "models": [model for _, model in route.get("models", ())],
+        }
         for _, route in found.get("routes", ())
     ]
     return {

@@ -90,7 +90,9 @@ def _config(model: At, at: At | None, kind: type[Provider], task: Task | None) -
         key = f"{model.key}.config.{problem.key}" if problem.key else model.key
         node = entries[problem.key][0] if problem.key in entries else where.node
         message = secrets.without(problem.message, values, kind.settings)
-        At(node, key, model.report).problem(message, secrets.without(problem.hint, values, kind.settings))
+        At(node, key, model.report, model.inside).problem(
+            message, secrets.without(problem.hint, values, kind.settings)
+        )
     return values
 
 

@@ -33,6 +33,7 @@ class Report:
 
     environ: Mapping[str, str]
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     visited: int = 0
     providers: dict[str, type[Provider]] = field(default_factory=dict)
     """Those that were imported so far, by name: it takes milliseconds to find one among all distributions."""
@@ -91,7 +92,11 @@ class At:
 
     def problem(self, message: str, hint: str = "") -> None:
         """Note a problem here."""
-        self.report.problems.append(Problem(self.line, self.key, message, hint))
+        self.report.problems.append(Problem(self.line, self.key, message, hint, self.inside))
+
+    def warn(self, message: str, hint: str = "") -> None:
+        """Note what is odd here, and no reason not to start."""
+        self.report.warnings.append(Problem(self.line, self.key, message, hint, self.inside))
 
     def entries(self) -> dict[str, tuple[yaml.Node, At]]:
         """Return a mapping's values by key, each with its key's node; problems with keys are noted.
@@ -161,9 +166,8 @@ class At:
         name = match[1] or match[2]
         value = self.report.environ.get(name)
         if not value:
-            whose = f" of {self.inside}" if self.inside else ""
             state = "is not set" if value is None else "is empty"
-            raise InvalidValue(f"the environment variable {name}{whose} {state}", f"export {name}=…")
+            raise InvalidValue(f"the environment variable {name} {state}", f"export {name}=…")
         return value
 
 
@@ -209,9 +213,16 @@ class Field:
     """Whether an empty value means something other than the default."""
 
 
-def fields(at: At, table: Mapping[str, Field], not_yet: Mapping[str, str] | None = None) -> dict[str, Any]:
+def fields(
+    at: At,
+    table: Mapping[str, Field],
+    not_yet: Mapping[str, str] | None = None,
+    *,
+    is_whole_file: bool = False,
+) -> dict[str, Any]:
     """Read a section: what is good is returned by key, what is not is noted, each where it stands.
 
+    Unknown keys are problems; those that begin with `x-`, and those of the whole file, are only warned of.
     `not_yet` has the keys that a later version will know, each with what it is. Raises InvalidValue when this
     is no mapping.
     """
@@ -219,7 +230,9 @@ def fields(at: At, table: Mapping[str, Field], not_yet: Mapping[str, str] | None
     for key, (node, value) in entries.items():
         if key not in table:
             place = At(node, value.key, at.report, at.inside)
-            if not_yet and key in not_yet:
+            if is_whole_file or key.startswith("x-"):
+                place.warn("unknown key, which is ignored", did_you_mean(key, table, ""))
+            elif not_yet and key in not_yet:
                 place.problem(f"{not_yet[key]} not there yet", "remove it")
             else:
                 place.problem("unknown key", did_you_mean(key, table, f"known keys: {', '.join(table)}"))

@@ -16,17 +16,21 @@ from tollway.gateway.printable import printable
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to fix; `line` counts from 1 and is None for the file as a whole, `key` is a path in it."""
+    """One thing to fix; `line` counts from 1 and is None for the file as a whole, `key` is a path in it.
+
+    `inside` names the endpoint or route that it is in: `endpoint 'chat'`.
+    """
 
     line: int | None
     key: str
     message: str
     hint: str = ""
+    inside: str = ""
 
     def told(self, path: str) -> str:
         """Return `file:line: key: message; hint`, the form that editors jump to, in printable characters."""
         where = path if self.line is None else f"{path}:{self.line}"
-        told = f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+        told = ": ".join(part for part in (where, self.key, self.inside, self.message) if part)
         return printable(f"{told}; {self.hint}" if self.hint else told)
 
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from . import scalars
 from .budgets import budgets
-from .endpoints import TASK
+from .endpoints import TASK, peek
 from .limits import limits
 from .nodes import At, Field, Read, each, fields, renamed
 from .problems import InvalidValue, did_you_mean
@@ -18,7 +18,7 @@ _SPLIT = "TRAFFIC_SPLIT"
 
 def _destination(at: At) -> Read:
     table = {
-        "name": Field(scalars.name, required=True),
+        "name": Field(scalars.alias, required=True),
         "traffic_percentage": Field(scalars.percentage),
     }
     return at, fields(at, table)
@@ -28,6 +28,12 @@ def _destinations(at: At) -> tuple[At, list[Read]]:
     if not at.items():
         raise InvalidValue("there are no destinations", "add one")
     return at, each(at, _destination)
+
+
+def _models(at: At) -> list[tuple[At, str]]:
+    """Read what callers may write for a route beside its name: one or a list."""
+    places = at.items() if at.is_list else [at]
+    return [(place, scalars.alias_pattern(place)) for place in places]
 
 
 def _sticky(at: At) -> dict[str, Any]:
@@ -42,8 +48,11 @@ def _sticky(at: At) -> dict[str, Any]:
 
 
 def _route(at: At) -> Read:
+    name = peek(at, "name", scalars.alias_pattern)
+    at = At(at.node, at.key, at.report, f"route {name!r}" if name else "")
     table = {
-        "name": Field(scalars.name, required=True),
+        "name": Field(scalars.alias_pattern, required=True),
+        "model": Field(_models),
         "task_type": TASK,
         "destinations": Field(_destinations, required=True),
         "routing_strategy": Field(scalars.choice(get_args(RoutingStrategy))),
@@ -51,7 +60,7 @@ def _route(at: At) -> Read:
         "limit": Field(limits),
         "budget": Field(budgets),
     }
-    found = renamed(fields(at, table), limit="limits", budget="budgets")
+    found = renamed(fields(at, table), model="models", limit="limits", budget="budgets")
     entries = at.entries()
     strategy = found.get("routing_strategy", None if "routing_strategy" in entries else _SPLIT)
     if strategy is None:  # it could not be read, and so nothing can be held against it
@@ -82,6 +91,19 @@ def check_routes(found: Mapping[str, Any]) -> None:
         names = [values.get("name") for _, values in destinations]
         if len({*names}) < len(names):
             at.problem("the same endpoint is named twice", "add its percentages up")
+
+
+def check_models(found: Mapping[str, Any]) -> None:
+    """Note every model of a route that something else of the same type goes by."""
+    names = {one.get("name") for _, one in (*found.get("endpoints", ()), *found.get("routes", ()))}
+    taken: dict[tuple[str, Any], str] = {}
+    for _, route in found.get("routes", ()):
+        for place, model in route.get("models", ()):
+            other = taken.setdefault((model, route.get("task_type")), route.get("name"))
+            if model in names:
+                place.problem(f"{model!r} is a name of its own", "remove it here, or rename the other")
+            elif other != route.get("name"):
+                place.problem(f"{model!r} stands for the route {other!r} already", "remove one of them")
 
 
 def _check_shares(at: At, destinations: list[Read], strategy: str) -> None:

@@ -48,6 +48,8 @@ _MODE = re.compile(r"(?:0o?)?([0-7]{3})")
 
 _NAME = re.compile(r"[a-zA-Z0-9_\-.]+", re.ASCII)
 
+_ALIAS = re.compile(r"[a-zA-Z0-9_\-.:/@+]+", re.ASCII)
+
 _HOST_PATTERN = re.compile(r"(\*\.)?[^\s:/@*\[\]]+", re.ASCII)
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://((\*\.)?[^\s:/@*\[\]?#]+|\[[0-9a-f:.]+\])(:\d+)?", re.ASCII)
@@ -74,6 +76,28 @@ def name(at: At) -> str:
     if not value.strip("."):  # clients resolve such a segment away
         raise InvalidValue(f"{at.shown} cannot stand in a path", "add a letter")
     return value
+
+
+def alias(at: At) -> str:
+    """Read the name of an endpoint or a route; also such as `openai/gpt-4o` and `llama3:8b`."""
+    value = text(at)
+    if not _ALIAS.fullmatch(value):
+        raise InvalidValue(
+            f"invalid name {at.shown}", "use letters, digits, '_', '-', '.', ':', '@', '+' and '/' only"
+        )
+    if not all(segment.strip(".") for segment in value.split("/")):  # clients resolve such segments away
+        raise InvalidValue(f"{at.shown} cannot stand in a path", "add a letter before, between or after '/'")
+    return value
+
+
+def alias_pattern(at: At) -> str:
+    """Read an `alias` in which one `*` may stand for any text."""
+    value = text(at)
+    if value.count("*") == 1 and _ALIAS.fullmatch(value.replace("*", "x")):
+        return value
+    if "*" in value:
+        raise InvalidValue(f"invalid pattern {at.shown}", "write one '*', as in '*', 'gpt-*' or 'openai/*'")
+    return alias(at)
 
 
 def host(at: At) -> str:

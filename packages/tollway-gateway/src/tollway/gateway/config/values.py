@@ -163,7 +163,11 @@ class StickyConfig(Value):
 
 
 class RouteConfig(Value):
-    """A name whose traffic goes to endpoints of the same type; the percentages of a split sum to 100."""
+    """A name whose traffic goes to endpoints of the same type; the percentages of a split sum to 100.
+
+    `models` are further names that callers may ask it by; in these, and in its own, one `*` stands for any
+    text.
+    """
 
     name: str
     task_type: Task
@@ -172,6 +176,7 @@ class RouteConfig(Value):
     limits: tuple[LimitConfig, ...] = ()
     budgets: tuple[BudgetConfig, ...] = ()
     sticky: StickyConfig = StickyConfig()
+    models: tuple[str, ...] = ()
 
 
 class StoreConfig(Value):

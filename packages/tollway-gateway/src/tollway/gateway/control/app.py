@@ -118,7 +118,7 @@ def _span_of(app: FastAPI, scope: Message) -> tuple[str, dict[str, str]]:
     """Name a span by its route: paths are chosen by callers, and would be as many as they like."""
     for route in app.routes:
         matched, _ = route.matches(_as_get(scope))
-        path = getattr(route, "path", None)
+        path = getattr(route, "path_format", None)
         if matched is Match.FULL and path:
             return f"{scope['method']} {path}", {"http.route": path}
     return str(scope.get("method", "HTTP")), {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
@@ -20,19 +21,25 @@ def router(current: Current) -> APIRouter:
     def endpoints() -> dict[str, dict[str, Any]]:
         return answer_of(current(), "mlflow endpoints", _endpoints)
 
+    def all_names() -> dict[str, dict[str, Any]]:
+        return answer_of(current(), "mlflow names", lambda config: _endpoints(config) | _as_endpoints(config))
+
     def splits() -> dict[str, dict[str, Any]]:
         return answer_of(current(), "mlflow routes", _routes)
 
     @routes.get("/api/2.0/endpoints", summary="All endpoints")
     async def list_endpoints() -> dict[str, Any]:
-        return {"endpoints": list(endpoints().values()), "next_page_token": None}
+        return {"endpoints": list(all_names().values()), "next_page_token": None}
 
-    @routes.get("/api/2.0/endpoints/{name}", summary="One endpoint", responses=MISSING)
-    @routes.get("/api/3.0/gateway/endpoint/{name}", summary="One endpoint", responses=MISSING)
+    @routes.get("/api/2.0/endpoints/{name:path}", summary="An endpoint, or a route", responses=MISSING)
     async def get_endpoint(name: str) -> dict[str, Any]:
+        return _found(all_names(), name, "endpoint")
+
+    @routes.get("/api/3.0/gateway/endpoint/{name:path}", summary="One endpoint", responses=MISSING)
+    async def get_endpoint_alone(name: str) -> dict[str, Any]:
         return _found(endpoints(), name, "endpoint")
 
-    @routes.get("/api/3.0/gateway/route/{name}", summary="One route", responses=MISSING)
+    @routes.get("/api/3.0/gateway/route/{name:path}", summary="One route", responses=MISSING)
     async def get_route(name: str) -> dict[str, Any]:
         return _found(splits(), name, "route")
 
@@ -55,14 +62,32 @@ def _routes(config: GatewayConfig) -> dict[str, dict[str, Any]]:
     return {route.name: _route(route) for route in config.routes}
 
 
+def _as_endpoints(config: GatewayConfig) -> dict[str, dict[str, Any]]:
+    """Return the routes as endpoints: MLflow's clients ask both by the same paths, and list only these."""
+    return {
+        route.name: {
+            "name": route.name,
+            "endpoint_type": route.task_type,
+            "model": {"name": route.name, "provider": "tollway"},
+            "endpoint_url": f"/gateway/{route.name}/invocations",
+            "limit": _first_limit(route.limits),
+        }
+        for route in config.routes
+    }
+
+
 def _endpoint(config: EndpointConfig) -> dict[str, Any]:
     return {
         "name": config.name,
         "endpoint_type": config.endpoint_type,
         "model": {"name": config.model.name, "provider": config.model.provider},
         "endpoint_url": f"/gateway/{config.name}/invocations",
-        "limit": next((_limit(limit) for limit in config.limits if limit.calls is not None), None),
+        "limit": _first_limit(config.limits),
     }
+
+
+def _first_limit(limits: Iterable[LimitConfig]) -> dict[str, Any] | None:
+    return next((_limit(limit) for limit in limits if limit.calls is not None), None)
 
 
 def _limit(limit: LimitConfig) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def router(current: Current) -> APIRouter:
         may_use = request.scope[CALLER].may_use
         return {"object": "list", "data": [one for name, one in models().items() if may_use(name)]}
 
-    @routes.get("/v1/models/{model}", summary="One of them", responses=MISSING)
+    @routes.get("/v1/models/{model:path}", summary="One of them", responses=MISSING)
     async def get_model(model: str, request: Request) -> dict[str, Any]:
         if model not in models() or not request.scope[CALLER].may_use(model):
             raise HTTPException(404, f"no endpoint or route named {model[:100]!r}")

@@ -46,7 +46,12 @@ def _refusal(result: ReloadResult) -> bytes:
     message = f"the configuration was refused and nothing has changed: {count} problem{'s' * (count > 1)}"
     body = json.loads(mlflow_shape(Failure(422, "invalid_config", message)))
     body["problems"] = [
-        {"line": one.line, "key": one.key, "message": one.message, "hint": one.hint}
+        {
+            "line": one.line,
+            "key": one.key,
+            "message": f"{one.inside}: {one.message}" if one.inside else one.message,
+            "hint": one.hint,
+        }
         for one in result.problems
     ]
     return json.dumps(body).encode()

@@ -162,6 +162,8 @@ class AttemptRecord:
         self._is_resolved = True
         call = self._call
         attributes = dict(self.endpoint.attributes)
+        if self._record.route_name is not None:
+            attributes["tollway.route"] = self._record.route_name
         attributes.update(request_attributes(call))
         attributes.update(self._content.asked(call))
         attributes.update(self._known())

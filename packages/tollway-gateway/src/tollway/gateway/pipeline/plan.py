@@ -47,6 +47,12 @@ class Destination(Protocol):
     budgets: tuple[Budget, ...]
     """Its own budgets, likewise."""
 
+    route_name: str | None
+    """That of a route; None of an endpoint."""
+
+    models: tuple[str, ...]
+    """What callers may write for it beside its name; one `*` in each stands for any text."""
+
     by_conversation: bool
     """Whether it goes by the conversation that a call belongs to."""
 
@@ -63,6 +69,8 @@ class Destination(Protocol):
 class Direct:
     """An endpoint by its own name, then its fallbacks."""
 
+    route_name: str | None = None
+    models: tuple[str, ...] = ()
     by_conversation = False
     quotas: tuple[Quota, ...] = ()
     """None: those of the endpoint are its endpoint's."""
@@ -100,6 +108,8 @@ class Routed:
         budgets: tuple[Budget, ...] = (),
     ) -> None:
         self.name = config.name
+        self.route_name: str | None = config.name
+        self.models = (config.name, *config.models) if "*" in config.name else config.models
         self.quotas = quotas
         self.budgets = budgets
         self.task = config.task_type
@@ -164,6 +174,7 @@ class Plan:
         """What the endpoint that is asked granted the call; to be settled at the end."""
         self.endpoint = endpoint = next(self._candidates)
         record.labels = endpoint.labels
+        record.route_name = destination.route_name
 
     def begin(self) -> int:
         """Return the breaker's permit for the next attempt. Raises `CircuitOpenError`."""

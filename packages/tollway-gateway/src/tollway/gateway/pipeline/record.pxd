@@ -17,6 +17,7 @@ cdef class Record:
     cdef public double started_s
     cdef public object labels
     cdef public object caller
+    cdef public object route_name
     cdef public object status
     cdef public object usage
     cdef public object spending

@@ -72,6 +72,8 @@ class Record:
             exchange.received_s if exchange is not None and recorder.is_servers_clock else recorder.clock_s()
         )
         self.labels = UNKNOWN
+        self.route_name: str | None = None
+        """The route of the configuration that it came by, if it did."""
         self.caller: str | None = None
         """The name of the caller's key."""
         self.status = 500
@@ -215,6 +217,8 @@ class Record:
         known: dict[str, Any] = {}
         if self.labels is not UNKNOWN:
             known["tollway.endpoint"] = self.labels.endpoint
+        if self.route_name is not None:
+            known["tollway.route"] = self.route_name
         if self.caller is not None:
             known["tollway.key"] = self.caller
         if self.sent_status is not None:

@@ -22,7 +22,7 @@ from .compressed_body import decompress
 from .deadline import Receive
 from .exchange import Exchange
 from .plan import Destination
-from .routes import HTTPRoute
+from .routes import HTTPRoute, matching
 
 
 async def read(
@@ -122,7 +122,7 @@ def _named(payload: Mapping[str, Any], route: HTTPRoute, caller: Caller) -> Dest
     model, task, destinations = payload.get(MODEL), route.api.task, route.destinations
     if not isinstance(model, str):
         raise no_model(payload)
-    destination = destinations.get(model)
+    destination = destinations.get(model) or matching(route.patterns, model, task)
     if destination is not None:
         if caller is not ANONYMOUS:
             caller.check(destination.name)

@@ -12,12 +12,16 @@ from tollway.provider import Task
 from .authenticate import Caller
 from .plan import Destination
 
+Patterns = tuple[tuple[str, str, Destination], ...]
+"""What models begin and end with, and what they stand for then; the most particular first."""
+
 
 @dataclass(frozen=True, slots=True)
 class HTTPRoute:
     """One path: its template (`http.route`), its API and how errors look there, and what it can reach.
 
-    Either the path itself names its `destination`, or the payload's `model` names one of `destinations`.
+    Either the path itself names its `destination`, or the payload's `model` names one of `destinations`, or
+    fits one of the `patterns`.
     `missing` is set when the path names nothing: it returns what a caller is told.
     """
 
@@ -26,6 +30,7 @@ class HTTPRoute:
     shape: ErrorShape
     destination: Destination | None = None
     destinations: Mapping[str, Destination] = field(default_factory=dict)
+    patterns: Patterns = ()
     missing: Callable[[Caller], str] | None = None
 
 
@@ -37,7 +42,12 @@ class HTTPRoutes(dict[str, HTTPRoute | None]):
         self._names = sorted(destinations)
 
     def __missing__(self, path: str) -> HTTPRoute | None:
-        """Return a route that tells what there is, where only the name of an MLflow path is unknown."""
+        """Return the route of a path with slashes at its end, as that of the one without.
+
+        Where only the name of an MLflow path is unknown, one that tells what there is.
+        """
+        if path.endswith("/"):
+            return self[path.rstrip("/")]
         found = mlflow.name_in(path)
         if found is None:
             return None
@@ -49,10 +59,39 @@ class HTTPRoutes(dict[str, HTTPRoute | None]):
         return f"no endpoint or route named {name[:100]!r}; there are: {names}"
 
 
+def matching(patterns: Patterns, model: str, task: Task) -> Destination | None:
+    """Return what a model stands for by a pattern; None for nothing that does the task."""
+    for start, end, destination in patterns:
+        if (
+            destination.task is task
+            and len(model) >= len(start) + len(end)
+            and model.startswith(start)
+            and model.endswith(end)
+        ):
+            return destination
+    return None
+
+
+def _patterns(destinations: Mapping[str, Destination]) -> Patterns:
+    """Split the patterns of all routes at their `*`; the ones with more letters go first."""
+    found = [
+        (start, end, destination)
+        for destination in destinations.values()
+        for model in destination.models
+        if "*" in model
+        for start, _, end in [model.partition("*")]
+    ]
+    return tuple(sorted(found, key=lambda one: -len(one[0]) - len(one[1])))
+
+
 def _routes(destinations: Mapping[str, Destination]) -> Iterator[tuple[str, HTTPRoute]]:
+    patterns = _patterns(destinations)
     for api in APIS:
+        fitting = [one for one in destinations.values() if one.task is api.task]
+        by_model = {model: one for one in fitting for model in one.models if "*" not in model}
+        by_model.update(destinations)
         for path in api.paths:
-            yield path, HTTPRoute(path, api, api.shape, destinations=destinations)
+            yield path, HTTPRoute(path, api, api.shape, destinations=by_model, patterns=patterns)
     for name, destination in destinations.items():
         for path, template in mlflow.paths_of(name):
             yield path, HTTPRoute(template, api_of(destination.task), mlflow.SHAPE, destination)
