@@ -87,6 +87,7 @@ class Destination:
 
     quotas = ()
     budgets = ()
+    route_name = None
 
     def __init__(self, *endpoints: Endpoint, by_conversation: bool = False) -> None:
         self.endpoints = endpoints
