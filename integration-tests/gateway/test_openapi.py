@@ -36,7 +36,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     url = f"{service.url}/v1"
     tasks = {"chat": "llm/v1/chat", "texts": "llm/v1/completions", "vectors": "llm/v1/embeddings"}
     endpoints = [
-        endpoint(name, "openai", "m", task, openai_api_key="k", openai_api_base=url)
+        # Fields that are made up have no meaning to a model.
+        endpoint(name, "openai", "m", task, openai_api_key="k", openai_api_base=url) | {"unsupported": "drop"}
         for name, task in tasks.items()
     ]
     config = {"endpoints": endpoints, "tracing": {"sampling_rate": 0.0}}

@@ -78,9 +78,26 @@ def test_missing_key(echo, missing: str):
     assert (error["param"], error["code"]) == (missing, "missing_required_parameter")
 
 
-def test_huge_numbers_and_duplicate_keys_are_the_models_business(echo):
-    """JSON that is odd but valid is no fault."""
-    body = b'{"model": "x", "model": "chat", "seed": 1' + b"0" * 300 + b', "messages": [{"role": "user"}]}'
+@pytest.mark.parametrize(
+    "odd", [b'"seed": 1' + b"0" * 300, b'"x": 1, "x": 2', b'"x": ' + b"[" * 300 + b"]" * 300]
+)
+def test_huge_numbers_and_other_keys_are_the_models_business(echo, odd: bytes):
+    """JSON that is odd but valid is no fault: the model gets it as it came."""
+    assert post(echo, b'{"model": "chat", %b, "messages": [{"role": "user"}]}' % odd).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "twice", [b'"model": "x"', b'"\\u006dodel": "x"', b'"stream": true, "stream": false']
+)
+def test_a_key_that_the_gateway_acts_on_stands_there_once(echo, twice: bytes):
+    """A model's service may take the other one."""
+    answer = post(echo, b'{"model": "chat", %b, "messages": [{"role": "user"}]}' % twice)
+    assert (400, "duplicate_key") == (answer.status_code, answer.json()["error"]["code"])
+
+
+def test_a_key_of_the_same_name_inside_is_none_of_them(echo):
+    tools = b'[{"function": {"parameters": {"properties": {"model": {}, "stream": {}}}}}]'
+    body = b'{"model": "chat", "messages": [{"role": "user"}], "tools": %b}' % tools
     assert post(echo, body).status_code == 200
 
 

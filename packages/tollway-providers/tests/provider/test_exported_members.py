@@ -8,6 +8,7 @@ def test_the_public_face_is_what_is_written_down_here() -> None:
         "AnswerInfo",
         "BaseProvider",
         "Call",
+        "Dialect",
         "ErrorKind",
         "HTTPProvider",
         "PayloadError",

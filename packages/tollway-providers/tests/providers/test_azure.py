@@ -25,7 +25,7 @@ class TestContractOfADeployment(ProviderContract):
 
 def request(**config: Any) -> Any:
     return AzureProvider(Target("e", Task.CHAT, "gpt-5", config)).request(
-        Call(Task.CHAT, {"model": "e"}, b"")
+        Call(Task.CHAT, {"model": "e"}, b'{"model":"e"}')
     )
 
 

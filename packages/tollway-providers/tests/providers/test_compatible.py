@@ -209,7 +209,7 @@ def test_litellms_models_have_their_provider_in_the_name() -> None:
     auth = {"api_key": KEY, "api_base": "http://litellm:4000"}
     config = {"litellm_provider": "anthropic", "litellm_auth_config": auth}
     provider = LiteLLMProvider(Target("e", Task.CHAT, "claude", config))
-    asked = provider.request(Call(Task.CHAT, {"model": "e"}, b""))
+    asked = provider.request(Call(Task.CHAT, {"model": "e"}, b'{"model":"e"}'))
 
     assert {} == problems(LiteLLMProvider, config)
     assert "http://litellm:4000/v1/chat/completions" == asked.url

@@ -25,7 +25,7 @@ class TestContract(ProviderContract):
 
 def request(**config: Any) -> Any:
     provider = DatabricksProvider(Target("e", Task.CHAT, "my-model", config))
-    return provider.request(Call(Task.CHAT, {"model": "e"}, b""))
+    return provider.request(Call(Task.CHAT, {"model": "e"}, b'{"model":"e"}'))
 
 
 def problems(**config: Any) -> list[str | None]:

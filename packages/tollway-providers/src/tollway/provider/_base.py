@@ -35,6 +35,9 @@ class Provider:
     can_prefill: ClassVar[bool] = False
     """Whether its models go on with an answer whose beginning is the last message, of the assistant."""
 
+    extensions: ClassVar[frozenset[str]] = frozenset()
+    """What it reads beyond OpenAI's chat: `thinking` (with its blocks in the history), `cache_control`."""
+
     has_list_prices: ClassVar[bool] = True
     """Whether what its models cost may stand in public price lists; False for models of one's own."""
 

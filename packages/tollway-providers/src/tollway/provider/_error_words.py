@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from .json_text import loads
+
 MAX_MESSAGE_CHARS = 1000
 
 _MAX_PAGE_BYTES = 64 * 1024
@@ -34,10 +36,17 @@ _PLACES = (
 
 
 def load(body: bytes) -> Any:
-    """Parse JSON; None when it is none."""
+    """Parse JSON as the official clients do (see `json_text.loads`); None when it is none."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
+        return _load_anyway(body)
+
+
+def _load_anyway(body: bytes) -> Any:
+    try:
+        return loads(body)
+    except ValueError:
         return None
 
 

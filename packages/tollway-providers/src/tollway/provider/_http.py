@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._base import Provider
 from ._decoder import StreamDecoder
@@ -23,6 +23,9 @@ from ._values import (
     UpstreamResponse,
 )
 from .errors import ProviderError
+
+if TYPE_CHECKING:
+    from .dialects import Speaker
 
 
 class HTTPProvider(Provider):
@@ -100,6 +103,13 @@ class HTTPProvider(Provider):
     def error(self, response: UpstreamResponse) -> ProviderError:
         """Read an answer whose status is not 2xx; never raises."""
         return error_of_response(response, self.redact, self.now_s)
+
+    def speaking(self, dialect: str) -> Speaker | None:
+        """Return what asks the service in another dialect that it speaks; None for a translation into chat.
+
+        Dialects are named in `tollway.provider.dialects`; asked once for each.
+        """
+        return None
 
     def now_s(self) -> float:
         """Return Unix time in seconds, for a `Retry-After` that is a date; a test may fix it."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
 
 from . import sse
 from ._error_signs import BROKEN_FINISHES, is_error
-from ._error_words import text_of, words_of
+from ._error_words import load, text_of, words_of
 from ._openai_errors import error_in_answer
 from ._openai_info import info_of
 from ._secrets import Redactor
 from ._swapped import OpenStream, answer_of_stream
 from ._values import Answer, Call, Task, UpstreamResponse
-from .errors import ProviderError, ResponseError
+from .errors import PayloadError, ProviderError, ResponseError
+from .json_text import TooDeepError, spliced
 
 PATHS = {Task.CHAT: "/chat/completions", Task.COMPLETIONS: "/completions", Task.EMBEDDINGS: "/embeddings"}
 """Where each task is served, below the base URL."""
@@ -24,19 +26,33 @@ _EMBEDDINGS = Task.EMBEDDINGS  # a look into an `Enum` costs as much as ten into
 _NO_OBJECT = "the model's service answered with something that is not a JSON object"
 
 
+_MODEL = re.compile(rb'("model"\s*:\s*)("(?:[^"\\]|\\.)*")?')
+"""The key of a model, wherever it stands outside of texts, and its value where that is text."""
+
+
 def body_of(call: Call, model: str, *, ask_usage: bool = True) -> bytes:
     """Return the caller's body, made out to `model`; of a stream the usage is asked for, unless told not to.
 
-    Where nothing has to change, these are the caller's own bytes.
+    All else are the caller's own bytes.
+
+    Raises:
+        PayloadError: the body is nested too deep to find what has to change.
     """
-    payload = call.payload
+    payload, body = call.payload, call.body
     ask_usage = ask_usage and call.stream and not _decides_usage(payload)
     if payload.get("model") == model and not ask_usage:
-        return call.body
-    changed = {**payload, "model": model}
+        return body
+    changes: dict[str, Any] = {"model": model}
     if ask_usage:
-        changed["stream_options"] = {**(payload.get("stream_options") or {}), "include_usage": True}
-    return orjson.dumps(changed)
+        changes["stream_options"] = {**(payload.get("stream_options") or {}), "include_usage": True}
+    elif "model" in payload and b"\\u00" not in body:  # a key written with escapes would not be found
+        pieces = _MODEL.split(body)
+        if len(pieces) == 4 and pieces[2]:  # it stands there once, so it is the object's own
+            return b"".join((pieces[0], pieces[1], orjson.dumps(model), pieces[3]))
+    try:
+        return spliced(body, payload, changes)
+    except TooDeepError as error:
+        raise PayloadError("the request is nested too deep for this model", code="json_too_deep") from error
 
 
 def answer_of(
@@ -48,10 +64,7 @@ def answer_of(
         UpstreamError: it is an error, with the status that it says.
         ResponseError: it is not JSON, or has no choices (of embeddings: no data).
     """
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        body = None
+    body = load(response.body)
     if not isinstance(body, dict):
         if body is None and open_stream and sse.looks_like_events(response.body):
             return answer_of_stream(response.body, call, open_stream)

@@ -56,18 +56,31 @@ class Target:
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+class Dialect(NamedTuple):
+    """How a caller spoke that did not speak OpenAI's chat: see `dialects`.
+
+    `headers` are those that a service of the same dialect gets too, `query` is that of the caller's URL.
+    """
+
+    name: str
+    headers: tuple[tuple[str, str], ...] = ()
+    query: str = ""
+
+
 @dataclass(slots=True)
 class Call:
     """One request on its way to a model, in OpenAI's dialect.
 
     `body` is the caller's JSON as it came and `payload` the same, parsed. Neither is ever changed by a
     provider: a retry or a fallback reads them again. `stream` says whether the caller asked for a stream.
+    `dialect` is set where it is another one: only a provider that speaks it gets to see such a call.
     """
 
     task: Task
     payload: dict[str, Any]
     body: bytes
     stream: bool = False
+    dialect: Dialect | None = None
 
 
 class UpstreamRequest(NamedTuple):
@@ -131,7 +144,9 @@ class AnswerInfo:
     """What telemetry wants to know of an answer; `model` is the one that answered, not the one asked for.
 
     `token_seen` says of a stream whether its first token has come: text, thinking, a tool call or the finish,
-    not a comment, a ping or a role alone. None where the decoder does not tell.
+    not a comment, a ping or a role alone. None where the decoder does not tell. `unread` says that a part of
+    it could not be read, and was passed on all the same; `dropped` names fields of the request that were left
+    out.
     """
 
     id: str | None = None
@@ -139,6 +154,8 @@ class AnswerInfo:
     usage: Usage | None = None
     finish_reasons: tuple[str, ...] = ()
     token_seen: bool | None = None
+    unread: bool = False
+    dropped: tuple[str, ...] = ()
 
     def take_over(self, read: AnswerInfo) -> None:
         """Become that of a whole answer, which came in the place of a stream; who holds this sees it."""

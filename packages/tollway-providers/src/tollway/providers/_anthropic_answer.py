@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from tollway.provider import Answer, AnswerInfo, ResponseError
+from tollway.provider.json_text import dumps
 from tollway.provider.usages import anthropic_usage
 
 from ._anthropic_format import JSON_TOOL
@@ -113,11 +112,11 @@ def _is_answer(block: Any) -> bool:
 def _as_text(block: Any) -> Any:
     """Return the answer's tool as a block of text; other text, which may stand before it, is left out."""
     if _is_answer(block):
-        return {"type": "text", "text": orjson.dumps(block.get("input") or {}).decode()}
+        return {"type": "text", "text": dumps(block.get("input") or {}).decode()}
     return {} if isinstance(block, dict) and block.get("type") == "text" else block
 
 
 def _tool_call(block: dict[str, Any]) -> dict[str, Any]:
-    arguments = orjson.dumps(block.get("input") or {}).decode()
+    arguments = dumps(block.get("input") or {}).decode()
     function = {"name": text_of(block, "name"), "arguments": arguments}
     return {"id": text_of(block, "id"), "type": "function", "function": function}

@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-import orjson
-
 from tollway.provider import PayloadError
+from tollway.provider.json_text import loads
 
 Block: TypeAlias = dict[str, Any]
 """A content block of the Messages API."""
@@ -173,8 +172,8 @@ def _arguments(text: Any, where: str) -> dict[str, Any]:
     if text is not None and not isinstance(text, str):
         raise PayloadError("arguments must be text", param=where)
     try:
-        arguments = orjson.loads(text or "{}")
-    except orjson.JSONDecodeError:
+        arguments = loads((text or "{}").encode("utf-8", "surrogatepass"))
+    except ValueError:
         arguments = None
     return arguments if isinstance(arguments, dict) else {_INVALID_JSON: text}
 

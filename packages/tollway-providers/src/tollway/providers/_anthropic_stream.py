@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from tollway.provider import Answer, Call, StreamError, sse
+from tollway.provider.json_text import dumps
 from tollway.provider.usages import anthropic_usage
 
 from ._anthropic_answer import counts_of, finish_of, refusal_of, text_of
@@ -67,7 +66,7 @@ class AnthropicStream(EventStream):
         """Yield the chunks that an event means; others, `ping` among them, are passed over."""
         kind = text_of(event, "type")
         if not kind or kind == "error":
-            self.error = self._error_of(orjson.dumps(event))
+            self.error = self._error_of(dumps(event))
         elif kind in _HANDLERS:
             yield from _HANDLERS[kind](self, event)
 
@@ -146,9 +145,9 @@ class AnthropicStream(EventStream):
             yield self._chunk({"thinking_blocks": [{"index": self._thoughts, **block.whole()}]})
             self._thoughts += 1
         elif block.answer and not block.written:
-            yield self._chunk({"content": orjson.dumps(block.began.get("input") or {}).decode()})
+            yield self._chunk({"content": dumps(block.began.get("input") or {}).decode()})
         elif block.call is not None and not block.written:  # the input came whole, or is empty
-            arguments = orjson.dumps(block.began.get("input") or {}).decode()
+            arguments = dumps(block.began.get("input") or {}).decode()
             yield self._call(block, function={"arguments": arguments})
 
     def _message_delta(self, event: dict[str, Any]) -> Iterator[bytes]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
-
 from tollway.provider import (
     Answer,
     AnswerInfo,
@@ -23,6 +21,7 @@ from tollway.provider import (
     UsageDetails,
     sse,
 )
+from tollway.provider.json_text import dumps
 from tollway.provider.upstream_answers import error_in_answer
 from tollway.provider.usages import count_of
 
@@ -255,7 +254,7 @@ def _said(content: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _call(use: dict[str, Any]) -> dict[str, Any]:
-    function = {"name": _text(use, "name"), "arguments": orjson.dumps(use.get("input") or {}).decode()}
+    function = {"name": _text(use, "name"), "arguments": dumps(use.get("input") or {}).decode()}
     return {"id": _text(use, "toolUseId"), "type": "function", "function": function}
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import orjson
-
 from tollway.provider import PayloadError
+from tollway.provider.json_text import dumps, loads
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 
@@ -162,7 +161,7 @@ def _tool_call(call: Any, where: str) -> ToolCall:
     if not isinstance(name, str):
         raise PayloadError("a tool call needs the function's name", param=f"{where}.function.name")
     if isinstance(text, dict):
-        return ToolCall(call["id"], name, text, orjson.dumps(text).decode(), call)
+        return ToolCall(call["id"], name, text, dumps(text).decode(), call)
     if text is not None and not isinstance(text, str):
         raise PayloadError("arguments must be text", param=f"{where}.function.arguments")
     arguments = json_object(text or "{}")
@@ -180,8 +179,8 @@ def called_id(message: dict[str, Any], where: str) -> str:
 def json_object(text: str) -> dict[str, Any] | None:
     """Return the object that a text is; None when it is none."""
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value = loads(text.encode("utf-8", "surrogatepass"))
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 

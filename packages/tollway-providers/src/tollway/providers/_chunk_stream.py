@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
-
 from tollway.provider import Answer, AnswerInfo, Call, ProviderError, StreamError, Usage, UsageDetails, sse
+from tollway.provider.json_text import dumps, loads
 from tollway.provider.upstream_answers import (
     Opening,
     carries_token,
@@ -69,7 +68,7 @@ class ChunkWriter:
             self.info.finish_reasons = tuple(filter(None, self._finishes.values()))
         if not self.info.token_seen:
             self.info.token_seen = carries_token(choice)
-        return sse.event(orjson.dumps({**self._head, "choices": [choice]}))
+        return sse.event(dumps({**self._head, "choices": [choice]}))
 
     @property
     def _is_finished(self) -> bool:
@@ -81,7 +80,7 @@ class ChunkWriter:
         usage = self.info.usage
         if not self._wants_usage or usage is None:
             return sse.DONE
-        return sse.event(orjson.dumps({**self._head, "choices": [], "usage": openai_usage(usage)})) + sse.DONE
+        return sse.event(dumps({**self._head, "choices": [], "usage": openai_usage(usage)})) + sse.DONE
 
     def _end_answer(self) -> bytes:
         """Return what closes the stream after the last byte; sets `error` if the answer lacks its end."""
@@ -175,8 +174,8 @@ class EventStream(ChunkWriter):
 def load(data: bytes) -> Any:
     """Parse JSON; None when it is none."""
     try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
+        return loads(data)
+    except ValueError:
         return None
 
 
@@ -219,4 +218,4 @@ def whole_answer(info: AnswerInfo, now_s: int, choices: list[dict[str, Any]], **
     }
     if info.usage is not None:
         body["usage"] = openai_usage(info.usage)
-    return Answer(orjson.dumps(body), info)
+    return Answer(dumps(body), info)

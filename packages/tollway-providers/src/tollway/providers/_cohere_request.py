@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from tollway.provider import PayloadError
+from tollway.provider.json_text import dumps
 
 from . import _chat_request as chat
 
@@ -84,7 +83,7 @@ def _answer(message: dict[str, Any], where: str) -> dict[str, Any]:
 
 def _call(call: chat.ToolCall) -> dict[str, Any]:
     broken = call.arguments is None
-    text = orjson.dumps({"INVALID_JSON": call.text}).decode() if broken else call.text
+    text = dumps({"INVALID_JSON": call.text}).decode() if broken else call.text
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": text}}
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
-
 from tollway.provider import (
     Answer,
     AnswerInfo,
@@ -19,6 +17,7 @@ from tollway.provider import (
     ResponseError,
     UpstreamError,
 )
+from tollway.provider.json_text import dumps
 from tollway.provider.usages import gemini_usage
 
 from ._chunk_stream import EventStream, whole_answer
@@ -184,7 +183,7 @@ def _message(candidate: dict[str, Any], answer_id: str, index: int, calls: int) 
 
 def _call(part: dict[str, Any], made_id: str) -> dict[str, Any]:
     call = part["functionCall"]
-    arguments = orjson.dumps(call.get("args") or {}).decode()
+    arguments = dumps(call.get("args") or {}).decode()
     said: dict[str, Any] = {
         "id": _text(call, "id") or made_id,
         "type": "function",

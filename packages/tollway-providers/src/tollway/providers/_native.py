@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-import orjson
-
 from tollway.provider import (
     Answer,
     Call,
@@ -20,6 +18,7 @@ from tollway.provider import (
     UpstreamResponse,
     sse,
 )
+from tollway.provider.json_text import dumps
 from tollway.provider.predictions import answer_from
 from tollway.provider.upstream_answers import answer_of_stream, error_in_answer, is_error, text_of
 
@@ -73,7 +72,7 @@ class NativeProvider(HTTPProvider):
         else:
             body = self.chat_body(call)
         headers = (("content-type", "application/json"), *self.headers)
-        return UpstreamRequest(self.url_for(call.task, stream=call.stream), headers, orjson.dumps(body))
+        return UpstreamRequest(self.url_for(call.task, stream=call.stream), headers, dumps(body))
 
     def response(self, call: Call, response: UpstreamResponse) -> Answer:
         """Read a whole answer."""

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tollway.provider import Answer, Call, Setting, SettingProblem, StreamDecoder, Target, Task
+from tollway.provider.dialects import ANTHROPIC_COUNT_TOKENS, ANTHROPIC_MESSAGES, Passthrough, Speaker
 
 from ._anthropic_answer import answer_of
 from ._anthropic_format import answers_by_tool
@@ -16,6 +17,8 @@ from ._base_url import check_base_url
 from ._native import NativeProvider
 
 _BASE = "https://api.anthropic.com/v1"
+_PATHS = {ANTHROPIC_MESSAGES: "/messages", ANTHROPIC_COUNT_TOKENS: "/messages/count_tokens"}
+"""Where the dialects are spoken that pass as they came."""
 
 
 class AnthropicProvider(NativeProvider):
@@ -40,6 +43,7 @@ class AnthropicProvider(NativeProvider):
         ),
     )
     can_prefill = True
+    extensions = frozenset({"thinking", "cache_control"})
     base_url = _BASE
     base_url_setting = "anthropic_api_base"
 
@@ -61,6 +65,20 @@ class AnthropicProvider(NativeProvider):
         self.headers = (
             ("x-api-key", str(target.config["anthropic_api_key"])),
             ("anthropic-version", str(target.config["anthropic_version"])),
+        )
+
+    def speaking(self, dialect: str) -> Speaker | None:
+        """Return what passes on requests for the Messages API."""
+        path = _PATHS.get(dialect)
+        if path is None or self.target.task is not Task.CHAT:
+            return None
+        return Passthrough(
+            dialect,
+            lambda query: self.address(f"{path}?{query}" if query else path),
+            self.target.model,
+            self.headers,
+            redact=self.redact,
+            error=self.error,
         )
 
     def url_for(self, task: Task, *, stream: bool) -> str:

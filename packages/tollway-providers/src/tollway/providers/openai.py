@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from tollway.provider import HTTPProvider, Setting, SettingProblem, Target, Task
+from tollway.provider.dialects import OPENAI_RESPONSES, Passthrough, Speaker
 
 from ._base_url import check_base_url
 
@@ -21,6 +22,11 @@ _SETTINGS = (
     Setting("openai_api_version", "the `api-version` that Azure asks for, such as 2024-10-21"),
     Setting("openai_deployment_name", "the name of the Azure deployment"),
     Setting("openai_organization", "the organisation that is billed, if your key has several"),
+    Setting(
+        "openai_responses",
+        "whether the service has the Responses API itself; by default only OpenAI's own is taken to",
+        type=bool,
+    ),
 )
 
 _API_TYPES = ("openai", "azure", "azuread")
@@ -62,6 +68,23 @@ class OpenAIProvider(HTTPProvider):
             self.headers = (("api-key", str(config.get("openai_api_key") or "")),)
         if config.get("openai_organization"):
             self.headers += (("openai-organization", config["openai_organization"]),)
+        self._has_responses = api_type == "openai" and config.get("openai_responses", self._is_openais())
+
+    def speaking(self, dialect: str) -> Speaker | None:
+        """Return what passes on requests for the Responses API, where the service has it."""
+        if dialect != OPENAI_RESPONSES or not self._has_responses or self.target.task is not Task.CHAT:
+            return None
+        return Passthrough(
+            dialect,
+            lambda query: self.address(f"/responses?{query}" if query else "/responses"),
+            self.target.model,
+            self.headers,
+            redact=self.redact,
+            error=self.error,
+        )
+
+    def _is_openais(self) -> bool:
+        return urlsplit(self.url).hostname == urlsplit(self.base_url).hostname
 
 
 def _api_type(config: Mapping[str, Any]) -> str:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tollway.gateway.errors import RequestRejected
+from tollway.provider import Dialect
+
+if TYPE_CHECKING:
+    from .api import API
 
 MODEL = "model"
 """The key of every API under which a caller names an endpoint or a route."""
+
+ACTED_ON = (
+    *(MODEL, "stream", "stream_options", "messages", "previous_response_id", "n"),
+    *("max_tokens", "max_completion_tokens", "max_output_tokens"),
+)
+"""Keys of requests that the gateway acts on: one that stands there twice is refused."""
 
 
 def missing(key: str, what: str) -> RequestRejected:
@@ -39,6 +49,16 @@ def check_texts(payload: Mapping[str, Any], key: str) -> None:
         raise RequestRejected(400, "empty_value", f"{key!r} must not be empty", param=key)
     if isinstance(value, list) and not all(isinstance(item, str | int | list) for item in value):
         raise wrong_type(key, "a list of strings or of tokens")
+
+
+def dialect_of(api: API, scope: Mapping[str, Any]) -> Dialect:
+    """Return the dialect of a request, with what of its head an upstream of the same dialect gets too."""
+    headers = tuple(
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in scope.get("headers", ())
+        if name in api.forwarded
+    )
+    return Dialect(str(api.dialect), headers, scope.get("query_string", b"").decode("latin-1"))
 
 
 def stream_of(payload: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import orjson
+from tollway.provider.json_text import loads
 
 
 def chat_messages(messages: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -66,7 +66,7 @@ def _tool_call(tool_call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _choices(body: bytes) -> list[dict[str, Any]]:
-    answer = orjson.loads(body)
+    answer = loads(body)
     choices = answer.get("choices") if isinstance(answer, dict) else None
     return [c for c in choices if isinstance(c, dict)] if isinstance(choices, list) else []
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
 from tollway.provider import sse
+from tollway.provider.json_text import dumps, loads
 
 from .api import APICall
 
@@ -46,11 +45,14 @@ class ChatContinuation:
         self._text = [text]
         messages = [*call.payload["messages"], {"role": "assistant", "content": text}]
         payload = {**call.payload, "messages": messages}
-        return replace(call, payload=payload, body=orjson.dumps(payload))
+        try:
+            return replace(call, payload=payload, body=dumps(payload))
+        except (TypeError, RecursionError):  # nested too deep to be written
+            return None
 
     def _choices(self, data: bytes) -> list[dict[str, Any]]:
         try:
-            return orjson.loads(data).get("choices") or []
+            return loads(data).get("choices") or []
         except ValueError:  # passed on, though it cannot be read here: nor gone on with
             self._whole = False
             return []

@@ -37,6 +37,11 @@ def texts(value: Any) -> tuple[str, ...] | None:
     return None
 
 
+def named(value: Any) -> str | None:
+    """Take a name."""
+    return value[:MAX_CHARACTERS] if isinstance(value, str) and value else None
+
+
 SAMPLING = (
     ("temperature", "gen_ai.request.temperature", number),
     ("top_p", "gen_ai.request.top_p", number),

@@ -6,13 +6,22 @@ from collections.abc import Mapping
 
 from tollway.provider import Task
 
+from .anthropic_messages import AnthropicCountTokens, AnthropicMessages
 from .api import API
 from .openai_chat import OpenAIChat
 from .openai_completions import OpenAICompletions
 from .openai_embeddings import OpenAIEmbeddings
+from .openai_responses import OpenAIResponses
 from .shapes import ErrorShape, mlflow_shape, openai_shape
 
-APIS: tuple[API, ...] = (OpenAIChat(), OpenAICompletions(), OpenAIEmbeddings())
+APIS: tuple[API, ...] = (
+    OpenAIChat(),
+    OpenAICompletions(),
+    OpenAIEmbeddings(),
+    OpenAIResponses(),
+    AnthropicMessages(),
+    AnthropicCountTokens(),
+)
 
 _BY_TASK: Mapping[Task, API] = {api.task: api for api in reversed(APIS)}
 

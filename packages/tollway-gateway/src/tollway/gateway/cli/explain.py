@@ -84,6 +84,8 @@ def _endpoint(config: EndpointConfig, role: str, prices: PriceList | None) -> It
     yield f"    circuit breaker: {_breaker(config)}"
     yield f"    concurrency: {_concurrency(config)}"
     yield f"    a stream that breaks: {_RECOVERY[config.stream_recovery]}"
+    if config.unsupported == "drop":
+        yield "    fields that it has no word for: dropped, and named in x-tollway-dropped"
 
 
 def _limits(limits: Iterable[LimitConfig], indent: str) -> Iterator[str]:

@@ -67,6 +67,7 @@ def _endpoint(at: At) -> Read:
         "concurrency": Field(resilience.concurrency),
         "stream_recovery": Field(scalars.choice(["error", "continue", "buffer"])),
         "prefill": Field(scalars.flag),
+        "unsupported": Field(scalars.choice(["error", "drop"])),
         "price": Field(price_reader(known_task)),
         "budget": Field(budgets),
     }

@@ -135,6 +135,7 @@ class EndpointConfig(Value):
     breaker: BreakerConfig | None = BreakerConfig()
     concurrency: ConcurrencyConfig | None = None
     stream_recovery: Literal["error", "continue", "buffer"] = "error"
+    unsupported: Literal["error", "drop"] = "error"
     prefill: bool | None = None
     """Whether the model goes on with an answer that was begun; None is what its provider says."""
 

@@ -11,7 +11,6 @@ from tollway.gateway.upstream import MAX_ERROR_BYTES, UpstreamClient, UpstreamSt
 from tollway.provider import (
     Answer,
     Call,
-    HTTPProvider,
     PayloadError,
     ProviderError,
     ResponseError,
@@ -21,6 +20,7 @@ from tollway.provider import (
     UpstreamRequest,
     UpstreamResponse,
 )
+from tollway.provider.dialects import Speaker
 
 from .endpoint import Attempt
 
@@ -34,11 +34,9 @@ _ANSWER_TOO_DEEP = "the model's service answered with JSON that is nested too de
 
 
 class HTTPRunner:
-    """Asks the model of one `HTTPProvider`."""
+    """Asks the model of one `HTTPProvider`, in a dialect that it speaks."""
 
-    def __init__(
-        self, provider: HTTPProvider, client: UpstreamClient, connect_s: float, size: AnswerSize
-    ) -> None:
+    def __init__(self, provider: Speaker, client: UpstreamClient, connect_s: float, size: AnswerSize) -> None:
         self._size = size
         self._provider = provider
         self._client = client

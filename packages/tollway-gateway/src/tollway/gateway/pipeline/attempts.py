@@ -39,7 +39,7 @@ async def answer(plan: Plan, record: Record, deadline: Deadline, reply: Reply) -
     call = plan.call
     while True:
         try:
-            body = await _attempt(plan, call, record, deadline, relay)
+            body = await _attempt(plan, call, record, deadline, reply, relay)
             break
         except ProviderError as error:
             if relay is None:
@@ -54,7 +54,7 @@ async def answer(plan: Plan, record: Record, deadline: Deadline, reply: Reply) -
 
 
 async def _attempt(
-    plan: Plan, call: APICall, record: Record, deadline: Deadline, relay: Relay | None
+    plan: Plan, call: APICall, record: Record, deadline: Deadline, reply: Reply, relay: Relay | None
 ) -> bytes:
     """Make one attempt, and what is hedged with it; return the body of a whole answer."""
     endpoint, limit = plan.endpoint, plan.limit()
@@ -66,19 +66,22 @@ async def _attempt(
 
             with deadline.expect(limit):
                 opened = await hedged(plan, call, record, deadline, permit, after_s)
-            return await _finish(opened, plan, deadline, relay)
+            return await _finish(opened, plan, deadline, reply, relay)
     attempt = AttemptRecord(record, endpoint, call, permit, plan.reason)
     if not endpoint.pricing.is_ready:
         endpoint.pricing.begin()
     try:
         if relay is None:
             with deadline.expect(limit):
-                whole = await endpoint.runner.answer(call, attempt)
+                whole = await (
+                    endpoint.runner if call.dialect is None else endpoint.dialects[call.dialect.name]
+                ).answer(call, attempt)
             attempt.answered(whole)
-            data = whole.body
+            reply.info, data = whole.info, whole.body
         else:
             with deadline.expect(limit):
                 data, events = await open_stream(endpoint, call, attempt)
+                reply.info = events.info
                 await relay.pass_on(data, events, attempt, deadline, endpoint.limits)
         if not endpoint.pricing.is_ready:
             await endpoint.pricing.prepare()
@@ -91,9 +94,10 @@ async def _attempt(
     return data
 
 
-async def _finish(opened: Opened, plan: Plan, deadline: Deadline, relay: Relay | None) -> bytes:
+async def _finish(opened: Opened, plan: Plan, deadline: Deadline, reply: Reply, relay: Relay | None) -> bytes:
     """See an answer through that was opened already."""
     attempt, data, events = opened
+    reply.info = attempt.info
     try:
         if events is not None and relay is not None:
             with deadline:
@@ -110,7 +114,8 @@ async def _finish(opened: Opened, plan: Plan, deadline: Deadline, relay: Relay |
 
 async def open_stream(endpoint: Endpoint, call: APICall, attempt: AttemptRecord) -> tuple[bytes, Events]:
     """Ask for a stream; return its events up to the first token, and those that follow."""
-    events = await endpoint.runner.open(call, attempt)
+    runner = endpoint.runner if call.dialect is None else endpoint.dialects[call.dialect.name]
+    events = await runner.open(call, attempt)
     attempt.info = events.info
     try:
         data = await _to_first_token(events)

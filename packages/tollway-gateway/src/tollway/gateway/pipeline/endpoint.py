@@ -74,6 +74,9 @@ class Endpoint:
     gate: Gate
     limits: TimeLimits
     runner: Runner
+    dialects: Mapping[str, Runner]
+    """Who asks its model in another dialect than OpenAI's, by the dialect's name."""
+
     upstream: Upstream
     retry: RetryPolicy
     hedge: HedgePolicy

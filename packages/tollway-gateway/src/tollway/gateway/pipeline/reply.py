@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tollway.gateway.apis import ErrorShape
 from tollway.gateway.cost import usd_text
 from tollway.gateway.errors import Failure
+from tollway.provider import AnswerInfo
 
 from .exchange import Exchange
 
@@ -34,7 +35,7 @@ class Reply:
     as they are; pairs are made of them only for another server.
     """
 
-    __slots__ = ("_record", "_send", "_shape", "exchange", "header_lines", "status")
+    __slots__ = ("_record", "_send", "_shape", "exchange", "header_lines", "info", "status")
 
     def __init__(
         self, send: Send, shape: ErrorShape, record: Record, exchange: Exchange | None = None
@@ -45,6 +46,8 @@ class Reply:
         self.exchange = exchange
         self.header_lines = record.trace_lines
         self.status: int | None = None
+        self.info: AnswerInfo | None = None
+        """What is known of the model's answer, once there is one."""
 
     def hang_up_after(self) -> None:
         """End the connection with this answer: what else comes on it cannot be understood."""
@@ -60,6 +63,8 @@ class Reply:
         lines = b"content-type: application/json\r\n%b%b" % (self.header_lines, _timing_line(record))
         if record.cost_picousd is not None and record.is_priced and status == 200:
             lines += b"x-tollway-cost: %b\r\n" % usd_text(record.cost_picousd).encode()
+        if self.info is not None and self.info.dropped:
+            lines += _dropped_line(self.info)
         if self.exchange is not None:
             await self.exchange.respond(status, lines, body)
             return
@@ -69,7 +74,8 @@ class Reply:
     async def begin_stream(self) -> None:
         """Promise a stream: from here on the status is 200."""
         self.status = 200
-        await self._start(_EVENT_STREAM + self.header_lines + _timing_line(self._record))
+        dropped = b"" if self.info is None or not self.info.dropped else _dropped_line(self.info)
+        await self._start(_EVENT_STREAM + self.header_lines + _timing_line(self._record) + dropped)
 
     async def events(self, events: bytes) -> None:
         """Send events; waits while the caller does not take them."""
@@ -94,6 +100,11 @@ class Reply:
 
     async def _start(self, lines: bytes) -> None:
         await self._send({"type": "http.response.start", "status": self.status, "headers": pairs_of(lines)})
+
+
+def _dropped_line(info: AnswerInfo) -> bytes:
+    """Return the header that names the fields of the request that were left out."""
+    return f"x-tollway-dropped: {', '.join(info.dropped)}\r\n".encode("ascii", "replace")
 
 
 def _timing_line(record: Record) -> bytes:

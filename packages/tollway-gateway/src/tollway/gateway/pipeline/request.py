@@ -5,17 +5,19 @@ Every fault is the caller's; what is in the body is for its API to check.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 import orjson
 
 from tollway.gateway.apis import APICall
-from tollway.gateway.apis.checks import MODEL, no_model
+from tollway.gateway.apis.checks import ACTED_ON, MODEL, no_model
 from tollway.gateway.config.values import ServerConfig
 from tollway.gateway.errors import CallerGone, RequestRejected
-from tollway.gateway.guard.json_size import FLAT_BYTES, MAX_DEPTH, can_be_written, nodes_of
+from tollway.gateway.guard.json_size import nodes_of
 from tollway.gateway.guard.memory import Hold
+from tollway.provider.json_text import TooDeepError, members
 
 from .authenticate import ANONYMOUS, Caller
 from .compressed_body import decompress
@@ -23,6 +25,9 @@ from .deadline import Receive
 from .exchange import Exchange
 from .plan import Destination
 from .routes import HTTPRoute, matching
+
+_KEYS = frozenset(ACTED_ON)
+_KEY = re.compile(rb'"(?:%b)"\s*:' % "|".join(ACTED_ON).encode())
 
 
 async def read(
@@ -112,9 +117,22 @@ def parse_object(body: bytes, max_nodes: int) -> dict[str, Any]:
         raise RequestRejected(400, "invalid_json", f"the body is not valid JSON: {error}") from None
     if not isinstance(payload, dict):
         raise RequestRejected(400, "invalid_type", "the body must be a JSON object")
-    if len(body) > FLAT_BYTES and not can_be_written(payload):
-        raise RequestRejected(400, "json_too_deep", f"the JSON is nested deeper than {MAX_DEPTH} levels")
+    # A key that stands there twice, or is written with escapes, is looked for exactly.
+    if len(_KEY.findall(body)) != len(_KEYS & payload.keys()) or b"\\u00" in body:
+        _refuse_duplicates(body)
     return payload
+
+
+def _refuse_duplicates(body: bytes) -> None:
+    """Refuse a body that says twice what the gateway acts on: a model's service may take the other one."""
+    seen = set()
+    try:
+        for key, _, _ in members(body):
+            if key in seen and key in _KEYS:
+                raise RequestRejected(400, "duplicate_key", f"{key!r} stands there twice", param=key)
+            seen.add(key)
+    except TooDeepError:
+        raise RequestRejected(400, "json_too_deep", "the JSON is nested too deep") from None
 
 
 def _named(payload: Mapping[str, Any], route: HTTPRoute, caller: Caller) -> Destination:

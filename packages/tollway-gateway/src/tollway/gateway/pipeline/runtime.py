@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tollway.gateway.conversations import Conversations
 from tollway.gateway.guard.calls import CallLimits
 from tollway.gateway.guard.threads import DaemonThreads
 from tollway.gateway.limits import LimitStore, LocalStore, SharedStore
@@ -72,6 +73,7 @@ class Runtime:
         self._pools = Pools(environ)
         self._state = environ.get("TOLLWAY_STATE") or ".tollway"
         self._storage = "shared"
+        self.conversations = Conversations(self.folder)
         self._budgets: BudgetStore | None = None
 
     def new_client(self, max_answer_bytes: int) -> HTTP1Client:

@@ -25,12 +25,16 @@ from tollway.gateway.telemetry import Labels
 from tollway.gateway.telemetry.genai import endpoint_attributes, span_name
 from tollway.gateway.upstream import UpstreamClient
 from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, Task, discovery, with_defaults
+from tollway.provider.dialects import Speaker
+from tollway.providers.translators import Sources
 
 from .attempt_http import HTTPRunner
 from .attempt_predict import PredictRunner
 from .authenticate import NO_AUTH, Authenticator, Caller, Keyring
 from .carried import CarriedState, hashable
 from .deadline import time_limits
+from .dialects import DialectRunners
+from .dropping import DroppingRunner
 from .endpoint import Endpoint, Runner
 from .plan import Destination, Direct, Routed
 from .quota import quotas_of
@@ -128,6 +132,7 @@ class Wiring:
         provider, provider_name = self._providers[name], discovery.normalise(config.model.provider)
         concurrency, hedge = config.concurrency, config.hedge
         operation = api_of(config.endpoint_type).operation
+        runner = self._runner(config, provider)
         return Endpoint(
             name=name,
             task=config.endpoint_type,
@@ -135,7 +140,8 @@ class Wiring:
             budgets=budgets_of(name, "", config.budgets, self._budgets),
             gate=carried.get(("concurrency", name, concurrency), lambda: gate_of(concurrency)),
             limits=time_limits(config.timeout),
-            runner=self._runner(config, provider),
+            runner=runner,
+            dialects=self._dialects(config, provider, runner),
             upstream=upstream,
             retry=retry_policy(config.retry, runtime.random),
             hedge=carried.get(("hedge", name, hedge), lambda: hedge_policy(hedge, runtime.clock_s)),
@@ -153,16 +159,28 @@ class Wiring:
             ),
         )
 
+    def _dialects(self, config: EndpointConfig, provider: Provider, direct: Runner) -> DialectRunners:
+        runtime = self._runtime
+        return DialectRunners(
+            provider,
+            direct,
+            lambda speaker: self._http(config, speaker),
+            Sources(runtime.new_id, runtime.now_s),
+            runtime.conversations,
+            drops=config.unsupported == "drop",
+        )
+
     def _runner(self, config: EndpointConfig, provider: Provider) -> Runner:
         for kind, make in self._RUNNERS:
             if isinstance(provider, kind):
-                return make(self, config, provider)
+                runner = make(self, config, provider)
+                return DroppingRunner(runner) if config.unsupported == "drop" else runner
         raise TypeError(
             f"the provider {config.model.provider!r} of endpoint {config.name!r} is a "
             f"{type(provider).__name__}: it must be a BaseProvider or an HTTPProvider"
         )
 
-    def _http(self, config: EndpointConfig, provider: HTTPProvider) -> Runner:
+    def _http(self, config: EndpointConfig, provider: Speaker) -> Runner:
         size = AnswerSize(self._config.server.max_answer_bytes)
         return HTTPRunner(provider, self._client, config.timeout.connect_s, size)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import orjson
+from tollway.provider.json_text import dumps
 
 if TYPE_CHECKING:
     from tollway.gateway.apis import API, APICall
@@ -56,7 +56,10 @@ class CapturedContent:
     def asked(self, call: APICall) -> dict[str, str]:
         """Return `gen_ai.input.messages`."""
         self._api = call.api
-        return {"gen_ai.input.messages": _json(list(call.api.input_messages(call.payload)))}
+        try:
+            return {"gen_ai.input.messages": _json(list(call.api.input_messages(call.payload)))}
+        except (TypeError, RecursionError):  # nested too deep to be written
+            return {}
 
     def saw(self, events: bytes) -> None:
         """Keep the events for later: nothing is parsed while the stream goes."""
@@ -68,10 +71,10 @@ class CapturedContent:
         """Return `gen_ai.output.messages`."""
         try:
             messages = [] if self._api is None else self._api.output_messages(body, self._events)
-        except ValueError:
+            return {"gen_ai.output.messages": _json(messages)} if messages else {}
+        except (ValueError, TypeError, RecursionError):  # it cannot be read, or is nested too deep
             return {}
-        return {"gen_ai.output.messages": _json(messages)} if messages else {}
 
 
 def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()
+    return dumps(value).decode()
