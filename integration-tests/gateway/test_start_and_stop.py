@@ -120,7 +120,7 @@ def test_a_second_signal_hurries(start_gateway, upstream, program: CallingProgra
 
 
 @contextmanager
-def draining(start_gateway, upstream, **server: object) -> Iterator[Gateway]:
+def draining(start_gateway, upstream, *options: str, **server: object) -> Iterator[Gateway]:
     """Give a gateway that was told to stop while it serves a request, which ends well afterwards."""
     began, go_on = threading.Event(), threading.Event()
 
@@ -129,7 +129,7 @@ def draining(start_gateway, upstream, **server: object) -> Iterator[Gateway]:
         go_on.wait(WAIT_S)
         exchange.answer()
 
-    gateway = start_gateway(config(upstream(script), server=server))
+    gateway = start_gateway(config(upstream(script), server=server), options=options)
     with ThreadPoolExecutor() as threads:
         answer = threads.submit(gateway.chat, "a")
         try:
@@ -160,10 +160,11 @@ def test_while_it_drains_nobody_new_is_let_in(start_gateway, upstream):
         wait_until_refused(gateway)
 
 
-def test_while_it_drains_the_control_plane_says_so_on_its_own_address(start_gateway, upstream):
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["alone", "workers"])
+def test_while_it_drains_the_control_plane_says_so_on_its_own_address(start_gateway, upstream, options):
     """New connections are taken there, as long as a request runs; callers' are refused."""
     admin = f"http://127.0.0.1:{(port := free_port())}"
-    with draining(start_gateway, upstream, admin={"port": port}) as gateway:
+    with draining(start_gateway, upstream, *options, admin={"port": port}) as gateway:
         wait_until_refused(gateway)
         for _ in range(3):
             answer = httpx.get(f"{admin}/ready", timeout=WAIT_S, trust_env=False)
