@@ -48,7 +48,12 @@ class Gateways:
         local = BudgetFile(self._folder / name, lambda: self.now_s)
         address = address_of(self.server.url)
         store = RemoteBudgets(
-            partial(clients_of, address), "redis", local, on_change=self._changed, wait_s=wait_s
+            partial(clients_of, address),
+            "redis",
+            local,
+            on_change=self._changed,
+            wait_s=wait_s,
+            start_s=PATIENT_S,
         )
         self._stack.push_async_callback(store.stop)
         return store

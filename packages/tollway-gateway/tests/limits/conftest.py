@@ -58,7 +58,12 @@ class RedisBuckets(Buckets):
 
     def __init__(self, server: RedisServer) -> None:
         store = RemoteStore(
-            lambda: [client(server)], "redis", LocalStore(lambda: 0), wait_s=20, script=STEPPED_SCRIPT
+            lambda: [client(server)],
+            "redis",
+            LocalStore(lambda: 0),
+            wait_s=20,
+            start_s=20,
+            script=STEPPED_SCRIPT,
         )
         super().__init__(Clock(), store)
         server.ask("FLUSHALL")

@@ -53,6 +53,7 @@ async def opened(url: str, seen: Seen, wait_s: float = PATIENT_S) -> Any:
         on_change=seen.on_change,
         on_local=seen.on_local,
         wait_s=wait_s,
+        start_s=PATIENT_S,
     )
     await store.start()
     try:

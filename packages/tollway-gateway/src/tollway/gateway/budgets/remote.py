@@ -20,7 +20,7 @@ from importlib.resources import files
 from typing import Any
 
 from tollway.gateway.limits.redis_client import address_of, clients_of
-from tollway.gateway.limits.redis_script import WAIT_S, RedisScript, give_up_after
+from tollway.gateway.limits.redis_script import START_S, WAIT_S, RedisScript, give_up_after
 
 from .budget import Budget
 from .file import BudgetFile
@@ -121,6 +121,7 @@ class RemoteBudgets:
         *,
         on_change: Callable[[bool], None] = lambda _: None,
         wait_s: float = WAIT_S,
+        start_s: float = START_S,
     ) -> None:
         self._local = local
         self._wait_s = wait_s
@@ -132,7 +133,13 @@ class RemoteBudgets:
         """What was spent while Redis was away."""
         script = files(__package__).joinpath("budgets.lua").read_text()
         self._redis: RedisScript[_Operation] = RedisScript(
-            connect, script, self, name="budgets", shown=shown, on_change=on_change
+            connect,
+            script,
+            self,
+            name="budgets",
+            shown=shown,
+            on_change=on_change,
+            start_s=start_s,
         )
 
     @property

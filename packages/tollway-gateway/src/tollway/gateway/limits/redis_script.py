@@ -73,8 +73,10 @@ class RedisScript(Generic[Op]):
         name: str,
         shown: str,
         on_change: Callable[[bool], None],
+        start_s: float = START_S,
     ) -> None:
         self._connect = connect
+        self._start_s = start_s
         self._script = script
         self._digest = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         self._operator = operator
@@ -106,7 +108,7 @@ class RedisScript(Generic[Op]):
         """Connect; after a moment go on without."""
         self._task = asyncio.create_task(self._serve())
         try:
-            async with asyncio.timeout(START_S):
+            async with asyncio.timeout(self._start_s):
                 await self._was_tried.wait()
         except TimeoutError:
             self._go_down("it does not answer")

@@ -19,7 +19,7 @@ from typing import Any
 from .bucket import Claim, Decision, LimitStore, decision
 from .rate import Rate
 from .redis_client import address_of, clients_of
-from .redis_script import WAIT_S, RedisScript, give_up_after
+from .redis_script import START_S, WAIT_S, RedisScript, give_up_after
 
 _OVERDUE = 5
 """When nothing came back for so many times what a call may wait, calls do not wait at all."""
@@ -67,13 +67,20 @@ class RemoteStore:
         on_change: Callable[[bool], None] = lambda _: None,
         on_local: Callable[[], None] = lambda: None,
         wait_s: float = WAIT_S,
+        start_s: float = START_S,
         script: str | None = None,
     ) -> None:
         self._wait_s = wait_s
         self._local = local
         self._on_local = on_local
         self._redis: RedisScript[_Call] = RedisScript(
-            connect, script or script_text(), self, name="limits", shown=shown, on_change=on_change
+            connect,
+            script or script_text(),
+            self,
+            name="limits",
+            shown=shown,
+            on_change=on_change,
+            start_s=start_s,
         )
 
     async def start(self) -> None:
