@@ -10,7 +10,7 @@ import click
 
 from .failing import BAD_INPUT, fail
 
-_NAME = re.compile(r"[a-z][a-z0-9]*([.-][a-z0-9]+)*", re.ASCII)
+_NAME = re.compile(r"[a-z](?:[.-]?[a-z0-9])*", re.ASCII)
 
 _TAKEN = frozenset({"gateway", "providers", "tracing", "workspace"})
 """Names whose package would be one of Tollway's own."""
