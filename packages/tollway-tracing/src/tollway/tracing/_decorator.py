@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind
 
 from ._runtime import attach, detach, with_current
 from ._steps import finish, stepping, stepping_async
-from ._user import SpanBlock, TracedSpan, kind_and_attributes, note_error, with_words
+from ._user import SpanBlock, TracedSpan, described, note_error, with_words
 
 _logger = logging.getLogger(__name__)
 
@@ -109,8 +109,8 @@ class Plan:
     """How to trace the calls of one function."""
 
     def __init__(self, function: Callable[..., Any], options: TraceOptions) -> None:
-        self._name = options.get("name") or _name_of(function)
-        self._rest = kind_and_attributes(options.get("kind"), options.get("attributes"))
+        name = options.get("name") or _name_of(function)
+        self._name, self._rest = described(name, options.get("kind"), options.get("attributes"))
         self._force = options.get("force", False)
         self._ratio = options.get("sampling_ratio")
         self.capture_outputs = options.get("capture_outputs", True)

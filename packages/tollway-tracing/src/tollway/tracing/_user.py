@@ -19,6 +19,7 @@ from opentelemetry.trace import Span as APISpan
 
 from ._json import to_json_text
 from ._runtime import INPUTS, OUTPUTS, attach, detach, known_status, with_current
+from .semconv.genai import OPERATIONS, SCHEMA_URL, operation_span
 
 if TYPE_CHECKING:
     from .engine import Tracer as OwnTracer
@@ -27,9 +28,7 @@ SCOPE = "tollway.tracing"
 """The instrumentation scope of spans made by `trace` and `start_span`."""
 
 KIND = "tollway.kind"
-"""The attribute that says what sort of work a span is, where that is none of OpenTelemetry's kinds: chain,
-tool ...
-"""
+"""The attribute that says what sort of work a span is, where OpenTelemetry has no word for it: chain ..."""
 
 _tracers: weakref.WeakKeyDictionary[otel.TracerProvider, Tracer] = weakref.WeakKeyDictionary()
 
@@ -167,7 +166,7 @@ def user_tracer() -> Tracer:
     provider = otel.get_tracer_provider()
     tracer = _tracers.get(provider)
     if tracer is None:
-        tracer = provider.get_tracer(SCOPE)
+        tracer = provider.get_tracer(SCOPE, schema_url=SCHEMA_URL)
         if not isinstance(provider, otel.ProxyTracerProvider):
             _tracers[provider] = tracer
     return tracer
@@ -259,17 +258,21 @@ def note_error(span: APISpan, error: BaseException) -> None:
     span.set_status(Status(StatusCode.ERROR, description))
 
 
-def kind_and_attributes(
-    kind: SpanKind | str | None, attributes: Mapping[str, Any] | None
-) -> tuple[SpanKind, Mapping[str, Any] | None]:
-    """Return OpenTelemetry's kind, and the attributes with any other kind among them."""
+def described(
+    name: str, kind: SpanKind | str | None, attributes: Mapping[str, Any] | None
+) -> tuple[str, tuple[SpanKind, Mapping[str, Any] | None]]:
+    """Return a span's name, and OpenTelemetry's kind and the attributes that any other kind comes to."""
     if kind is None:
-        return SpanKind.INTERNAL, attributes
+        return name, (SpanKind.INTERNAL, attributes)
     if isinstance(kind, SpanKind):
-        return kind, attributes
+        return name, (kind, attributes)
+    name, kind = str(name), str(kind)
+    if (operation := OPERATIONS.get(kind.lower())) is not None:
+        full_name, span_kind, items = operation_span(operation, name, attributes)
+        return full_name, (span_kind, items)
     if (known := SpanKind.__members__.get(kind.upper())) is not None:
-        return known, attributes
-    return SpanKind.INTERNAL, {KIND: kind, **(attributes or {})}
+        return name, (known, attributes)
+    return name, (SpanKind.INTERNAL, {KIND: kind, **(attributes or {})})
 
 
 def start_span(
@@ -288,13 +291,13 @@ def start_span(
         with tracing.start_span("answer", kind="chain") as span:
             span.set_inputs({"question": question})
 
-    kind: one of OpenTelemetry's, or any other word, which becomes the attribute `tollway.kind`. start_time:
-    Unix nanoseconds. force: keep the whole trace. sampling_ratio: in place of the configured one, where the
-    span is a root. The last two need our provider. Raises ValueError for a ratio that is none.
+    kind: one of OpenTelemetry's, or an operation of the GenAI conventions (tool, agent, retriever, embedding,
+    llm, plan: see docs/tracing.md), or any other word, which becomes the attribute `tollway.kind`.
+    start_time: Unix nanoseconds. force: keep the whole trace. sampling_ratio: in place of the configured one,
+    where the span is a root. The last two need our provider. Raises ValueError for a ratio that is none.
     """
     return SpanBlock(
-        name,
-        kind_and_attributes(kind, attributes),
+        *described(name, kind, attributes),
         context,
         links,
         start_time=start_time,

@@ -1,0 +1,1 @@
+"""OpenTelemetry's semantic conventions, and other vocabularies: which attribute says what."""
