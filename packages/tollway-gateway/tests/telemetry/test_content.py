@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import jsonschema
 import pytest
 
 from tollway.gateway.apis import APICall, api_of
@@ -59,7 +60,7 @@ def test_messages_become_parts():
         },
         {
             "role": "assistant",
-            "parts": [{"type": "tool_call", "id": "c1", "name": "add", "arguments": '{"a":1}'}],
+            "parts": [{"type": "tool_call", "id": "c1", "name": "add", "arguments": {"a": 1}}],
         },
         {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "2"}]},
     ]
@@ -95,9 +96,9 @@ def test_stream_is_put_together():
             "role": "assistant",
             "parts": [
                 {"type": "text", "content": "ho"},
-                {"type": "tool_call", "id": "c1", "name": "add", "arguments": '{"a":1}'},
+                {"type": "tool_call", "id": "c1", "name": "add", "arguments": {"a": 1}},
             ],
-            "finish_reason": "tool_calls",
+            "finish_reason": "tool_call",
         },
         {"role": "assistant", "parts": [{"type": "text", "content": "other"}], "finish_reason": "stop"},
     ]
@@ -131,3 +132,121 @@ def test_nothing_is_kept_unless_asked():
         == content.answered(b"{}")
         == {}
     )
+
+
+PART = {
+    "type": "object",
+    "required": ["type"],
+    "properties": {"type": {"type": "string"}},
+    "allOf": [
+        {"if": {"properties": {"type": {"const": kind}}}, "then": {"required": keys, "properties": types}}
+        for kind, keys, types in (
+            ("text", ["content"], {"content": {"type": "string"}}),
+            ("reasoning", ["content"], {"content": {"type": "string"}}),
+            ("tool_call", ["name"], {"name": {"type": "string"}, "id": {"type": ["string", "null"]}}),
+            ("tool_call_response", ["response"], {"id": {"type": ["string", "null"]}}),
+            ("uri", ["modality", "uri"], {"modality": {"type": "string"}, "uri": {"type": "string"}}),
+        )
+    ],
+}
+"""The parts of `gen-ai-input-messages.json` and its siblings, for the types that are captured here."""
+
+MESSAGES = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["role", "parts"],
+        "properties": {
+            "role": {"type": "string"},
+            "parts": {"type": "array", "items": PART},
+            "finish_reason": {"type": ["string", "null"]},
+        },
+    },
+}
+TOOLS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["type", "name"],
+        "properties": {
+            "type": {"type": "string"},
+            "name": {"type": "string"},
+            "description": {"type": ["string", "null"]},
+            "parameters": {"type": ["object", "null"]},
+        },
+    },
+}
+SCHEMAS = {
+    INPUT: MESSAGES,
+    OUTPUT: MESSAGES,
+    "gen_ai.system_instructions": {"type": "array", "items": PART},
+    "gen_ai.tool.definitions": TOOLS,
+}
+
+TOOL = {
+    "type": "function",
+    "function": {"name": "add", "description": "Add.", "parameters": {"type": "object"}},
+}
+CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
+
+
+def captured(answer=None, events=(), **payload) -> dict:
+    """Return the content of a call, each attribute as the conventions' schema has it."""
+    content = CapturedContent()
+    found = content.asked(APICall(Task.CHAT, payload, b"", api=api_of(Task.CHAT)))
+    for event in events:
+        content.saw(b"data: " + json.dumps(event).encode() + b"\n\n")
+    found |= content.answered(json.dumps(answer).encode() if answer is not None else None)
+    said = {name: json.loads(text) for name, text in found.items()}
+    for name, item in said.items():
+        jsonschema.validate(item, SCHEMAS[name])
+    return said
+
+
+def test_all_that_is_captured_keeps_to_the_conventions_schemas():
+    """Reasoning, tools, calls and their results, pictures, instructions, and why it ended."""
+    said = captured(
+        {
+            "choices": [
+                {
+                    "message": {"reasoning_content": "hm", "content": None, "tool_calls": [CALL]},
+                    "finish_reason": "tool_calls",
+                }
+            ]
+        },
+        messages=[
+            {"role": "developer", "content": "be brief"},
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]},
+            {"role": "assistant", "reasoning": "first", "content": "so", "tool_calls": [CALL, 7]},
+            {"role": "tool", "tool_call_id": "c1", "content": "2"},
+        ],
+        tools=[TOOL, {"name": "of_claude", "input_schema": {"type": "object"}}, {"type": "web_search"}, 7],
+        system=[{"type": "text", "text": "be kind"}],
+    )
+    assert [
+        {
+            "role": "assistant",
+            "parts": [
+                {"type": "reasoning", "content": "hm"},
+                {"type": "tool_call", "id": "c1", "name": "add", "arguments": {"a": 1}},
+            ],
+            "finish_reason": "tool_call",
+        }
+    ] == said[OUTPUT]
+    assert {"type": "reasoning", "content": "first"} == said[INPUT][2]["parts"][0]
+    assert [{"type": "text", "content": "be kind"}] == said["gen_ai.system_instructions"]
+    assert [
+        {"type": "function", "name": "add", "description": "Add.", "parameters": {"type": "object"}},
+        {"type": "function", "name": "of_claude", "parameters": {"type": "object"}},
+        {"type": "web_search", "name": "web_search"},
+    ] == said["gen_ai.tool.definitions"]
+
+
+def test_a_streams_reasoning_is_captured_and_what_is_cut_ends_in_error():
+    events = [chunk(reasoning_content="h"), chunk(reasoning_content="m"), chunk(content="so")]
+    (message,) = captured(events=events, messages=[])[OUTPUT]
+    assert [
+        {"type": "reasoning", "content": "hm"},
+        {"type": "text", "content": "so"},
+    ] == message["parts"]
+    assert "error" == message["finish_reason"]

@@ -13,6 +13,7 @@ from tollway.gateway.pipeline import ASGIApp, Gateway, Recorder, Runtime
 from tollway.gateway.serving import TRACER_NAME, Lifetime, Snapshots, build
 from tollway.gateway.telemetry import TracingCollector
 from tollway.provider import Provider
+from tollway.tracing.semconv.genai import SCHEMA_URL
 
 _CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
@@ -57,7 +58,7 @@ def _recorder(config: TracingConfig, runtime: Runtime, tracer_provider: TracerPr
     asked = runtime.environ.get(_CAPTURE_VARIABLE, "").strip().lower()
     return Recorder(
         runtime.metrics,
-        trace.get_tracer(TRACER_NAME, tracer_provider=tracer_provider),
+        trace.get_tracer(TRACER_NAME, tracer_provider=tracer_provider, schema_url=SCHEMA_URL),
         runtime.clock_s,
         capture_content=config.capture_content or asked in ("span_only", "span_and_event", "true"),
         slow_s=None if config.slow_threshold_ms is None else config.slow_threshold_ms / 1000,

@@ -13,9 +13,13 @@ MAX_REASONS = 128
 
 
 def reasons_of(finishes: dict[int, str | None]) -> tuple[str, ...]:
-    """Return why the choices of a stream ended, those that did; of a very large answer the first ones."""
-    first = islice(finishes.values(), MAX_REASONS)
-    return tuple(reason for reason in first if reason is not None)
+    """Return why the choices of a stream ended, in their places; of a very large answer the first ones.
+
+    Where some have ended, those that have not are an `error`: that is what they are if the stream breaks now.
+    """
+    if len(finishes) == 1:
+        return tuple(reason for reason in finishes.values() if reason is not None)
+    return tuple([finishes[index] or "error" for index in islice(sorted(finishes), MAX_REASONS)])
 
 
 def info_of(body: dict[str, Any]) -> AnswerInfo:

@@ -65,7 +65,7 @@ class ChunkWriter:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason, **more}
         if finish_reason:
             self._finishes[index] = finish_reason
-            self.info.finish_reasons = tuple(filter(None, self._finishes.values()))
+            self.info.finish_reasons = tuple([why or "error" for _, why in sorted(self._finishes.items())])
         if not self.info.token_seen:
             self.info.token_seen = carries_token(choice)
         return sse.event(dumps({**self._head, "choices": [choice]}))

@@ -10,9 +10,7 @@ from tollway.provider.json_text import loads
 
 
 def turns_as_messages(payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the system prompt and the turns of a request."""
-    if payload.get("system"):
-        yield {"role": "system", "parts": list(_parts(payload["system"]))}
+    """Yield the turns of a request; the system prompt stands beside them (`API.instructions`)."""
     for message in payload["messages"]:
         yield {"role": str(message.get("role", "user")), "parts": list(_parts(message.get("content")))}
 

@@ -68,7 +68,6 @@ class AnthropicMessages(API):
     parameters = (
         ("max_tokens", "gen_ai.request.max_tokens", integer),
         *SAMPLING,
-        ("top_k", "gen_ai.request.top_k", integer),
         ("stop_sequences", "gen_ai.request.stop_sequences", texts),
         ("metadata", "gen_ai.conversation.id", session_of),
     )

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 from tollway.provider import Call, Task
 
+from .openai_content import system_instructions, tool_definitions
 from .shapes import ErrorShape, openai_shape
 
 Parameter = tuple[str, str, Callable[[Any], Any]]
@@ -88,6 +89,14 @@ class API:
     def input_messages(self, payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield what was asked, as `gen_ai.input.messages` has it."""
         raise NotImplementedError
+
+    def instructions(self, payload: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return what stands beside the messages, as `gen_ai.system_instructions` has it."""
+        return system_instructions(payload.get("instructions", payload.get("system")))
+
+    def tools(self, payload: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the tools that the model may call, as `gen_ai.tool.definitions` has them."""
+        return tool_definitions(payload.get("tools"))
 
     def output_messages(self, body: bytes | None, events: Iterable[bytes]) -> list[dict[str, Any]]:
         """Return what was answered, as `gen_ai.output.messages` has it: whole, or (None) in events.

@@ -32,6 +32,10 @@ def _parts(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if message.get("role") == "tool":
         yield {"type": "tool_call_response", "id": message.get("tool_call_id"), "response": content}
         return
+    for key in ("reasoning_content", "reasoning"):
+        if isinstance(reasoning := message.get(key), str) and reasoning:
+            yield {"type": "reasoning", "content": reasoning}
+            break
     if isinstance(content, str):
         yield {"type": "text", "content": content}
     elif isinstance(content, list):
@@ -60,9 +64,48 @@ def _tool_call(tool_call: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "tool_call",
         "id": tool_call.get("id"),
-        "name": function.get("name"),
-        "arguments": function.get("arguments"),
+        "name": str(function.get("name") or ""),
+        "arguments": _parsed(function.get("arguments")),
     }
+
+
+def _parsed(arguments: Any) -> Any:
+    """Return arguments as an object; as their text where they are none, or were cut."""
+    try:
+        return loads(arguments.encode()) if isinstance(arguments, str) else arguments
+    except ValueError:
+        return arguments
+
+
+def tool_definitions(tools: Any) -> list[dict[str, Any]]:
+    """Return the tools of a request as `gen_ai.tool.definitions` has them, whichever dialect they are in."""
+    found = []
+    for tool in tools if isinstance(tools, list) else ():
+        if not isinstance(tool, dict):
+            continue
+        function = tool.get("function")
+        said = function if isinstance(function, dict) else tool
+        item = {
+            "type": str(tool.get("type") or "function"),
+            "name": str(said.get("name") or tool.get("type")),
+        }
+        if "description" in said:
+            item["description"] = said["description"]
+        if (parameters := said.get("parameters", said.get("input_schema"))) is not None:
+            item["parameters"] = parameters
+        found.append(item)
+    return found
+
+
+def system_instructions(said: Any) -> list[dict[str, Any]]:
+    """Return instructions that stand beside the messages, as `gen_ai.system_instructions` has them."""
+    if isinstance(said, str):
+        return [{"type": "text", "content": said}]
+    return [_part(part) for part in said if isinstance(part, dict)] if isinstance(said, list) else []
+
+
+_FINISH_REASONS = {"tool_calls": "tool_call", "function_call": "tool_call"}
+"""Words of OpenAI's for which the conventions have their own."""
 
 
 def _choices(body: bytes) -> list[dict[str, Any]]:
@@ -72,13 +115,13 @@ def _choices(body: bytes) -> list[dict[str, Any]]:
 
 
 def _output_message(choice: Mapping[str, Any]) -> dict[str, Any]:
-    message = choice.get("message")
+    message, reason = choice.get("message"), choice.get("finish_reason")
     if not isinstance(message, dict):
         message = {"content": choice.get("text")}
     return {
         "role": "assistant",
         "parts": list(_parts(message)),
-        "finish_reason": choice.get("finish_reason"),
+        "finish_reason": _FINISH_REASONS.get(reason, reason) if isinstance(reason, str) else "error",
     }
 
 
@@ -109,7 +152,7 @@ class _Streamed:
         """Take the next part."""
         delta = piece.get("delta")
         delta = delta if isinstance(delta, dict) else {"content": piece.get("text")}
-        for key in ("content", "refusal"):
+        for key in ("reasoning_content", "reasoning", "content", "refusal"):
             if isinstance(delta.get(key), str):
                 self._texts.setdefault(key, []).append(delta[key])
         tool_calls = delta.get("tool_calls")

@@ -12,7 +12,7 @@ from tollway.provider.dialects import OPENAI_RESPONSES
 from .api import API, APICall
 from .checks import dialect_of, missing, stream_of, wrong_type
 from .conversation import by_name, by_prefix, opening
-from .parameters import SAMPLING, integer, named
+from .parameters import SAMPLING, integer, level, named
 from .responses_content import events_as_messages, items_as_messages, response_as_messages
 from .shapes import responses_shape
 
@@ -51,6 +51,8 @@ class OpenAIResponses(API):
         ("max_output_tokens", "gen_ai.request.max_tokens", integer),
         *SAMPLING,
         ("prompt_cache_key", "gen_ai.conversation.id", named),
+        ("previous_response_id", "gen_ai.request.previous_response.id", named),
+        ("reasoning", "gen_ai.request.reasoning.level", level),
     )
     forwarded = frozenset({b"openai-beta"})
 

@@ -42,9 +42,35 @@ def named(value: Any) -> str | None:
     return value[:MAX_CHARACTERS] if isinstance(value, str) and value else None
 
 
+def level(value: Any) -> str | None:
+    """Take how hard a model shall think: a word, or the `effort` of an object."""
+    word = value.get("effort") if isinstance(value, dict) else value
+    return word[:MAX_CHARACTERS] if isinstance(word, str) and word else None
+
+
+_OUTPUT_TYPES = {
+    "text": "text",
+    "json_object": "json",
+    "json_schema": "json",
+    "audio": "speech",
+    "image": "image",
+}
+
+
+def output_type(value: Any) -> str | None:
+    """Take what is asked for: the `type` of a response format, or the first modality that is not text."""
+    if isinstance(value, dict):
+        return _OUTPUT_TYPES.get(str(value.get("type")))
+    if isinstance(value, list):
+        known = [_OUTPUT_TYPES.get(str(word)) for word in value[:_MAX_TEXTS]]
+        return next((word for word in known if word not in ("text", None)), None)
+    return None
+
+
 SAMPLING = (
     ("temperature", "gen_ai.request.temperature", number),
     ("top_p", "gen_ai.request.top_p", number),
+    ("top_k", "gen_ai.request.top_k", integer),
 )
 """What all APIs that generate text have."""
 
@@ -57,6 +83,9 @@ GENERATION = (
     ("seed", "gen_ai.request.seed", integer),
     ("n", "gen_ai.request.choice.count", several),
     ("stop", "gen_ai.request.stop_sequences", texts),
+    ("reasoning_effort", "gen_ai.request.reasoning.level", level),
+    ("response_format", "gen_ai.output.type", output_type),
+    ("modalities", "gen_ai.output.type", output_type),
 )
 """Of OpenAI's chat and completions."""
 

@@ -12,9 +12,7 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
 def items_as_messages(payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the instructions and the items of a request."""
-    if isinstance(payload.get("instructions"), str):
-        yield {"role": "system", "parts": [{"type": "text", "content": payload["instructions"]}]}
+    """Yield the items of a request; the instructions stand beside them (`API.instructions`)."""
     given = payload.get("input")
     if isinstance(given, str):
         yield {"role": "user", "parts": [{"type": "text", "content": given}]}

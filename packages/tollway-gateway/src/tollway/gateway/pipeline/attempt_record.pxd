@@ -18,6 +18,7 @@ cdef class AttemptRecord:
     cdef public object upstream_headers
     cdef public object cancelled_by
     cdef bint _is_resolved
+    cdef bint _is_cut
     cdef public object span
     cdef public object raw_context
 

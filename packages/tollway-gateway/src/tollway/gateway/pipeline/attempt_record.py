@@ -53,7 +53,7 @@ class AttemptRecord:
         self.upstream_headers: Mapping[str, str] | None = None
         self.cancelled_by: Exception | None = None
         """Why this attempt is cancelled; None where another one was faster."""
-        self._is_resolved = False
+        self._is_resolved = self._is_cut = False
         self.span = span = recorder.tracer.start_span(
             endpoint.span_name,
             record.context,
@@ -93,6 +93,7 @@ class AttemptRecord:
 
     def end(self, error: BaseException | None = None) -> None:
         """End the span, and let the upstream's health learn of the outcome."""
+        self._is_cut = error is not None and self._first_token_s is not None
         if self.info is not None:
             try:
                 self._account(self.info, error)
@@ -181,7 +182,7 @@ class AttemptRecord:
         if self._cost_picousd is not None:
             attributes["gen_ai.usage.cost"] = self._cost_picousd / PICOUSD
         if self.info is not None:
-            attributes.update(answer_attributes(self.info))
+            attributes.update(answer_attributes(self.info, cut=self._is_cut))
             attributes.update(self._content.answered(self.body))
         return attributes
 

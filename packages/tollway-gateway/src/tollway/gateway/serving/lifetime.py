@@ -16,6 +16,7 @@ from tollway.gateway.config.changes import ReloadResult
 from tollway.gateway.config.values import TracingConfig
 from tollway.gateway.pipeline import Recorder, Runtime
 from tollway.gateway.resilience.breaker import State
+from tollway.tracing.semconv.genai import SCHEMA_URL
 
 from .closing import Closing
 from .snapshot import Snapshot, Snapshots
@@ -129,7 +130,7 @@ class Lifetime:
     def _start(self) -> None:
         if self._own_tracing:
             _configure_tracing(self._tracing)
-            self._recorder.tracer = trace.get_tracer(TRACER_NAME)
+            self._recorder.tracer = trace.get_tracer(TRACER_NAME, schema_url=SCHEMA_URL)
         # What was made so far stays: the collector need not look at it again, nor stop requests for it.
         gc.freeze()
         gc.set_threshold(_GC_ALLOCATIONS)

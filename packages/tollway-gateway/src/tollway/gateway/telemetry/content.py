@@ -1,6 +1,6 @@
 """Prompts and answers in the JSON of the GenAI conventions: recorded only where the config says so.
 
-`gen_ai.input.messages` and `gen_ai.output.messages`:
+`gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions`:
 https://github.com/open-telemetry/semantic-conventions-genai
 """
 
@@ -54,10 +54,16 @@ class CapturedContent:
         self._api: API | None = None
 
     def asked(self, call: APICall) -> dict[str, str]:
-        """Return `gen_ai.input.messages`."""
-        self._api = call.api
+        """Return `gen_ai.input.messages`, and where there are some, instructions beside them and tools."""
+        self._api = api = call.api
+        payload = call.payload
         try:
-            return {"gen_ai.input.messages": _json(list(call.api.input_messages(call.payload)))}
+            found = {"gen_ai.input.messages": list(api.input_messages(payload))}
+            if instructions := api.instructions(payload):
+                found["gen_ai.system_instructions"] = instructions
+            if tools := api.tools(payload):
+                found["gen_ai.tool.definitions"] = tools
+            return {name: _json(content) for name, content in found.items()}
         except (TypeError, RecursionError):  # nested too deep to be written
             return {}
 

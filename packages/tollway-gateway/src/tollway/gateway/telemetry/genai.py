@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tollway.provider import AnswerInfo
+from tollway.provider import AnswerInfo, Usage
 
 if TYPE_CHECKING:
     from tollway.gateway.apis import APICall
@@ -48,8 +48,11 @@ def request_attributes(call: APICall) -> dict[str, Any]:
     return attributes
 
 
-def answer_attributes(info: AnswerInfo) -> dict[str, Any]:
-    """Return what is known of an answer."""
+def answer_attributes(info: AnswerInfo, *, cut: bool = False) -> dict[str, Any]:
+    """Return what is known of an answer; `cut` says that its stream ended before it did.
+
+    Finish reasons stand one a choice, in its place: `error` for one that was cut.
+    """
     attributes: dict[str, Any] = {}
     if info.id:
         attributes["gen_ai.response.id"] = info.id[:_MAX_CHARACTERS]
@@ -58,15 +61,40 @@ def answer_attributes(info: AnswerInfo) -> dict[str, Any]:
     if info.finish_reasons:
         reasons = [reason[:_MAX_CHARACTERS] for reason in info.finish_reasons]
         attributes["gen_ai.response.finish_reasons"] = tuple(reasons)
-    if (usage := info.usage) is not None:
-        if usage.input_tokens is not None:
-            attributes["gen_ai.usage.input_tokens"] = usage.input_tokens
-        if usage.output_tokens is not None:
-            attributes["gen_ai.usage.output_tokens"] = usage.output_tokens
-        if usage.cache_read_input_tokens is not None:
-            attributes["gen_ai.usage.cache_read.input_tokens"] = usage.cache_read_input_tokens
-        if usage.details is not None and usage.details.cache_write_input_tokens:
-            attributes["gen_ai.usage.cache_write.input_tokens"] = usage.details.cache_write_input_tokens
-        if usage.reasoning_output_tokens is not None:
-            attributes["gen_ai.usage.reasoning.output_tokens"] = usage.reasoning_output_tokens
+    elif cut:
+        attributes["gen_ai.response.finish_reasons"] = ("error",)
+    if info.usage is not None:
+        attributes.update(usage_attributes(info.usage))
     return attributes
+
+
+def usage_attributes(usage: Usage) -> dict[str, int]:
+    """Return the counts of tokens that are known, without those that are zero."""
+    counts: dict[str, int | None] = {
+        "gen_ai.usage.input_tokens": usage.input_tokens,
+        "gen_ai.usage.output_tokens": usage.output_tokens,
+        "gen_ai.usage.cache_read.input_tokens": usage.cache_read_input_tokens,
+        "gen_ai.usage.reasoning.output_tokens": usage.reasoning_output_tokens,
+    }
+    if (details := usage.details) is not None:
+        counts["gen_ai.usage.cache_write.input_tokens"] = details.cache_write_input_tokens
+        counts.update(
+            _by_modality("input", usage.input_tokens, details.image_input_tokens, details.audio_input_tokens)
+        )
+        counts.update(
+            _by_modality(
+                "output", usage.output_tokens, details.image_output_tokens, details.audio_output_tokens
+            )
+        )
+    return {name: count for name, count in counts.items() if count}
+
+
+def _by_modality(side: str, whole: int | None, image: int | None, audio: int | None) -> dict[str, int | None]:
+    """Return the parts of a count, where it has parts that are not text; the rest of it is."""
+    if not (image or audio):
+        return {}
+    return {
+        f"gen_ai.usage.text.{side}_tokens": max(0, (whole or 0) - (image or 0) - (audio or 0)),
+        f"gen_ai.usage.image.{side}_tokens": image,
+        f"gen_ai.usage.audio.{side}_tokens": audio,
+    }
