@@ -163,6 +163,10 @@ class TestStore:
         assert (2 * 86_400, 10) == (kept.max_age_s, kept.max_bytes)
 
 
+def spans_in(data):
+    return [span for block in data.resource_spans for scope in block.scope_spans for span in scope.spans]
+
+
 class TestExport:
     @pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
     def test_none_whatever_the_environment_says(self, name):
@@ -218,6 +222,53 @@ class TestExport:
         }
         (processor,) = processors(configure(environ), BatchProcessor)
         assert module == type(processor.span_exporter).__module__
+
+    def test_several_targets_each_have_their_headers_and_dialect(self, receiver):
+        """What the environment says of headers is for neither: one of them need not know the other's key."""
+        targets = [
+            {"endpoint": f"{receiver.url}/one", "headers": {"x-team": "ml"}, "dialect": "openinference"},
+            f"{receiver.url}/two",
+        ]
+        configure({"OTEL_EXPORTER_OTLP_HEADERS": "authorization=secret"}, otlp=targets)
+        with tracing.start_span("search", kind="tool"):
+            pass
+        assert tracing.flush()
+        found = {path: (headers, TracesData.FromString(body)) for path, headers, body in receiver.got}
+        assert {"/one/v1/traces", "/two/v1/traces"} == set(found)
+        sent = {path: spans_in(data)[0] for path, (_, data) in found.items()}
+        kinds = {
+            path: [
+                item.value.string_value for item in span.attributes if item.key == "openinference.span.kind"
+            ]
+            for path, span in sent.items()
+        }
+        assert {"/one/v1/traces": ["TOOL"], "/two/v1/traces": []} == kinds
+        headers = {path: headers for path, (headers, _) in found.items()}
+        assert ("ml", None) == tuple(
+            headers[path].get("x-team") for path in ("/one/v1/traces", "/two/v1/traces")
+        )
+        assert not any("authorization" in item for item in headers.values())
+
+    @pytest.mark.parametrize(
+        ("target", "problem"),
+        [
+            ({"dialect": "genai"}, "endpoint"),
+            (
+                {"endpoint": "http://c", "dialect": "zipkin"},
+                "use one of genai, openinference, mlflow, langfuse",
+            ),
+            ({"endpoint": "http://c", "header": {}}, "not header"),
+        ],
+    )
+    def test_a_target_that_cannot_be_is_refused_with_what_can(self, target, problem):
+        with pytest.raises(SettingError, match=problem):
+            configure(otlp=[target])
+
+    def test_a_dialect_needs_http(self):
+        with pytest.raises(SettingError, match="http/protobuf"):
+            configure(
+                {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, otlp={"endpoint": "http://c", "dialect": "mlflow"}
+            )
 
     @pytest.mark.parametrize(
         ("protocol", "content_type"),

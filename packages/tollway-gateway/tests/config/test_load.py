@@ -204,6 +204,13 @@ def test_a_time_limit_of_the_environment_that_is_none(problem, written: str):
         (GOOD + "tracing: {capture_content: maybe}\n", 8, "tracing.capture_content", "true or false", ""),
         (GOOD + "tracing: {otlp: {endpoint: 'x:1'}}\n", 8, "tracing.otlp.endpoint", "no address", "http://"),
         (GOOD + "tracing: {otlp: {headers: {}}}\n", 8, "tracing.otlp", "'endpoint' is missing", ""),
+        (
+            GOOD + "tracing: {otlp: [{endpoint: 'http://c', dialect: zipkin}]}\n",
+            8,
+            "tracing.otlp[0].dialect",
+            "unknown dialect 'zipkin'",
+            "use one of genai, openinference, mlflow, langfuse",
+        ),
         (GOOD + "server: {max_body_bytes: -1}\n", 8, "server.max_body_bytes", "above 0", ""),
         (GOOD + "server: {max_json_nodes: 0}\n", 8, "server.max_json_nodes", "above 0", ""),
         (GOOD + "server: {max_buffered_bytes: 1.5}\n", 8, "server.max_buffered_bytes", "whole number", ""),
@@ -382,6 +389,21 @@ def test_a_store_is_a_path_or_a_section(loaded, store: str, path: str, mode: int
     environ = {"TOLLWAY_STORE": "elsewhere", "MODE": "0640"}
     said = loaded(f"{GOOD}tracing: {{store: {store}}}\n", environ).tracing.store
     assert (path, mode) == (said.path, said.file_mode)
+
+
+def test_spans_go_to_one_target_or_to_several(loaded):
+    """Each with its headers, and the names that it reads."""
+    one = loaded(GOOD + "tracing: {otlp: {endpoint: 'http://c'}}\n").tracing.otlp_targets
+    assert [("http://c", "genai")] == [(target.endpoint, target.dialect) for target in one]
+    several = loaded(
+        GOOD + "tracing: {otlp: [{endpoint: 'http://c', headers: {a: b}}, "
+        "{endpoint: 'http://p:6006', dialect: openinference}]}\n"
+    ).tracing.otlp_targets
+    assert [("http://c", "genai", {"a": "b"}), ("http://p:6006", "openinference", {})] == [
+        (target.endpoint, target.dialect, target.headers) for target in several
+    ]
+    assert () == loaded(GOOD + "tracing: {otlp: null}\n").tracing.otlp_targets
+    assert () == loaded(GOOD).tracing.otlp_targets
 
 
 def test_the_environment_opens_no_store_that_the_file_closes(loaded):

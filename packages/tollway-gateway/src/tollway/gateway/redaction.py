@@ -75,9 +75,9 @@ def _secrets_of(config: GatewayConfig, load: Load) -> Iterator[str]:
         except PluginError:  # whoever makes it says so
             settings = None
         yield from secrets_in(endpoint.model.config, settings)
-    if config.tracing.otlp is not None:
-        yield from config.tracing.otlp.headers.values()
-        yield _password(config.tracing.otlp.endpoint)
+    for target in config.tracing.otlp_targets:
+        yield from target.headers.values()
+        yield _password(target.endpoint)
     yield _password(config.limits.storage)
 
 

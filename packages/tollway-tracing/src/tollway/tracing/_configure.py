@@ -22,6 +22,7 @@ from ._ending import is_bounded, shut_down
 from ._environment import Environment, SettingError, read_environment
 from ._instruments import observe
 from ._private.sdk import processors_of
+from ._targets import Target, Targets, targets_of
 from ._worker import SHUTDOWN_S
 from .engine import TracerProvider
 from .otlp import BatchProcessor, OTLPExporter, split_credentials
@@ -43,7 +44,7 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
     slow_threshold_ms: float | None = None,
     store: str | os.PathLike[str] | FileStore | Literal[False] | None = None,
     store_file_mode: int = 0o600,
-    otlp: str | Literal[False] | None = None,
+    otlp: Targets | Literal[False] | None = None,
     otlp_headers: Mapping[str, str] | None = None,
     mode: str | None = None,
     resource: Resource | None = None,
@@ -59,9 +60,10 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
 
     sampling_rate: the ratio of traces that is kept, 0 to 1 (1). slow_threshold_ms: keep every trace slower
     than that. store: a folder for trace files. store_file_mode: of new files in it; 0o640 lets the group read
-    them. otlp: the base URL of a collector. mode: `local` (decide here) or `collector` (send everything, its
-    tail sampling decides). retention_days, retention_bytes: what the store keeps. meter_provider: reads the
-    numbers of `stats` as OpenTelemetry metrics. engine: more arguments of `TracerProvider` (`id_generator`,
+    them. otlp: the base URL of a collector, or `{"endpoint": ..., "dialect": ..., "headers": ...}`, or a list
+    of them (docs/tracing.md). mode: `local` (decide here) or `collector` (send everything, its tail sampling
+    decides). retention_days, retention_bytes: what the store keeps. meter_provider: reads the numbers of
+    `stats` as OpenTelemetry metrics. engine: more arguments of `TracerProvider` (`id_generator`,
     `span_limits`, `clock`, `shutdown_timeout_s` ...).
 
     Variables: TOLLWAY_SAMPLING_RATE, TOLLWAY_SLOW_THRESHOLD_MS, TOLLWAY_SAMPLING_MODE, TOLLWAY_STORE, and
@@ -143,24 +145,27 @@ def _store(store: str | os.PathLike[str] | FileStore | None, file_mode: int) -> 
 
 
 def _exporting(
-    given: Environment, otlp: str | Literal[False] | None, headers: Mapping[str, str]
+    given: Environment, otlp: Targets | Literal[False] | None, headers: Mapping[str, str]
 ) -> list[SpanProcessor]:
-    processors: list[SpanProcessor] = []
+    targets = targets_of(otlp, headers)
     if otlp is False:
         given = replace(given, exporters=_without_otlp(given), endpoint=None, traces_endpoint=None)
-        otlp = None
-    asked = otlp or given.endpoint or given.traces_endpoint
-    for name in given.exporters or (("otlp",) if asked else ()):
+    asked = targets or given.endpoint or given.traces_endpoint
+    names = given.exporters or (("otlp",) if asked else ())
+    if targets and "otlp" not in names:
+        names = (*names, "otlp")
+    processors: list[SpanProcessor] = []
+    for name in names:
         if name == "otlp":
-            processors.append(BatchProcessor(_otlp_exporter(given, otlp, headers), **given.batch))  # type: ignore[arg-type]
+            exporters = [_otlp_exporter(given, target) for target in targets]
+            exporters = exporters or [_by_environment(given, headers)]
+            processors += [BatchProcessor(one, **given.batch) for one in exporters]  # type: ignore[arg-type]
         elif name == "console":
             from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
             processors.append(SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stdout)))
         elif name != "none":
             _logger.warning("OTEL_TRACES_EXPORTER names %r: use otlp, console or none", name)
-    if otlp and not any(isinstance(processor, BatchProcessor) for processor in processors):
-        processors.append(BatchProcessor(_otlp_exporter(given, otlp, headers), **given.batch))  # type: ignore[arg-type]
     return processors
 
 
@@ -168,20 +173,37 @@ def _without_otlp(given: Environment) -> tuple[str, ...]:
     return tuple(name for name in given.exporters if name != "otlp")
 
 
-def _otlp_exporter(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> Any:
+def _by_environment(given: Environment, headers: Mapping[str, str]) -> Any:
+    """Return the exporter to where the environment says, or to a collector on this machine."""
     all_headers = {**given.headers, **headers}
+    if given.protocol.lower() == "grpc":
+        return _grpc_exporter(given, given.traces_endpoint or given.endpoint, all_headers)
+    return _http_exporter(
+        given,
+        endpoint=given.endpoint or "http://localhost:4318",
+        traces_endpoint=given.traces_endpoint,
+        headers=all_headers,
+    )
+
+
+def _otlp_exporter(given: Environment, target: Target) -> Any:
+    headers = {**given.headers, **target.headers} if target.is_alone else target.headers
+    if given.protocol.lower() == "grpc":
+        if target.dialect != "genai":
+            raise SettingError(f"otlp dialect {target.dialect!r} needs http/protobuf or http/json, not grpc")
+        return _grpc_exporter(given, target.endpoint, headers)
+    return _http_exporter(given, endpoint=target.endpoint, headers=headers, dialect=target.dialect)
+
+
+def _http_exporter(given: Environment, **options: Any) -> OTLPExporter:
     protocol = given.protocol.lower()
-    if protocol == "grpc":
-        return _grpc_exporter(given, otlp, all_headers)
     if protocol not in ("", "http/protobuf", "http/json"):
         _logger.warning("OTEL_EXPORTER_OTLP_PROTOCOL is %r: http/protobuf is used", given.protocol)
     return OTLPExporter(
-        otlp or given.endpoint or "http://localhost:4318",
         protocol="http/json" if protocol == "http/json" else "http/protobuf",
-        traces_endpoint=None if otlp else given.traces_endpoint,
-        headers=all_headers,
         timeout_s=_timeout_s(given),
         compression=given.compression,
+        **options,
     )
 
 
@@ -190,13 +212,12 @@ def _timeout_s(given: Environment) -> float:
     return 10.0 if given.timeout_ms is None else given.timeout_ms / 1000
 
 
-def _grpc_exporter(given: Environment, otlp: str | None, headers: Mapping[str, str]) -> Any:
+def _grpc_exporter(given: Environment, endpoint: str | None, headers: Mapping[str, str]) -> Any:
     try:
         from grpc import Compression  # type: ignore[import-untyped]
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     except ImportError:
         raise SettingError(_NEEDS_OTLP) from None
-    endpoint = otlp or given.traces_endpoint or given.endpoint
     if endpoint is not None:
         endpoint, credentials = split_credentials(endpoint)
         headers = {**credentials, **headers}

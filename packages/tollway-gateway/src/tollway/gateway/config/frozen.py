@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import (
@@ -147,8 +148,14 @@ def _unfit(wanted: str, value: Any) -> ValueError:
 def _union(options: tuple[Any, ...], value: Any) -> Any:
     if value is None and types.NoneType in options:
         return None
-    (option,) = [one for one in options if one is not types.NoneType]
-    return converted(option, value)
+    first, *others = [one for one in options if one is not types.NoneType]
+    try:
+        return converted(first, value)
+    except ValueError:
+        for option in others:
+            with suppress(ValueError):
+                return converted(option, value)
+        raise
 
 
 def _annotated(arguments: tuple[Any, ...], value: Any) -> Any:

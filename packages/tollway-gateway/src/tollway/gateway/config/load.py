@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from yaml import MappingNode
+from yaml import MappingNode, SequenceNode
 
 from tollway.gateway.tls import TLSFileError, server_context
+from tollway.tracing.semconv.dialects import DIALECTS
 
 from . import scalars
 from .auth import auth, check_auth, values_of
@@ -45,10 +46,27 @@ def _headers(at: At) -> dict[str, str]:
     return fields(at, {key: Field(_header) for key in entries})
 
 
-def _otlp(at: At) -> dict[str, Any]:
+def _otlp(at: At) -> Any:
+    """Read one target, or a list of them; null is none, whatever the environment says."""
     if at.is_null:
         return {"endpoint": ""}
-    return fields(at, {"endpoint": Field(scalars.url, required=True), "headers": Field(_headers)})
+    return each(at, _target) if isinstance(at.node, SequenceNode) else _target(at)
+
+
+def _target(at: At) -> dict[str, Any]:
+    table = {
+        "endpoint": Field(scalars.url, required=True),
+        "headers": Field(_headers),
+        "dialect": Field(_dialect),
+    }
+    return fields(at, table)
+
+
+def _dialect(at: At) -> str:
+    name = scalars.text(at)
+    if name not in DIALECTS:
+        raise InvalidValue(f"unknown dialect {name!r}", f"use one of {', '.join(DIALECTS)}")
+    return name
 
 
 _STORE_NOT_YET = {"layout": "other layouts are", "seal_after": "sealed days are"}

@@ -190,11 +190,13 @@ class StoreConfig(Value):
 class OTLPConfig(Value):
     """Where spans go by OTLP/HTTP: nowhere if `endpoint` is empty, whatever the environment says.
 
-    Keys and passwords may be in both, which are kept out of every repr.
+    Keys and passwords may be in it and in the headers, which are kept out of every repr. `dialect` names what
+    the receiver calls attributes.
     """
 
     endpoint: str = Field(repr=False)
     headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    dialect: str = "genai"
 
 
 class TracingConfig(Value):
@@ -208,8 +210,14 @@ class TracingConfig(Value):
     sampling_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     slow_threshold_ms: Annotated[float, Field(ge=0)] | None = None
     store: StoreConfig | None = StoreConfig()
-    otlp: OTLPConfig | None = None
+    otlp: OTLPConfig | tuple[OTLPConfig, ...] | None = None
     capture_content: bool = False
+
+    @property
+    def otlp_targets(self) -> tuple[OTLPConfig, ...]:
+        """Where spans go by OTLP, one or several."""
+        found = (self.otlp,) if isinstance(self.otlp, OTLPConfig) else self.otlp or ()
+        return tuple(target for target in found if target.endpoint)
 
 
 class TLSConfig(Value):

@@ -52,6 +52,5 @@ def _traces(config: GatewayConfig, command: str) -> str:
         places.append(
             f"{printable(folder)}<date>/<trace_id>.json; read them with: {command} traces list{option}"
         )
-    if tracing.otlp is not None and tracing.otlp.endpoint:
-        places.append(without_passwords(tracing.otlp.endpoint))
+    places += [without_passwords(target.endpoint) for target in tracing.otlp_targets]
     return " and ".join(places) or "nowhere (tracing.store is null, and there is no tracing.otlp)"

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.trace import TracerProvider
 
 from tollway.gateway.config.changes import ReloadResult
-from tollway.gateway.config.values import TracingConfig
+from tollway.gateway.config.values import OTLPConfig, TracingConfig
 from tollway.gateway.pipeline import Recorder, Runtime
 from tollway.gateway.resilience.breaker import State
 from tollway.tracing.semconv.genai import SCHEMA_URL
@@ -191,12 +191,15 @@ class Lifetime:
 def _configure_tracing(settings: TracingConfig) -> None:
     from tollway import tracing
 
-    store, otlp = settings.store, settings.otlp
+    store = settings.store
     tracing.configure(
         service_name=settings.service_name,
         sampling_rate=settings.sampling_rate,
         slow_threshold_ms=settings.slow_threshold_ms,
         store=store is not None and tracing.FileStore(store.path, file_mode=store.file_mode),
-        otlp=None if otlp is None else otlp.endpoint or False,
-        otlp_headers=None if otlp is None else otlp.headers,
+        otlp=None if settings.otlp is None else [*map(_target, settings.otlp_targets)] or False,
     )
+
+
+def _target(target: OTLPConfig) -> dict[str, object]:
+    return {"endpoint": target.endpoint, "headers": target.headers, "dialect": target.dialect}

@@ -8,9 +8,11 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from tollway.tracing._json import to_json
 from tollway.tracing.records import Origin, Record
+from tollway.tracing.semconv.dialects import Dialect
 
 from ._objects import resource_object, scope_object
 from ._sources import source_of
+from ._translate import object_of, stays
 
 MAX_CACHED = 256
 """Origins whose JSON is remembered; a program has a handful."""
@@ -32,7 +34,8 @@ class Encoder:
 
     content_type = "application/json"
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect | None = None) -> None:
+        self._dialect = dialect
         # By identity: hashing an SDK Resource serialises it to JSON. The value keeps its keys' objects alive.
         self._origins: dict[tuple[int, int], tuple[Origin, Any, Any]] = {}
 
@@ -41,9 +44,18 @@ class Encoder:
         parts = [
             (source_of(span).origin(span, self), piece)
             for span in spans
-            if (piece := encode_span(span)) is not None
+            if (piece := self._encoded(span)) is not None
         ]
         return b'{"resourceSpans":%b}' % resource_spans(parts)
+
+    def _encoded(self, span: Any) -> bytes | None:
+        dialect = self._dialect
+        try:
+            if dialect is None or stays(span, dialect):
+                return encode_span(span)
+            return to_json(object_of(span, dialect))
+        except Exception:  # as `encode_span`
+            return None
 
     def records(self, spans: Iterable[Any]) -> list[Record]:
         """Return the records of the spans that can be encoded."""

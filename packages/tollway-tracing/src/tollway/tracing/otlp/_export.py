@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tollway.tracing._private.api import SUPPRESS_INSTRUMENTATION_KEY
 from tollway.tracing._redaction import redacted_url
+from tollway.tracing.semconv.dialects import DIALECTS
 
 from ._answer import error_text, rejected_spans
 from ._encode import Encoder
@@ -63,6 +64,7 @@ _UNREADABLE = frozenset({400, 415})
 class OTLPExporter(SpanExporter):
     """Sends spans to `endpoint` + `/v1/traces` (or to `traces_endpoint` as it is) by OTLP over HTTP.
 
+    dialect: what attributes are called for the receiver: genai, openinference (Phoenix), mlflow or langfuse.
     compression: gzip or none; where it is not given, spans go by gzip, but plain on loopback, where no wire
     is saved, and to a receiver that refuses gzip.
     User and password in the URL become an `Authorization` header; neither they nor a query are ever logged.
@@ -75,6 +77,7 @@ class OTLPExporter(SpanExporter):
         endpoint: str = "http://localhost:4318",
         *,
         protocol: Protocol = "http/protobuf",
+        dialect: str = "genai",
         traces_endpoint: str | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
@@ -88,6 +91,8 @@ class OTLPExporter(SpanExporter):
             raise ValueError(f"compression is gzip or none, not {compression!r}")
         if protocol not in get_args(Protocol):
             raise ValueError(f"protocol is one of {', '.join(get_args(Protocol))}, not {protocol!r}")
+        if dialect not in DIALECTS:
+            raise ValueError(f"dialect is one of {', '.join(DIALECTS)}, not {dialect!r}")
         self.url, credentials = split_credentials(traces_endpoint or traces_url(endpoint))
         self.counts = ExportCounts()
         self._gzip = compression == "gzip" or (compression is None and not is_loopback(self.url))
@@ -98,7 +103,8 @@ class OTLPExporter(SpanExporter):
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
         self._jitter = jitter
-        self._encoder = Encoder() if protocol == "http/json" else ProtobufEncoder()
+        encoder = Encoder if protocol == "http/json" else ProtobufEncoder
+        self._encoder = encoder(DIALECTS[dialect])
         own = {"Content-Type": self._encoder.content_type, "User-Agent": "tollway-tracing"}
         self._poster = Poster(self.url, {**own, **credentials, **(headers or {})}, timeout_s)
         self._failing = False

@@ -41,6 +41,8 @@ cdef int put_double(Buffer out, double value) except -1
 cdef class Pen:
     cdef Buffer out
     cdef bint binary
+    cdef object translate
+    cdef bint always
     cdef object local
     cdef unsigned long long high
     cdef unsigned long long low

@@ -3,10 +3,10 @@ to the other way (`_encode.span_object`).
 """
 
 from collections.abc import Callable, Sequence
-
-from opentelemetry.sdk.trace import ReadableSpan
+from typing import Any
 
 from tollway.tracing.engine import Span
+from tollway.tracing.semconv.dialects import Dialect
 
 
 def own_span_json(span: Span) -> bytes | None:
@@ -14,6 +14,14 @@ def own_span_json(span: Span) -> bytes | None:
     return None
 
 
-def spans_protobuf(spans: Sequence[ReadableSpan], other: Callable[[ReadableSpan], bytes]) -> bytes:
-    """Return spans as the `spans` of an OTLP `ScopeSpans`; `other` gives each that is not written here."""
+def spans_protobuf(
+    spans: Sequence[Any],
+    other: Callable[[Any], bytes],
+    translate: Dialect | None = None,
+    always: bool = False,
+) -> bytes:
+    """Return spans as the `spans` of an OTLP `ScopeSpans`; `other` gives each that is not written here.
+
+    translate: gives the attributes to send, of spans with inputs or outputs; `always`, of all spans.
+    """
     return b"".join(map(other, spans))

@@ -12,6 +12,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.math cimport isfinite
 from libc.string cimport memcpy, memmove
 
+from tollway.tracing._runtime import INPUTS as _INPUTS, OUTPUTS as _OUTPUTS
 from tollway.tracing.compiled import accept_proxies
 from tollway.tracing.engine import Span as _Span
 from tollway.tracing.engine._constants import UNSET as _UNSET
@@ -32,6 +33,8 @@ cdef extern from "Python.h":
 
 cdef object Span = _Span
 cdef object UNSET = _UNSET
+cdef str INPUTS = _INPUTS
+cdef str OUTPUTS = _OUTPUTS
 
 cdef enum:
     PLAIN_SPAN = 0x100
@@ -310,6 +313,8 @@ cdef class Pen:
     cdef int put_optional(self, object span, object tracer) except -1:
         """Add the fields that only some spans have."""
         items, events, status, dropped = span._own_attributes, span._raw_events, span._status, span._dropped
+        if self.translate is not None and (self.always or INPUTS in items or OUTPUTS in items):
+            items = dict(self.translate(items))
         if items:
             put_attributes(self, 0x4A, items)
         if events:
@@ -347,14 +352,18 @@ def own_span_json(span):
         _spare_pen = pen
 
 
-def spans_protobuf(spans, other):
-    """Return spans as the `spans` of an OTLP `ScopeSpans`; `other` gives each that is not written here."""
+def spans_protobuf(spans, other, translate=None, bint always=False):
+    """Return spans as the `spans` of an OTLP `ScopeSpans`; `other` gives each that is not written here.
+
+    translate: gives the attributes to send, of spans with inputs or outputs; `always`, of all spans.
+    """
     global _spare_binary_pen
     cdef Py_ssize_t before
     cdef Pen pen = _spare_binary_pen
     _spare_binary_pen = None
     if pen is None:
         pen = Pen(True)
+    pen.translate, pen.always = translate, always
     try:
         for span in spans:
             before = pen.out.size
@@ -367,7 +376,7 @@ def spans_protobuf(spans, other):
                 put_bytes(pen.out, other(span))
         return PyBytes_FromStringAndSize(pen.out.data, pen.out.size)
     finally:
-        pen.local = None
+        pen.local = pen.translate = None
         pen.out.empty()
         _spare_binary_pen = pen
 

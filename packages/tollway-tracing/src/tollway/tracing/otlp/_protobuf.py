@@ -8,18 +8,20 @@ compiled.
 import struct
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
 
 from tollway.tracing._json import mended
 from tollway.tracing.engine import Span
-from tollway.tracing.records import Origin, Record
+from tollway.tracing.records import Origin
+from tollway.tracing.semconv.dialects import DIALECTS, Dialect
 
 from ._encode import MAX_CACHED, Encoder
-from ._objects import span_object
 from ._own import spans_protobuf
 from ._sources import source_of
+from ._translate import object_of
 
 Write = Callable[[int, Any], bytes]
 """Gives a field by its number and its value in the JSON."""
@@ -154,11 +156,10 @@ SPANS = 2
 """The field of a `ScopeSpans` that a span is."""
 
 
-def any_span(span: Any) -> bytes:
+def any_span(span: Any, dialect: Dialect | None = None) -> bytes:
     """Return the field of any span; nothing for what is no span at all. Never raises."""
     try:
-        item = orjson.loads(span.json) if type(span) is Record else span_object(span)
-        return raw(SPANS, message(SPAN, item))
+        return raw(SPANS, message(SPAN, object_of(span, dialect)))
     except Exception:  # a foreign span may raise anything from its properties
         return b""
 
@@ -171,7 +172,10 @@ class ProtobufEncoder:
 
     content_type = "application/x-protobuf"
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect | None = None) -> None:
+        self._dialect = dialect
+        self._always = dialect is not DIALECTS["genai"]
+        self._other = partial(any_span, dialect=dialect)
         self._origins = Encoder()
         self._heads: dict[bytes, bytes] = {}
 
@@ -181,7 +185,7 @@ class ProtobufEncoder:
         for origin, found in self._grouped(spans):
             scopes = resources.setdefault(origin.resource, {})
             head = scopes.get(origin.scope) or self._head(origin.scope, _SCOPE_SPANS)
-            scopes[origin.scope] = head + spans_protobuf(found, any_span)
+            scopes[origin.scope] = head + spans_protobuf(found, self._other, self._dialect, self._always)
         return b"".join(
             raw(
                 1,
