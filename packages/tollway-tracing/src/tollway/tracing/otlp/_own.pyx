@@ -21,8 +21,13 @@ cdef extern from *:
     """
     /* Here and not in Cython: a constant that the compiler sees through. */
     static const char TOLLWAY_HEX[] = "0123456789abcdef";
+    static const char TOLLWAY_PAIRS[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+        "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+        "8081828384858687888990919293949596979899";
     """
     const char *HEX "TOLLWAY_HEX"
+    const char *PAIRS "TOLLWAY_PAIRS"
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
@@ -49,36 +54,33 @@ class _OddError(Exception):
 include "_own_bytes.pxi"
 include "_own_protobuf.pxi"
 
-cdef inline int put_field_text(Pen pen, const char *name, unsigned char tag, object text) except -1:
-    """Add a field of text: `name` is what JSON has before it."""
+cdef inline int label(Pen pen, const char *text) except -1:
+    """Add what JSON has before or after a value, and protocol buffers have no bytes for."""
+    return 0 if pen.binary else put_plain(pen.out, text)
+
+
+cdef inline int put_field_text(Pen pen, unsigned char tag, object text) except -1:
     cdef Py_ssize_t size
     cdef const char *utf8
     if pen.binary:
         utf8 = PyUnicode_AsUTF8AndSize(text, &size)
         return put_string(pen.out, tag, utf8, size)
-    put_plain(pen.out, name)
     return put_text(pen.out, text)
 
 
-cdef inline int put_field_time(Pen pen, const char *name, unsigned char tag, object time_ns) except -1:
+cdef inline int put_field_time(Pen pen, unsigned char tag, object time_ns) except -1:
     if pen.binary:
         return put_fixed64(pen.out, tag, time_ns)
-    put_plain(pen.out, name)
-    put_number(pen.out, time_ns)
-    return put(pen.out, b'"', 1)
+    return put_number(pen.out, time_ns)
 
 
-cdef inline int put_field_number(Pen pen, const char *name, unsigned char tag, int value) except -1:
-    if pen.binary:
-        return put_varint(pen.out, tag, value)
-    put_plain(pen.out, name)
-    return put_decimal(pen.out, value)
+cdef inline int put_field_number(Pen pen, unsigned char tag, int value) except -1:
+    return put_varint(pen.out, tag, value) if pen.binary else put_decimal(pen.out, value)
 
 
-cdef inline int put_field_count(Pen pen, const char *name, unsigned char tag, object count) except -1:
+cdef inline int put_field_count(Pen pen, unsigned char tag, object count) except -1:
     if pen.binary:
         return put_varint(pen.out, tag, count) if count else 0
-    put_plain(pen.out, name)
     return put_number(pen.out, count)
 
 
@@ -86,29 +88,20 @@ cdef inline Py_ssize_t begin(Pen pen, unsigned char tag, bint several) except -1
     """Begin a message in a list of them; return what `finish` takes."""
     if pen.binary:
         return open_message(pen.out, tag)
-    return put_plain(pen.out, b",{" if several else b"{")
+    if several:
+        return put_plain(pen.out, b",{")
+    return put_plain(pen.out, b"{")
 
 
 cdef inline int finish(Pen pen, Py_ssize_t first) except -1:
-    if pen.binary:
-        return close_message(pen.out, first)
-    return put(pen.out, b"}", 1)
-
-
-cdef inline int put_list(Pen pen, const char *name) except -1:
-    """Begin a list, which protocol buffers have no bytes for."""
-    return 0 if pen.binary else put_plain(pen.out, name)
-
-
-cdef inline int end_list(Pen pen) except -1:
-    return 0 if pen.binary else put(pen.out, b"]", 1)
+    return close_message(pen.out, first) if pen.binary else put(pen.out, b"}", 1)
 
 
 cdef int put_attributes(Pen pen, unsigned char tag, dict items) except -1:
     """Add attributes."""
     cdef Buffer out = pen.out
     cdef bint several = False
-    put_list(pen, b',"attributes":[')
+    label(pen, b',"attributes":[')
     for key, value in items.items():
         if type(key) is not str or not key:
             raise _OddError
@@ -122,7 +115,7 @@ cdef int put_attributes(Pen pen, unsigned char tag, dict items) except -1:
         several = True
         put_text(out, key)
         put_value(out, value)
-    return end_list(pen)
+    return label(pen, b"]")
 
 
 cdef int put_value(Buffer out, object value) except -1:
@@ -178,20 +171,23 @@ cdef int put_events(Pen pen, list flat, object max_attributes) except -1:
     cdef Py_ssize_t event
     if len(flat) % 3:
         raise _OddError
-    put_list(pen, b',"events":[')
+    label(pen, b',"events":[')
     for first in range(0, len(flat), 3):
         name, items, time_ns = flat[first], flat[first + 1], flat[first + 2]
         if type(name) is not str or type(time_ns) is not int:
             raise _OddError
         event = begin(pen, 0x5A, first > 0)
-        put_field_time(pen, b'"timeUnixNano":"', 0x09, time_ns)
-        put_field_text(pen, b',"name":', 0x12, name)
+        label(pen, b'"timeUnixNano":"')
+        put_field_time(pen, 0x09, time_ns)
+        label(pen, b'"')
+        label(pen, b',"name":')
+        put_field_text(pen, 0x12, name)
         if items:
             if max_attributes is not None and len(items) > max_attributes:
                 raise _OddError
             put_attributes(pen, 0x1A, items)
         finish(pen, event)
-    return end_list(pen)
+    return label(pen, b"]")
 
 
 cdef int put_status(Pen pen, object status) except -1:
@@ -199,11 +195,13 @@ cdef int put_status(Pen pen, object status) except -1:
     code = status.status_code.value
     if not code:
         return 0
-    put_list(pen, b',"status":')
+    label(pen, b',"status":')
     first = begin(pen, 0x7A, False)
-    put_field_number(pen, b'"code":', 0x18, code)
+    label(pen, b'"code":')
+    put_field_number(pen, 0x18, code)
     if description := status.description:
-        put_field_text(pen, b',"message":', 0x12, description)
+        label(pen, b',"message":')
+        put_field_text(pen, 0x12, description)
     return finish(pen, first)
 
 
@@ -256,10 +254,16 @@ cdef class Pen:
         self.turn_to(local)
         cdef Py_ssize_t first = begin(self, 0x12, False)
         self.put_ids(span._span_id, span._parent_span, local.flags)
-        put_field_text(self, b',"name":', 0x2A, name)
-        put_field_number(self, b',"kind":', 0x30, <int> span._kind._value_ + 1)
-        put_field_time(self, b',"startTimeUnixNano":"', 0x39, span._start_time)
-        put_field_time(self, b',"endTimeUnixNano":"', 0x41, span._end_time or 0)
+        label(self, b',"name":')
+        put_field_text(self, 0x2A, name)
+        label(self, b',"kind":')
+        put_field_number(self, 0x30, <int> span._kind._value_ + 1)
+        label(self, b',"startTimeUnixNano":"')
+        put_field_time(self, 0x39, span._start_time)
+        label(self, b'"')
+        label(self, b',"endTimeUnixNano":"')
+        put_field_time(self, 0x41, span._end_time or 0)
+        label(self, b'"')
         put_bytes(self.out, self.state_field)
         self.put_optional(span, tracer)
         return finish(self, first)
@@ -323,9 +327,12 @@ cdef class Pen:
             put_status(self, status)
         if dropped is not None:
             attributes, events, links = dropped
-            put_field_count(self, b',"droppedAttributesCount":', 0x50, attributes)
-            put_field_count(self, b',"droppedEventsCount":', 0x60, events)
-            put_field_count(self, b',"droppedLinksCount":', 0x70, links)
+            label(self, b',"droppedAttributesCount":')
+            put_field_count(self, 0x50, attributes)
+            label(self, b',"droppedEventsCount":')
+            put_field_count(self, 0x60, events)
+            label(self, b',"droppedLinksCount":')
+            put_field_count(self, 0x70, links)
         return 0
 
 

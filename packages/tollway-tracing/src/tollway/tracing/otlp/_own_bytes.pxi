@@ -51,6 +51,10 @@ cdef int put_decimal(Buffer out, long long value) except -1:
     if value < 0:
         put(out, b"-", 1)
         rest = 0 - rest
+    while rest >= 100:  # two digits a division
+        first -= 2
+        memcpy(digits + first, PAIRS + 2 * (rest % 100), 2)
+        rest //= 100
     while True:
         first -= 1
         digits[first] = <char> (48 + rest % 10)
@@ -82,6 +86,24 @@ cdef int put_double(Buffer out, double value) except -1:
 
 cdef inline bint is_escaped(unsigned char byte) noexcept:
     return byte < 0x20 or byte == 0x22 or byte == 0x5C
+
+
+cdef inline bint are_plain(const char *text) noexcept:
+    """Return whether none of eight bytes is escaped; False as well where one of them may be."""
+    cdef unsigned long long word
+    cdef unsigned long long quotes
+    cdef unsigned long long slashes
+    memcpy(&word, text, 8)
+    quotes = word ^ <unsigned long long> 0x2222222222222222
+    slashes = word ^ <unsigned long long> 0x5C5C5C5C5C5C5C5C
+    return not (
+        (
+            (word - <unsigned long long> 0x2020202020202020) & ~word
+            | (quotes - <unsigned long long> 0x0101010101010101) & ~quotes
+            | (slashes - <unsigned long long> 0x0101010101010101) & ~slashes
+        )
+        & <unsigned long long> 0x8080808080808080
+    )
 
 
 cdef int put_escaped(Buffer out, unsigned char byte) except -1:
@@ -118,6 +140,9 @@ cdef int put_text(Buffer out, object text) except -1:
         out.grow(size + 2)
     put(out, b'"', 1)
     while at < end:
+        if end - at >= 8 and are_plain(at):
+            at += 8
+            continue
         if is_escaped(<unsigned char> at[0]):
             put(out, run, at - run)
             put_escaped(out, <unsigned char> at[0])
