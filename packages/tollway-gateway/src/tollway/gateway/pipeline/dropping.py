@@ -78,7 +78,7 @@ def without(payload: dict[str, Any], where: str | None) -> dict[str, Any] | None
 
     A field deeper than two levels takes with it what it is a part of.
     """
-    first, *rest = (where or "").split(".")
+    first, *rest = [where] if where in payload and where is not None else (where or "").split(".")
     if first in _NEVER or first not in payload:
         return None
     if not rest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tollway.gateway.apis import ErrorShape
 from tollway.gateway.cost import usd_text
@@ -23,6 +24,9 @@ _EVENT_STREAM = (
     b"cache-control: no-cache\r\n"
     b"x-accel-buffering: no\r\n"  # nginx in between must not hold events back
 )
+
+_MAX_NAME_CHARS = 64
+"""Of each field that `x-tollway-dropped` names."""
 
 _LAST_WORDS_S = 5.0
 """How long a caller that has stopped reading gets to take the error event of its stream."""
@@ -103,8 +107,9 @@ class Reply:
 
 
 def _dropped_line(info: AnswerInfo) -> bytes:
-    """Return the header that names the fields of the request that were left out."""
-    return f"x-tollway-dropped: {', '.join(info.dropped)}\r\n".encode("ascii", "replace")
+    """Return the header that names the fields that were left out; callers choose what they are called."""
+    names = ", ".join(quote(name[:_MAX_NAME_CHARS], ".[]", errors="replace") for name in info.dropped)
+    return f"x-tollway-dropped: {names}\r\n".encode()
 
 
 def _timing_line(record: Record) -> bytes:
