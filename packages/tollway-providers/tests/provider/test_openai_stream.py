@@ -220,3 +220,27 @@ class TestStreamForAWholeAnswer:
     def test_one_that_does_not_add_up_is_an_error(self, stream: bytes) -> None:
         with pytest.raises(ProviderError):
             self.whole(stream)
+
+
+def usage_chunk(**more: Any) -> bytes:
+    body = {"id": "x", "model": "m", "choices": [], "usage": {"prompt_tokens": 5}, **more}
+    return sse.event(json.dumps(body).encode())
+
+
+class TestUsage:
+    def test_a_chunk_of_nothing_but_usage_is_hidden_from_who_did_not_ask(self) -> None:
+        out, decoder = read(HI + STOP + usage_chunk(object="chat.completion.chunk", created=1) + DONE)
+
+        assert HI + STOP + DONE == out
+        assert decoder.info.usage
+
+    @pytest.mark.parametrize("more", [{"timings": {"ms": 1}}, {"citations": ["http://a"]}, {"x_groq": {}}])
+    def test_a_chunk_that_says_more_than_usage_is_passed_on(self, more: dict[str, Any]) -> None:
+        last = usage_chunk(**more)
+
+        assert HI + STOP + last + DONE == read(HI + STOP + last + DONE)[0]
+
+    def test_the_usage_is_shown_to_who_asks_as_with_openrouter(self) -> None:
+        last = usage_chunk()
+
+        assert HI + STOP + last + DONE == read(HI + STOP + last + DONE, usage={"include": True})[0]

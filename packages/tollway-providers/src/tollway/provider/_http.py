@@ -48,7 +48,7 @@ class HTTPProvider(Provider):
     key_setting: ClassVar[str] = ""
     """The setting whose value is sent as a bearer token, if one is."""
 
-    asks_usage: ClassVar[bool] = True
+    asks_usage: bool = True
     """Whether a stream is asked for its usage by `stream_options`; not where that field is refused."""
 
     url: str
@@ -110,6 +110,18 @@ class HTTPProvider(Provider):
         Dialects are named in `tollway.provider.dialects`; asked once for each.
         """
         return None
+
+    def forgo_usage(self, call: Call, response: UpstreamResponse) -> bool:
+        """Say whether a stream was refused for the `stream_options` that the gateway adds.
+
+        Later ones go without; the caller of this asks again.
+        """
+        if not self.asks_usage or response.status not in (400, 422) or "stream_options" in call.payload:
+            return False
+        if b"stream_options" not in response.body and b"include_usage" not in response.body:
+            return False
+        self.asks_usage = False
+        return True
 
     def now_s(self) -> float:
         """Return Unix time in seconds, for a `Retry-After` that is a date; a test may fix it."""

@@ -88,4 +88,7 @@ def _text(value: Any) -> str | None:
 def wants_usage(payload: dict[str, Any]) -> bool:
     """Whether the caller of a stream asked for the extra chunk that carries the usage."""
     options = payload.get("stream_options")
-    return isinstance(options, dict) and options.get("include_usage") is True
+    if isinstance(options, dict) and options.get("include_usage") is True:
+        return True
+    usage = payload.get("usage")  # OpenRouter's own way to ask for it, and for the cost
+    return isinstance(usage, dict) and usage.get("include") is True

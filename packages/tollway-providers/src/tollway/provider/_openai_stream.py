@@ -28,6 +28,11 @@ from .errors import ProviderError, StreamError
 
 _DONE = b"[DONE]"
 
+_USAGE_KEYS = frozenset(
+    {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"}
+)
+"""A chunk that says more than this of its answer is not hidden for its usage: timings, citations, cost."""
+
 _SHORT = 16 * 1024
 """Bytes of an event under way that are looked at again with what comes; a longer one stays in the parser."""
 
@@ -186,7 +191,7 @@ class OpenAIStream:
             return False
         self._refrain.learn(event.raw, chunk)
         usage_only = isinstance(chunk.get("usage"), dict) and not choices_of(chunk)
-        return not (usage_only and self._hide_usage)
+        return not (usage_only and self._hide_usage and chunk.keys() <= _USAGE_KEYS)
 
     def _look_at_stray(self, text: bytes) -> bool:
         """Look at lines without data: JSON and HTML are an error, and other text is kept."""

@@ -1,34 +1,83 @@
-"""MLflow's paths, whose requests are OpenAI's: the path names the destination, its type the API."""
+"""MLflow's paths, whose requests are OpenAI's: the path names the destination, its type the API.
+
+Also those of its gateway in a database: `/gateway/{name}/mlflow/invocations`, and below `/gateway/mlflow` and
+`/gateway/openai` the paths of OpenAI's clients.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from tollway.provider import Task
+
+from .api import API, APICall
+from .openai_chat import OpenAIChat
+from .openai_completions import OpenAICompletions
 from .shapes import ErrorShape, mlflow_shape
 
-_PREFIXES = ("/endpoints/", "/gateway/")
+_FORMS = (
+    ("/endpoints/", "/invocations"),
+    ("/gateway/", "/mlflow/invocations"),
+    ("/gateway/", "/invocations"),
+)
+"""What stands before and behind a name; a longer end goes before one that it ends in."""
 
-_INVOCATIONS = "/invocations"
+_BY_MODEL = ("/gateway/mlflow", "/gateway/openai")
 
 SHAPE: ErrorShape = mlflow_shape
 """How errors look on these paths."""
 
 
+class _Chat(OpenAIChat):
+    """As there, streams end with their usage."""
+
+    def call(self, payload: dict[str, Any], body: bytes, scope: MutableMapping[str, Any]) -> APICall:
+        """See `API.call`."""
+        return super().call(payload, _asking_usage(payload, body), scope)
+
+
+class _Completions(OpenAICompletions):
+    """As there, streams end with their usage."""
+
+    def call(self, payload: dict[str, Any], body: bytes, scope: MutableMapping[str, Any]) -> APICall:
+        """See `API.call`."""
+        return super().call(payload, _asking_usage(payload, body), scope)
+
+
+OWN: Mapping[Task, API] = {Task.CHAT: _Chat(), Task.COMPLETIONS: _Completions()}
+"""The APIs of paths that name a destination, where they differ from OpenAI's."""
+
+_ASKING = b'{"stream_options":{"include_usage":true},'
+
+
+def _asking_usage(payload: dict[str, Any], body: bytes) -> bytes:
+    """Ask for the usage of a stream where the caller says nothing about it; the rest of the bytes stays."""
+    if payload.get("stream") is not True or "stream_options" in payload:
+        return body
+    payload["stream_options"] = {"include_usage": True}
+    return _ASKING + body.lstrip()[1:]
+
+
 def paths_of(name: str) -> list[tuple[str, str]]:
     """Return every path of a destination, with its template (`http.route`)."""
-    return [(f"{prefix}{name}{_INVOCATIONS}", _template(prefix)) for prefix in _PREFIXES]
+    return [(f"{start}{name}{end}", f"{start}{{name}}{end}") for start, end in _FORMS]
+
+
+def paths_by_model(path: str) -> list[str]:
+    """Return what stands in MLflow's gateway for a path of OpenAI's; none for other APIs."""
+    return [f"{prefix}{path}" for prefix in _BY_MODEL]
 
 
 def name_in(path: str) -> tuple[str, str] | None:
     """Return the name that a path is made for, and its template; None for other paths."""
-    for prefix in _PREFIXES:
-        if path.startswith(prefix) and path.endswith(_INVOCATIONS):
-            return path[len(prefix) : -len(_INVOCATIONS)], _template(prefix)
+    for start, end in _FORMS:
+        if path.startswith(start) and path.endswith(end):
+            return path[len(start) : -len(end)], f"{start}{{name}}{end}"
     return None
 
 
 def documented_path(name: str) -> str:
     """Return the path that the documentation tells."""
-    return f"/endpoints/{name}{_INVOCATIONS}"
-
-
-def _template(prefix: str) -> str:
-    return f"{prefix}{{name}}{_INVOCATIONS}"
+    start, end = _FORMS[0]
+    return f"{start}{name}{end}"

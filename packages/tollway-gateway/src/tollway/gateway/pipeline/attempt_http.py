@@ -71,7 +71,13 @@ class HTTPRunner:
             response = await _whole(stream)
         finally:
             attempt.waited(stream.waited_s)
+        if response.status in (400, 422) and self._forgoes_usage(call, response):
+            return await self.open(call, attempt)
         raise self._provider.error(response)
+
+    def _forgoes_usage(self, call: Call, response: UpstreamResponse) -> bool:
+        forgo = getattr(self._provider, "forgo_usage", None)  # only what asks in OpenAI's chat adds anything
+        return forgo is not None and bool(forgo(call, response))
 
     def _request(self, call: Call) -> UpstreamRequest:
         try:

@@ -92,6 +92,9 @@ def _routes(destinations: Mapping[str, Destination]) -> Iterator[tuple[str, HTTP
         by_model.update(destinations)
         for path in api.paths:
             yield path, HTTPRoute(path, api, api.shape, destinations=by_model, patterns=patterns)
+            for other in mlflow.paths_by_model(path):
+                yield other, HTTPRoute(other, api, mlflow.SHAPE, destinations=by_model, patterns=patterns)
     for name, destination in destinations.items():
         for path, template in mlflow.paths_of(name):
-            yield path, HTTPRoute(template, api_of(destination.task), mlflow.SHAPE, destination)
+            api = mlflow.OWN.get(destination.task) or api_of(destination.task)
+            yield path, HTTPRoute(template, api, mlflow.SHAPE, destination)
