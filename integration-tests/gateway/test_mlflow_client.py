@@ -35,7 +35,12 @@ def gateway(start_gateway):
     one = endpoint(
         "a", "OpenAI", "gpt-4", openai_api_key="k", openai_api_base=f"{service.url}/v1", limit=limit
     )
-    yield start_gateway({"endpoints": [one]})
+    route = {
+        "name": "openai/gpt-4:any",
+        "task_type": "llm/v1/chat",
+        "destinations": [{"name": "a", "traffic_percentage": 100}],
+    }
+    yield start_gateway({"endpoints": [one], "routes": [route], "x-mlflow": {"ignored": True}})
     service.close()
 
 
@@ -57,12 +62,21 @@ def call(gateway: Gateway, method: str, **arguments: Any) -> Any:
 
 def test_the_client_lists_and_gets_endpoints(gateway: Gateway):
     """It parses what we tell of them into its own types."""
-    (listed,) = call(gateway, "list_endpoints")
+    listed, _ = call(gateway, "list_endpoints")
     assert ("a", "llm/v1/chat") == (listed["name"], listed["endpoint_type"])
     assert {"name": "gpt-4", "provider": "OpenAI"} == listed["model"]
     assert (30, "minute") == (listed["limit"]["calls"], listed["limit"]["renewal_period"])
     assert f"{gateway.url}/gateway/a/invocations" == listed["endpoint_url"]
     assert listed == call(gateway, "get_endpoint", endpoint="a")
+
+
+def test_the_client_lists_gets_and_asks_routes(gateway: Gateway):
+    """By the same methods as endpoints, whatever their names have in them."""
+    _, listed = call(gateway, "list_endpoints")
+    assert ("openai/gpt-4:any", "llm/v1/chat") == (listed["name"], listed["endpoint_type"])
+    assert listed == call(gateway, "get_endpoint", endpoint=listed["name"])
+    inputs = {"messages": [{"role": "user", "content": "?"}]}
+    assert COMPLETION == call(gateway, "predict", endpoint=listed["name"], inputs=inputs)
 
 
 def test_the_client_asks(gateway: Gateway):
