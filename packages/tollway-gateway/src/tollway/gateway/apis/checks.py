@@ -39,16 +39,15 @@ def no_model(payload: Mapping[str, Any]) -> RequestRejected:
 
 
 def check_texts(payload: Mapping[str, Any], key: str) -> None:
-    """Check that a key holds a text, or a list of texts or of tokens."""
-    if key not in payload:
-        raise missing(key, "a string or a list")
-    value = payload[key]
+    """Check that a key, where it is given, holds a text, or a list of texts, tokens or objects.
+
+    Which of these a model takes is its own business: some embed images, and some take an empty prompt.
+    """
+    value = payload.get(key, "")
     if not isinstance(value, str | list):
         raise wrong_type(key, "a string or a list")
-    if not value:
-        raise RequestRejected(400, "empty_value", f"{key!r} must not be empty", param=key)
-    if isinstance(value, list) and not all(isinstance(item, str | int | list) for item in value):
-        raise wrong_type(key, "a list of strings or of tokens")
+    if isinstance(value, list) and not all(isinstance(item, str | int | list | dict) for item in value):
+        raise wrong_type(key, "a list of strings, tokens or objects")
 
 
 def dialect_of(api: API, scope: Mapping[str, Any]) -> Dialect:

@@ -42,7 +42,7 @@ class OpenAICompletions(API):
 
     def input_messages(self, payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """See `API.input_messages`."""
-        return texts_as_messages(payload["prompt"])
+        return texts_as_messages(payload.get("prompt", []))
 
     def output_messages(self, body: bytes | None, events: Iterable[bytes]) -> list[dict[str, Any]]:
         """See `API.output_messages`."""
