@@ -48,10 +48,12 @@ def test_the_refusal_is_not_told_to_the_caller(asked):
     assert 3 == server.requests.qsize()
 
 
-def test_what_the_caller_said_is_refused(asked):
-    """Its own `stream_options` are its business."""
+@pytest.mark.parametrize("options", [None, {"include_usage": False}, {"include_usage": True}])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/gateway/chat/invocations"])
+def test_what_the_caller_says_of_it_is_left_out_too(asked, path: str, options):
+    """A stream without its usage is more than none."""
     running, server = asked
-    own = STREAM | {"model": "chat", "stream_options": {"include_usage": False}}
-    answer = running.client.post("/v1/chat/completions", json=own)
-    assert 400 == answer.status_code
-    assert 1 == server.requests.qsize()
+    body = STREAM | {"model": "chat", "stream_options": options, "seed": 10**25}
+    assert 200 == running.client.post(path, json=body).status_code
+    server.requests.get_nowait()
+    assert 10**25 == server.requests.get_nowait().json["seed"]

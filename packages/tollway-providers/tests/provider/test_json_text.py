@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tollway.provider import Call, Task
 from tollway.provider._openai_dialect import body_of
-from tollway.provider.json_text import TooDeepError, dumps, loads, members, spliced
+from tollway.provider.json_text import TooDeepError, dumps, loads, members, spliced, without_key
 
 BIG = 100000000000000000001
 
@@ -86,3 +86,17 @@ def test_what_is_nested_too_deep_to_look_through_is_told():
     body = b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     with pytest.raises(TooDeepError):
         list(members(body))
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        (b'{"k": {}, "a": 1e400}', b'{"a": 1e400}'),
+        (b' { "a" : 1 , "k" : null } ', b'{"a" : 1}'),
+        (b'{"k":1}', b"{}"),
+        (b'{"a":[1,{"k":2}],"b":","}', b'{"a":[1,{"k":2}],"b":","}'),
+    ],
+)
+def test_without_a_key(body: bytes, left: bytes) -> None:
+    """The other keys and values are written as they came."""
+    assert left == without_key(body, "k")

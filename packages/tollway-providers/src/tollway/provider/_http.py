@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._base import Provider
 from ._decoder import StreamDecoder
-from ._openai_dialect import PATHS, answer_of, body_of
+from ._openai_dialect import PATHS, answer_of, body_of, without_options
 from ._openai_errors import error_of_response
 from ._openai_stream import OpenAIStream
 from ._secrets import redactor_of
@@ -89,6 +89,8 @@ class HTTPProvider(Provider):
         url = self._urls.get(call.task)
         if url is None:
             url = self._urls[call.task] = self.url_of(call.task)
+        if not self.asks_usage and "stream_options" in call.payload:
+            call = without_options(call)
         headers = (("content-type", "application/json"), *self.headers)
         return UpstreamRequest(url, headers, body_of(call, self.target.model, ask_usage=self.asks_usage))
 
@@ -112,11 +114,11 @@ class HTTPProvider(Provider):
         return None
 
     def forgo_usage(self, call: Call, response: UpstreamResponse) -> bool:
-        """Say whether a stream was refused for the `stream_options` that the gateway adds.
+        """Say whether a stream was refused for its `stream_options`, which the gateway adds.
 
-        Later ones go without; the caller of this asks again.
+        It is to be asked again: that, and every later one, goes without.
         """
-        if not self.asks_usage or response.status not in (400, 422) or "stream_options" in call.payload:
+        if not self.asks_usage or response.status not in (400, 422) or not call.stream:
             return False
         if b"stream_options" not in response.body and b"include_usage" not in response.body:
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from ._secrets import Redactor
 from ._swapped import OpenStream, answer_of_stream
 from ._values import Answer, Call, Task, UpstreamResponse
 from .errors import PayloadError, ProviderError, ResponseError
-from .json_text import TooDeepError, spliced
+from .json_text import TooDeepError, spliced, without_key
 
 PATHS = {Task.CHAT: "/chat/completions", Task.COMPLETIONS: "/completions", Task.EMBEDDINGS: "/embeddings"}
 """Where each task is served, below the base URL."""
@@ -51,6 +52,15 @@ def body_of(call: Call, model: str, *, ask_usage: bool = True) -> bytes:
             return b"".join((pieces[0], pieces[1], orjson.dumps(model), pieces[3]))
     try:
         return spliced(body, payload, changes)
+    except TooDeepError as error:
+        raise PayloadError("the request is nested too deep for this model", code="json_too_deep") from error
+
+
+def without_options(call: Call) -> Call:
+    """Return a call without `stream_options`, for a service that does not know them. Raises PayloadError."""
+    payload = {key: value for key, value in call.payload.items() if key != "stream_options"}
+    try:
+        return replace(call, payload=payload, body=without_key(call.body, "stream_options"))
     except TooDeepError as error:
         raise PayloadError("the request is nested too deep for this model", code="json_too_deep") from error
 

@@ -104,6 +104,21 @@ def spliced(body: bytes, payload: Mapping[str, Any], changes: Mapping[str, Any])
     return dumps(added)[:-1] + (b"," if payload else b"") + changed[front:]
 
 
+def without_key(body: bytes, key: str) -> bytes:
+    """Return a JSON object without a key; every other key and value is written as it came.
+
+    Raises:
+        TooDeepError: the body is nested too deep to find it.
+    """
+    kept = []
+    at = body.index(b"{") + 1
+    for name, _, end in members(body):
+        if name != key:
+            kept.append(body[at:end].lstrip(b" \t\r\n,"))
+        at = end
+    return b"{" + b",".join(kept) + b"}"
+
+
 def _after_space(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return at if found is None else found.end()
