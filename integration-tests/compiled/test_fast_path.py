@@ -23,7 +23,6 @@ from support.made_traces import DAY, NOON_NS, PARENTS, SPANS, START_NS, made, pl
 from tollway.tracing.engine import IS_COMPILED
 from tollway.tracing.otlp._own import own_span_json
 from tollway.tracing.store import FileStore, FileStoreProcessor, _fast_path, verify
-from tollway.tracing.summary import day_of, repeated, second_of
 
 pytestmark = pytest.mark.skipif(not IS_COMPILED, reason=NOT_COMPILED)
 
@@ -74,12 +73,11 @@ def test_a_store_is_the_same_files(tmp_path_factory, traces):
 
 def written_by(way, path, groups):
     """Return all files of a store that was given traces at once, and then something late of each."""
-    for spans in groups:
-        (path / day_of(min(span.start_time for span in spans))).mkdir(exist_ok=True)
     processor = FileStoreProcessor(store_at(path, way), interval_s=NEVER_S)
     for late in (groups, [spans[:1] for spans in groups]):
         processor._writer.consume([span for spans in late for span in spans], flush=True)
     assert 0 == processor.counts.failed_writes == processor.counts.dropped_spans
+    processor.shutdown()
     return contents(path)
 
 
@@ -97,88 +95,46 @@ def test_usual_traces_are_the_same_files(tmp_path_factory, status, lasts_ns):
     groups[3][0]._parent_span = None  # a second root, which started later
     python, compiled = (store_at(tmp_path_factory.mktemp(way), way) for way in ("python", "compiled"))
     python.write(groups)
-    (compiled.layout.root / DAY).mkdir()
-    count, rows = compiled.write_usual(groups)
-    compiled.write_index([rows])
+    count, rows = compiled.append(groups)
+    compiled.write_index(rows)
+    compiled.settle()
     assert len(groups) == count
     assert contents(python.layout.root) == contents(compiled.layout.root)
 
 
 @pytest.fixture
 def store(tmp_path):
-    """A store with the compiled way, whose folder of the day is there."""
-    (tmp_path / DAY).mkdir()
+    """A store with the compiled way."""
     return store_at(tmp_path, "compiled")
 
 
-def names(store):
-    return sorted(file.name for file in (store.layout.root / DAY).iterdir())
+def encoded(store, groups):
+    return [usual[0] for usual in store._fast_path.encode(groups, 1)]
 
 
-def file_of(spans):
-    return f"{spans[0].get_span_context().trace_id:032x}.json"
+def id_of(spans):
+    return f"{spans[0].get_span_context().trace_id:032x}"
 
 
 class TestUsual:
     def test_usual_traces_are_written_at_once(self, store):
-        """So many as a batch holds, with their rows."""
+        """So many as a batch holds, with their rows, in one write of a journal."""
         groups = [usual() for _ in range(70)]
-        count, rows = store.write_usual(groups)
+        count, rows = store.append(groups)
         assert 64 == count
-        assert sorted(map(file_of, groups[:64])) == names(store)
-        store.write_index([rows])
+        store.write_index(rows)
+        assert {id_of(spans) for spans in groups[:64]} == store.trace_ids(DAY)
         assert verify(store).ok
-        assert 6 == store.write_usual(groups[64:])[0]
+        assert 6 == store.append(groups[64:])[0]
 
     def test_a_batch_is_bounded_in_bytes(self, store):
         """Large traces do not gather in memory: a few make a batch."""
         groups = [usual(attributes={"x": "y" * 200_000}) for _ in range(5)]
-        assert 2 == store.write_usual(groups)[0]
+        assert 2 == len(encoded(store, groups))
 
-    @pytest.mark.parametrize("umask", [0o000, 0o077, 0o277])
-    @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
-    def test_files_have_the_stores_mode_whatever_the_umask(self, tmp_path, mode, umask):
-        (tmp_path / DAY).mkdir()
-        store = store_at(tmp_path, "compiled", file_mode=mode)
-        before = os.umask(umask)
-        try:
-            assert 1 == store.write_usual([usual()])[0]
-        finally:
-            os.umask(before)
-        (file,) = (tmp_path / DAY).iterdir()
-        assert mode == file.stat().st_mode & 0o777
-
-    def test_a_linked_day_is_left_to_the_python(self, store, tmp_path):
-        """Which says what is wrong; nothing is written through the link."""
-        day = store.layout.root / DAY
-        day.rename(tmp_path / "elsewhere")
-        day.symlink_to(tmp_path / "elsewhere")
-        assert 0 == store.write_usual([usual()])[0]
-        assert [] == names(store)
-
-    def test_files_are_named_where_descriptors_may_not_be(self, store):
-        """Few kernels link a descriptor for everybody; then /proc names it, as it does for the Python."""
-        writer = _fast_path.FastPath(
-            os.fsencode(store.layout.root),
-            1_000_000,
-            0o600,
-            origin_of=lambda tracer: store._encoder.origin_of(tracer.resource, tracer.scope),
-            second_of=second_of,
-            repeated=repeated,
-            by_proc=True,
-        )
-        groups = [usual(), usual()]
-        assert 2 == writer.write(groups, 1)[0]
-        assert sorted(map(file_of, groups)) == names(store)
-        assert 0 == writer.write(groups, 1)[0]
-        assert sorted(map(file_of, groups)) == names(store)
-
-    def test_a_store_may_be_in_a_relative_folder(self, tmp_path, monkeypatch):
-        """As everywhere, the path is that of the moment of writing."""
-        monkeypatch.chdir(tmp_path)
-        (tmp_path / "traces" / DAY).mkdir(parents=True)
-        assert 1 == store_at("traces", "compiled").write_usual([usual()])[0]
-        assert 1 == len(list((tmp_path / "traces" / DAY).iterdir()))
+    def test_a_batch_is_of_one_day(self, store):
+        groups = [usual(), made(None, NOON_NS + 86_400 * 10**9, plain())]
+        assert 1 == len(encoded(store, groups))
 
 
 def foreign():
@@ -205,38 +161,17 @@ ODD = {
     "before 1970": lambda: made(None, -1, plain()),
     "a time beyond 64 bits": lambda: made(None, 2**62 * 2 - 1, plain()),
     "a time that is no integer": lambda: made(None, 1e18, plain()),
+    "midnight in it": lambda: made(None, NOON_NS, plain(lasts_ns=13 * 3600 * 10**9)),
     "a line too long": lambda: usual(attributes={"a": "x" * 1_000_000}),
 }
 
 
-class TestLeftToPython:
-    @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-    def test_what_is_not_usual(self, store, odd):
-        """It stops before an odd trace, and leaves nothing of it; what comes after has to wait."""
-        groups = [usual(), odd(), usual()]
-        count, rows = store.write_usual(groups)
-        assert 1 == count
-        assert [file_of(groups[0])] == names(store)
-        assert [1, 1] == [lines.count(b"\n") for lines in rows.by_place.values()]
-        assert 1 == store.write_usual(groups[2:])[0]
-
-    def test_a_trace_that_is_there(self, store):
-        """What another process wrote is not touched; traces before it are written."""
-        groups = [usual(), usual(), usual()]
-        (store.layout.root / DAY / file_of(groups[1])).write_bytes(b"theirs\n")
-        assert 1 == store.write_usual(groups)[0]
-        assert sorted(map(file_of, groups[:2])) == names(store)
-        assert b"theirs\n" == (store.layout.root / DAY / file_of(groups[1])).read_bytes()
-
-    def test_a_folder_that_is_missing(self, store, tmp_path):
-        """The Python makes the folder of a day."""
-        (tmp_path / DAY).rmdir()
-        assert (0, {}) == (store.write_usual([usual()])[0], store.write_usual([usual()])[1].by_place)
-        assert [] == list(tmp_path.iterdir())
-
-    def test_a_path_that_ends_in_its_middle(self):
-        """A path with a zero is none, and no other path either."""
-        assert 0 == store_at("a\0b", "compiled").write_usual([usual()])[0]
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_what_is_not_usual_is_left_to_python(store, odd):
+    """It stops before an odd trace; what comes after has to wait."""
+    groups = [usual(), odd(), usual()]
+    assert [id_of(groups[0])] == encoded(store, groups)
+    assert [id_of(groups[2])] == encoded(store, groups[2:])
 
 
 @contextmanager
@@ -252,11 +187,11 @@ def no_file_larger_than(size):
 
 class TestDiskRefuses:
     def test_what_is_refused_half_way_leaves_nothing(self, store):
-        """A file is there whole or not at all, and traces before it stay."""
+        """Of a batch all lines are there or none."""
         groups = [usual(), usual(attributes={"x": "y" * 5_000}), usual()]
-        with no_file_larger_than(3_000):
-            assert 1 == store.write_usual(groups)[0]
-        assert [file_of(groups[0])] == names(store)
+        with no_file_larger_than(3_000), pytest.raises(OSError, match="large"):
+            store.append(groups)
+        assert set() == store.trace_ids(DAY)
 
     def test_it_is_counted_and_made_good(self, store):
         """A trace leaves memory when it is written, and none is written twice."""
@@ -264,33 +199,32 @@ class TestDiskRefuses:
         groups = [usual(), usual(attributes={"x": "y" * 5_000}), usual()]
         with no_file_larger_than(3_000):
             assert not processor._writer.consume([span for spans in groups for span in spans], flush=True)
-        assert (1, 1, 0) == (
+        assert (0, 1, 0) == (
             processor.counts.written_traces,
             processor.counts.failed_writes,
             processor.counts.dropped_spans,
         )
         assert processor.force_flush()
-        assert sorted(map(file_of, groups)) == names(store)
+        processor.shutdown()
         assert {1} == {len(lines.splitlines()) for name, lines in contents(store.layout.root / DAY).items()}
         assert verify(store).ok
 
 
-def test_two_threads_may_write_at_once(store):
-    """Each has a batch of its own: no trace is lost, none is torn."""
+def test_two_threads_may_encode_at_once(store):
+    """Each has a batch of its own."""
     groups = [usual(attributes={"x": "y" * 3_000}) for _ in range(400)]
-    counts = []
+    found = []
 
-    def write(mine):
-        counts.extend(store.write_usual(mine[first : first + 8])[0] for first in range(0, len(mine), 8))
+    def encode(mine):
+        for first in range(0, len(mine), 8):
+            found.extend(encoded(store, mine[first : first + 8]))
 
-    threads = [threading.Thread(target=write, args=(groups[n::4],)) for n in range(4)]
+    threads = [threading.Thread(target=encode, args=(groups[n::4],)) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 400 == sum(counts)
-    assert sorted(map(file_of, groups)) == names(store)
-    assert all(lines.endswith(b"]}]}]}\n") for lines in contents(store.layout.root / DAY).values())
+    assert sorted(map(id_of, groups)) == sorted(found)
 
 
 KILLED = """
@@ -350,7 +284,7 @@ def test_nothing_is_leaked(store):
         for _ in range(times):
             for span in group + odd:
                 own_span_json(span)
-            store._fast_path.write([group, odd], 1)
+            store._fast_path.encode([group, odd], 1)
 
     work(100)
     tracemalloc.start()

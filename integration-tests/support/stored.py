@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tollway.tracing.store import FileStore
+
 WRITTEN_S = 20.0
 """How long a gateway may take to write a trace after its answer."""
 
@@ -38,18 +40,23 @@ def attributes(span: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait_for(folder: Path, trace_id: str) -> StoredTrace:
-    """Return a trace once its file is there: a gateway writes it after the answer."""
-    deadline = time.monotonic() + WRITTEN_S
+    """Return a trace once it is there, in whichever form: a gateway writes it after the answer."""
+    deadline, store = time.monotonic() + WRITTEN_S, FileStore(folder)
     while time.monotonic() < deadline:
-        for path in folder.glob(f"*/{trace_id}.json"):
-            return read(path)
+        lines = [line for day in store.layout.days() for line in store.lines_of_day(day, trace_id)]
+        if lines:
+            return parsed(b"\n".join(lines).decode())
         time.sleep(0.02)
-    raise AssertionError(f"no trace {trace_id} among {sorted(folder.rglob('*.json'))}")
+    raise AssertionError(f"no trace {trace_id} among {sorted(folder.rglob('*.json*'))}")
 
 
 def read(path: Path) -> StoredTrace:
     """Read one file."""
-    text = path.read_text()
+    return parsed(path.read_text())
+
+
+def parsed(text: str) -> StoredTrace:
+    """Read the lines of one trace."""
     lines = [json.loads(line) for line in text.splitlines()]
     spans = [
         span

@@ -143,7 +143,7 @@ class TestStore:
         tracing.start_span("s").start().end()
         assert tracing.flush()
         files = [path for path in (tmp_path / "traces").rglob("*") if path.is_file()]
-        assert [mode] * 3 == [path.stat().st_mode & 0o777 for path in files]
+        assert [mode] * 4 == [path.stat().st_mode & 0o777 for path in files]  # lines, ids, two rows
 
     @pytest.mark.parametrize("mode", [0, 0o444, 0o755, 0o200, 416 * 8, -1])
     def test_a_mode_that_no_store_can_live_with_is_refused(self, tmp_path, mode):

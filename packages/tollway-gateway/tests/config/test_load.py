@@ -233,7 +233,13 @@ def test_a_time_limit_of_the_environment_that_is_none(problem, written: str):
             )
             for mode in ("0755", "0400", "7", "'640x'", "0o9", "-1", "1e3", "'06 40'", "'٠٦٤٠'")
         ),
-        (GOOD + "tracing: {store: {layout: files}}\n", 8, "tracing.store.layout", "not there yet", "remove"),
+        (
+            GOOD + "tracing: {store: {layout: rows}}\n",
+            8,
+            "tracing.store.layout",
+            "not one of files, journal",
+            "",
+        ),
         (GOOD + "tracing: {store: [a]}\n", 8, "tracing.store", "must be one value", ""),
         (
             GOOD + "tracing: {otlp: {endpoint: 'http://c', headers: {'a b': c}}}\n",
@@ -404,6 +410,11 @@ def test_spans_go_to_one_target_or_to_several(loaded):
     ]
     assert () == loaded(GOOD + "tracing: {otlp: null}\n").tracing.otlp_targets
     assert () == loaded(GOOD).tracing.otlp_targets
+
+
+def test_a_store_makes_a_file_of_each_trace_unless_told_otherwise(loaded):
+    assert "files" == loaded(GOOD).tracing.store.layout
+    assert "journal" == loaded(GOOD + "tracing: {store: {layout: journal}}\n").tracing.store.layout
 
 
 def test_the_environment_opens_no_store_that_the_file_closes(loaded):

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from opentelemetry.trace import StatusCode
 
-from support.store_forms import FORMS, in_form
+from support.store_forms import FORMS, in_form, writers_of
 from support.store_spans import NOON_NS, make_span
-from tollway.tracing.store import FileStore, verify
+from tollway.tracing.store import verify
 
 MS = 1_000_000
 
@@ -42,9 +42,8 @@ class Model:
         self.users = {piece["user"] for piece in pieces}
 
 
-def written(folder, pieces):
-    """Write pieces in their order, by three writers of one store, and return the model of each trace."""
-    stores = [FileStore(folder) for _ in range(3)]
+def written(stores, pieces):
+    """Write pieces in their order, by several writers of one store, and return the model of each trace."""
     by_trace = {}
     for number, piece in enumerate(pieces, 1):
         span = make_span(
@@ -65,12 +64,18 @@ def written(folder, pieces):
 
 @pytest.mark.parametrize("form", FORMS)
 @given(pieces=PIECES)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
 def test_readers_say_what_the_model_says(tmp_path_factory, form, pieces):
     """Ids, summaries, orders and filters, over all writers."""
     folder = tmp_path_factory.mktemp("store")
-    model = written(folder, pieces)
-    reader = in_form(form, folder)
+    writers = writers_of(form, folder, 3)
+    model = written(writers, pieces)
+    reader = in_form(form, folder, writers)
     for trace_id, wanted in model.items():
         trace = reader.get(trace_id)
         assert (wanted.status, wanted.spans, float(wanted.duration_ms)) == (
@@ -95,6 +100,8 @@ def test_readers_say_what_the_model_says(tmp_path_factory, form, pieces):
     since = datetime.fromtimestamp(NOON_NS / 1e9 + 1, UTC)
     assert {one for one, wanted in model.items() if wanted.starts_ms >= 1_000} == ids(reader, since=since)
     assert verify(reader).ok
+    for writer in writers:
+        writer.close()
 
 
 def ids(reader, **options):

@@ -80,24 +80,80 @@ from tollway.tracing.store import FileStore, _files
 
 if {named}:
     _files._UNNAMED = os.O_WRONLY  # as where no file can be without a name
-setattr(os, {step!r}, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
-FileStore({path!r}).write([[make_span()]])
+store = FileStore({path!r})
+calls = 0
+real = os.{step}
+
+def die(*arguments, **options):
+    global calls
+    calls += 1
+    if calls == {call}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments, **options)
+
+os.{step} = die
+store.write([[make_span()], [make_span(2)]])
 """
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["without a name", "beside"])
-@pytest.mark.parametrize("step", ["write", "link", "close"])
-def test_a_writer_that_dies_leaves_no_half_trace(tmp_path, span, step, named):
-    """Killed before it writes, links or closes: readers see all of it or nothing, and others write on."""
-    (tmp_path / "2026-11-24").mkdir()  # else it dies while it makes that
-    script = DIES_AT.format(tests=SUPPORT, path=str(tmp_path), step=step, named=named)
+@pytest.mark.parametrize(
+    ("step", "call", "is_there"),
+    [
+        ("write", 1, False),  # before the journal has anything
+        ("write", 2, True),  # before its ids
+        ("link", 1, True),  # before the first trace has its file
+        ("link", 2, True),
+        ("unlink", 1, True),  # before the journal goes
+        ("unlink", 2, True),
+    ],
+)
+def test_a_writer_that_dies_leaves_no_half_trace(tmp_path, span, step, call, is_there, named):
+    """Wherever it is killed: readers see each trace whole and once, or not at all; others finish its move."""
+    script = DIES_AT.format(tests=SUPPORT, path=str(tmp_path), step=step, call=call, named=named)
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     assert -9 == subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode
     store = FileStore(tmp_path)
-    found = store.get(f"{1:032x}")
-    whole = ["root"] if step == "close" and not named else []  # without a name it is linked while open
-    assert whole == ([one.name for one in found.spans] if found else [])
+    for trace_id in ids(1, 1 if step == "write" else 2):
+        found = store.get(trace_id)
+        assert (["root"] if is_there else []) == ([one.name for one in found.spans] if found else [])
+        assert not is_there or 1 == found.span_count
+    store.adopt()
     store.write([[span(span_id=2, parent_id=1, name="late")]])
-    assert "late" in {one.name for one in store.get(f"{1:032x}").spans}
+    assert {"late", *(["root"] if is_there else [])} == {one.name for one in store.get(f"{1:032x}").spans}
+    assert not list(tmp_path.glob("*/journal"))
     assert 0 == store.counts.torn_lines
-    assert named or [] == list(tmp_path.rglob(".*"))
+    reindex(store)
+    assert verify(store).ok
+
+
+@pytest.mark.parametrize("torn", [1, 40, 300], ids=str)
+def test_a_line_that_a_writer_died_in_is_not_believed(tmp_path, span, torn):
+    """Lines before it are read; who takes the journal over makes files of those."""
+    store = FileStore(tmp_path, layout="journal")
+    store.write([[span()], [span(2)]])
+    store.close()
+    (path,) = tmp_path.glob("*/journal/*.jsonl")
+    os.truncate(path, path.stat().st_size - torn)
+    reader = FileStore(tmp_path)
+    assert reader.get(f"{1:032x}") is not None
+    assert reader.get(f"{2:032x}") is None
+    assert 1 == verify(reader).torn_lines
+    reader.adopt()
+    reader.settle()
+    assert [f"{1:032x}.json"] == [file.name for file in tmp_path.glob("2026-11-24/*")]
+
+
+def test_a_journal_of_a_process_that_lives_is_left_to_it(tmp_path, span):
+    """Others read it, and do not move it."""
+    store = FileStore(tmp_path, layout="journal")
+    store.write([[span()]])
+    other = FileStore(tmp_path)
+    other.adopt()
+    other.settle()
+    assert 1 == len(list(tmp_path.glob("*/journal/*.jsonl")))
+    assert other.get(f"{1:032x}") is not None
+    store.close()
+    other.adopt()
+    other.settle()
+    assert [f"{1:032x}.json"] == [file.name for file in tmp_path.glob("2026-11-24/*")]

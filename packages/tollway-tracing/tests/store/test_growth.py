@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from opentelemetry.trace import StatusCode
 
 from support.growth import growth
-from tollway.tracing.store import FileStore, Summary, _growth, prune, verify
+from tollway.tracing.store import FileStore, Summary, _growth, verify
 from tollway.tracing.store._growth import Growing
 from tollway.tracing.summary import Merging, merged
 
@@ -20,6 +20,11 @@ DAY = "2026-11-24"
 def late(span, n, **facts):
     """Return the group of one request of the trace: a local root, as a caller's traceparent makes it."""
     return [span(1, n + 2, 1, remote_parent=True, name=f"request {n}", **facts)]
+
+
+def append(store, *groups):
+    """Write groups one by one, and their rows together."""
+    store.write_index([row for group in groups for row in store.append([group])[1]])
 
 
 def path_of(store):
@@ -94,21 +99,19 @@ def test_the_indexes_get_two_rows_for_an_append_and_one_for_each_bucket_that_is_
 
 
 def test_rows_of_one_trace_in_one_round_become_one(store, span):
-    entries = [store.write_trace(late(span, n, duration_ms=10 + n)) for n in range(30)]
-    store.write_index(entries)
+    append(store, *(late(span, n, duration_ms=10 + n) for n in range(30)))
     rows = (store.layout.indexes / "by_status" / DAY / "OK.jsonl").read_bytes().splitlines()
     assert 1 == len(rows)
     assert verify(store).ok
 
 
 def test_a_trace_that_moves_twice_in_one_round_is_found_in_its_last_place_only(store, span):
-    entries = [store.write_trace(late(span, 0, status=StatusCode.OK))]
-    store.write_index(entries)
-    entries = [
-        store.write_trace(late(span, 1, status=StatusCode.OK, duration_ms=100)),
-        store.write_trace(late(span, 2, status=StatusCode.ERROR, duration_ms=9_000)),
-    ]
-    store.write_index(entries)
+    append(store, late(span, 0, status=StatusCode.OK))
+    append(
+        store,
+        late(span, 1, status=StatusCode.OK, duration_ms=100),
+        late(span, 2, status=StatusCode.ERROR, duration_ms=9_000),
+    )
     assert [] == store.search(status="OK")
     assert [] == store.search(max_duration_ms=1_000, order_by="fastest")
     assert [3] == [trace.span_count for trace in store.search(status="ERROR")]
@@ -116,10 +119,10 @@ def test_a_trace_that_moves_twice_in_one_round_is_found_in_its_last_place_only(s
 
 def test_only_so_many_traces_are_remembered(store, span, parsed):
     """The others are read from their start: their rows are right all the same."""
-    store._growing = Growing(store.layout.files, max_growing=2)
+    store._growing = Growing(max_growing=2)
     for n in range(9):
         store.write([[span(n % 3 + 1, n + 2, 1, remote_parent=True)]])
-    assert 2 == len(store._growing._known)
+    assert 2 == len(store._growing)
     assert [3, 3, 3] == [trace.span_count for trace in store.search()]
 
 
@@ -142,29 +145,24 @@ def test_a_file_that_somebody_changed_is_read_from_its_start(store, span, change
 
 def test_a_line_that_is_not_complete_is_read_when_it_is(store, span):
     """Another process may be writing it; what died in it is ended by the next append."""
-    store.write([late(span, 0)])
-    store.write([late(span, 1)])
-    with open(path_of(store), "rb") as file:
-        first = file.readline()
+    for n in range(3):
+        store.write([late(span, n)])
+    other = FileStore(store.layout.root)
     with open(path_of(store), "ab") as file:
-        file.write(first[:-1])  # a whole line but for its end
-    growing = store._growing.look(path_of(store))
-    assert 2 == growing.summary.span_count
-    store.write([late(span, 2)])
-    assert [4] == [trace.span_count for trace in store.search()]
+        file.write(b'{"traceId":"')
+    other.write([late(span, 3)])
+    store.write([late(span, 4)])
+    assert [5] == [trace.span_count for trace in store.search()]
+    assert verify(store).ok
 
 
-def test_a_trace_that_was_pruned_while_it_grew_has_no_row(store, span, noon_ns, monkeypatch):
-    store.write([late(span, 0)])
-    append = store.layout.files.append
-
-    def pruned(path, data):
-        append(path, data)
-        if path.endswith(".json"):
-            prune(store, max_age_s=0, now_s=noon_ns / 1e9 + 2 * 86_400)
-
-    monkeypatch.setattr(store.layout.files, "append", pruned)
-    assert store.write_trace(late(span, 1)) is None
+def test_what_others_wrote_and_moved_meanwhile_is_counted(tmp_path, span):
+    """Their journal came and went between two looks."""
+    stores = [FileStore(tmp_path) for _ in range(2)]
+    for n in range(6):
+        stores[n // 2 % 2].write([late(span, n)])
+    assert [6] == [trace.span_count for trace in stores[0].search()]
+    assert verify(stores[0]).ok
 
 
 SUMMARIES = st.builds(

@@ -32,6 +32,7 @@ def test_a_trace_of_the_stock_sdk_is_one_line(store, processor):
         trace.root_name,
         trace.span_count,
     )
+    processor.shutdown()
     (file,) = (store.layout.root / trace.summary.day).iterdir()
     assert 1 == len(file.read_bytes().splitlines())
 
@@ -63,6 +64,18 @@ def test_shutdown_writes_what_is_queued(store, span):
     processor.shutdown()
     processor.shutdown()
     assert 1 == len(store.search())
+
+
+def refuse_odd(store, monkeypatch):
+    """Have a store fail for traces named odd, for their own sake."""
+    real = store.append
+
+    def append(groups):
+        if groups[0][0].name == "odd":
+            raise ValueError("odd")
+        return real([groups[0]])
+
+    monkeypatch.setattr(store, "append", append)
 
 
 @pytest.fixture
@@ -114,13 +127,13 @@ class TestDiskRefuses:
         processor = FileStoreProcessor(store, interval_s=NEVER_S)
         processor.on_end(span())
         with monkeypatch.context() as patched:
-            patched.setattr("tollway.tracing.store._files.os.write", full_after_ten_bytes)
+            patched.setattr("tollway.tracing.store._journal.os.write", full_after_ten_bytes)
             assert not processor.force_flush()
-        assert [] == [file for file in tmp_path.rglob("*") if file.is_file()]
+        assert b"" == b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
         assert processor.force_flush()
+        processor.shutdown()
         (file,) = tmp_path.glob("2026-11-24/*.json")
         assert orjson.loads(file.read_bytes())["traceId"] == f"{1:032x}"
-        processor.shutdown()
 
 
 class TestOneBucketRefuses:
@@ -172,15 +185,7 @@ class TestOneBucketRefuses:
 
     def test_rows_do_not_wait_for_traces_that_cannot_be_written(self, store, span, monkeypatch):
         """In every round one trace fails for its own sake."""
-        real = store.write_trace
-
-        def write(spans):
-            if spans[0].name == "odd":
-                raise ValueError("odd")
-            return real(spans)
-
-        monkeypatch.setattr(store, "write_trace", write)
-        monkeypatch.setattr(store, "write_usual", lambda groups: (0, None))
+        refuse_odd(store, monkeypatch)
         processor = FileStoreProcessor(store, interval_s=NEVER_S)
         processor.on_end(span(1))
         processor.on_end(span(2, name="odd"))
@@ -208,15 +213,7 @@ def test_a_link_in_the_way_costs_its_traces_and_no_others(store, span, noon_ns, 
 
 def test_a_trace_that_cannot_be_written_holds_up_no_other(store, span, monkeypatch):
     """In one flush: what fails for its own sake is dropped, and the rest is written."""
-    real = store.write_trace
-
-    def write(spans):
-        if spans[0].name == "odd":
-            raise ValueError("odd")
-        return real(spans)
-
-    monkeypatch.setattr(store, "write_usual", lambda groups: (0, None))
-    monkeypatch.setattr(store, "write_trace", write)
+    refuse_odd(store, monkeypatch)
     processor = FileStoreProcessor(store, interval_s=NEVER_S)
     for n, name in enumerate(["odd", "fine", "odd", "fine"], 1):
         processor.on_end(span(n, name=name))
@@ -237,3 +234,61 @@ def test_idle_traces_are_written(store, span):
     now[0] = 31.0
     writer.consume([], flush=False)
     assert 1 == len(store.search())
+
+
+class TestQuietMoments:
+    """What has been in a journal for a while becomes files while there is little to do."""
+
+    def writer(self, store, now):
+        return FileStoreProcessor(store, clock=lambda: now[0])._writer
+
+    def names(self, store):
+        return sorted(file.name for file in (store.layout.root / "2026-11-24").iterdir())
+
+    def test_a_trace_is_a_file_after_a_quiet_while(self, store, span):
+        now = [0.0]
+        writer = self.writer(store, now)
+        writer.consume([span()], flush=True)
+        writer.consume([], flush=False)
+        assert ["journal"] == self.names(store)
+        now[0] = 60.0
+        writer.consume([], flush=False)
+        assert [f"{1:032x}.json"] == self.names(store)
+
+    def test_a_busy_round_makes_no_files(self, store, span):
+        now = [0.0]
+        writer = self.writer(store, now)
+        writer.consume([span()], flush=True)
+        now[0] = 60.0
+        writer.consume([span(n) for n in range(2, 202)], flush=False)
+        writer.consume([], flush=False)
+        assert ["journal"] == self.names(store)
+
+    def test_the_layout_journal_makes_no_files(self, tmp_path, span):
+        store, now = FileStore(tmp_path, layout="journal"), [0.0]
+        processor = FileStoreProcessor(store, interval_s=NEVER_S, clock=lambda: now[0])
+        processor.on_end(span())
+        assert processor.force_flush()
+        now[0] = 60.0
+        processor._writer.consume([], flush=False)
+        processor.shutdown()
+        assert ["journal"] == self.names(store)
+        assert 1 == len(FileStore(tmp_path).search())
+
+    def test_a_move_that_the_disk_refuses_is_tried_again(self, store, span, monkeypatch):
+        now = [0.0]
+        writer = self.writer(store, now)
+        writer.consume([span(), span(2)], flush=True)
+        now[0] = 60.0
+
+        def full(*_):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(store.layout.files, "create", full)
+            writer.consume([], flush=False)
+        assert 1 == writer.counts.failed_writes
+        assert ["journal"] == self.names(store)
+        writer.consume([], flush=False)
+        assert 2 == len(self.names(store))
+        assert 2 == len(store.search())

@@ -20,9 +20,10 @@ def filled(tmp_path, span, noon_ns):
     rng = random.Random(4)
     facts = [(n, noon_ns + rng.randrange(3 * DAY_NS), rng.randrange(1, 5000)) for n in range(1, 301)]
     facts.sort(key=lambda fact: fact[1] + fact[2] * MS)
-    clock = iter([start_ns + duration_ms * MS for _, start_ns, duration_ms in facts])
-    store = FileStore(tmp_path / "traces", now_ns=lambda: next(clock))
+    now_ns = [0]
+    store = FileStore(tmp_path / "traces", now_ns=lambda: now_ns[0])
     for n, start_ns, duration_ms in facts:
+        now_ns[0] = start_ns + duration_ms * MS
         status = StatusCode.ERROR if n % 7 == 0 else StatusCode.OK
         attributes = {"session.id": f"s{n % 5}", "user.id": f"u{n % 3}", "n": n, "note": f"Grüße {n}."}
         store.write(

@@ -185,9 +185,10 @@ class Merging:
         )
 
 
-def _rank(part: Summary) -> tuple[bool, bool, int]:
-    """The line that speaks for its trace comes first."""
-    return not part.has_root, part.kept_because is None, part.start_ns
+def _rank(part: Summary) -> tuple[Any, ...]:
+    """The line that speaks for its trace comes first, in whichever order the lines are read."""
+    texts = (str(part.root_name), str(part.service), str(part.kept_because))
+    return not part.has_root, part.kept_because is None, part.start_ns, texts
 
 
 def merged(summaries: Iterable[Summary]) -> Summary:

@@ -72,5 +72,4 @@ def _beginning(reader: TraceReader, prefix: str) -> list[str]:
 
     if not isinstance(reader, FileStore):
         return [trace.trace_id for trace in reader.search(limit=1000) if trace.trace_id.startswith(prefix)]
-    days = (reader.layout.root / day for day in reader.layout.days())
-    return sorted({path.stem for day in days for path in day.glob(f"{prefix}*.json")})
+    return reader.ids_beginning(prefix)

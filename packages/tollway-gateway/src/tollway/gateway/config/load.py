@@ -69,7 +69,7 @@ def _dialect(at: At) -> str:
     return name
 
 
-_STORE_NOT_YET = {"layout": "other layouts are", "seal_after": "sealed days are"}
+_STORE_NOT_YET = {"seal_after": "sealed days are"}
 
 
 def _store(at: At) -> dict[str, Any] | None:
@@ -77,7 +77,11 @@ def _store(at: At) -> dict[str, Any] | None:
         return None
     if not isinstance(at.node, MappingNode):
         return {"path": scalars.text(at)}
-    table = {"path": Field(scalars.text), "file_mode": Field(scalars.file_mode)}
+    table = {
+        "path": Field(scalars.text),
+        "layout": Field(scalars.choice(["files", "journal"])),
+        "file_mode": Field(scalars.file_mode),
+    }
     return fields(at, table, _STORE_NOT_YET)
 
 

@@ -181,9 +181,10 @@ class RouteConfig(Value):
 
 
 class StoreConfig(Value):
-    """The folder of the trace files, and the mode of new ones: 0o600 is their owner's alone."""
+    """The folder of the traces, their layout, and the mode of new files: 0o600 is their owner's alone."""
 
     path: str = "traces"
+    layout: Literal["files", "journal"] = "files"
     file_mode: int = 0o600
 
 

@@ -196,7 +196,8 @@ def _configure_tracing(settings: TracingConfig) -> None:
         service_name=settings.service_name,
         sampling_rate=settings.sampling_rate,
         slow_threshold_ms=settings.slow_threshold_ms,
-        store=store is not None and tracing.FileStore(store.path, file_mode=store.file_mode),
+        store=store is not None
+        and tracing.FileStore(store.path, layout=store.layout, file_mode=store.file_mode),
         otlp=None if settings.otlp is None else [*map(_target, settings.otlp_targets)] or False,
     )
 

@@ -8,37 +8,31 @@ from opentelemetry.sdk.trace import ReadableSpan
 from tollway.tracing.compiled import accept_proxies
 from tollway.tracing.records import Origin, Record
 
-Place = tuple[str, str, str]
-"""Index, day and bucket."""
+Usual = tuple[str, str, bytes, tuple[str, bytes], tuple[str, bytes]]
+"""Trace id, day, line, and the row by status and by duration, each with its bucket."""
 
 
 class FastPath:
-    """Writes usual traces to the files of one store; here, where nothing is compiled, it leaves them all.
+    """Encodes usual traces; here, where nothing is compiled, it leaves them all.
 
-    root: the store's folder. max_line_bytes: of the spans of a line. mode: of new files. origin_of: gives the
-    `Origin` of a tracer. second_of: gives RFC 3339 of
-    Unix seconds. repeated: gives what many summaries share, as the end of an object and as that of an array.
-    by_proc: do as where files without a name are not named by their descriptor.
+    max_line_bytes: of the spans of a line. origin_of: gives the `Origin` of a tracer. second_of: gives
+    RFC 3339 of Unix seconds. repeated: gives what many summaries share, as the end of an object and as that
+    of an array.
     """
 
     def __init__(
         self,
-        root: bytes,
         max_line_bytes: int,
-        mode: int,
         *,
         origin_of: Callable[[Any], Origin],
         second_of: Callable[[int], str],
         repeated: Callable[..., tuple[bytes, bytes]],
-        by_proc: bool = False,
     ) -> None:
         """Take what the compiled one needs."""
 
-    def write(
-        self, groups: Iterable[Sequence[ReadableSpan | Record]], made_ns: int
-    ) -> tuple[int, dict[Place, bytes]]:
-        """Write the first groups, as far as they are usual; return how many, and their rows by place."""
-        return 0, {}
+    def encode(self, groups: Iterable[Sequence[ReadableSpan | Record]], made_ns: int) -> list[Usual]:
+        """Encode the first groups, as far as they are usual and of one day. made_ns: the rows' stamp."""
+        return []
 
 
 accept_proxies(FastPath)

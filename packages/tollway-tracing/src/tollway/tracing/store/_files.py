@@ -96,6 +96,16 @@ class Files:
         finally:
             os.close(folder)
 
+    def open_new(self, path: str, flags: int) -> int:
+        """Open a file of the store's mode for writing, which `flags` make; return it. Raises OSError."""
+        folder = self._open_folder(path)
+        try:
+            file = os.open(os.path.basename(path), flags, self.mode, dir_fd=folder)
+        finally:
+            os.close(folder)
+        self._set_mode(file)
+        return file
+
     def replace(self, path: str, data: bytes) -> None:
         """Give a file new bytes, whole. Raises OSError."""
         name = os.path.basename(path)
@@ -179,6 +189,10 @@ class Files:
         with file:
             file.seek(first)
             return file.read(most)
+
+    def exists(self, path: str) -> bool:
+        """Return whether something is there."""
+        return os.access(path, os.F_OK)
 
     def _open_folder(self, path: str) -> int:
         """Open the folder of a file without following a link below the root."""

@@ -10,8 +10,11 @@ from ._files import FILE_MODE, Files
 
 INDEXES = "indexes"
 
+JOURNAL = "journal"
+"""The folder of a day's journals, inside the day's."""
+
 _is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
-_is_trace_id = re.compile(r"[0-9a-f]{32}").fullmatch
+is_trace_id = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
 class Layout:
@@ -40,7 +43,7 @@ class Layout:
             entry.name[:-5]
             for entry in self.entries(day)
             if entry.name.endswith(".json")
-            and _is_trace_id(entry.name[:-5])
+            and is_trace_id(entry.name[:-5])
             and entry.is_file(follow_symlinks=False)
         ]
 
@@ -48,12 +51,18 @@ class Layout:
         """Return the file of a trace."""
         return f"{self.root}/{day}/{trace_id}.json"
 
-    def files_of(self, trace_id: str) -> list[str]:
-        """Return the files that hold a trace: one, or two when it went on past midnight."""
-        if not _is_trace_id(trace_id):
-            return []  # also keeps `../` out of paths
-        places = (self.trace_file(day, trace_id) for day in self.days())
-        return [place for place in places if os.path.exists(place)]
+    def journal_file(self, day: str, name: str) -> str:
+        """Return the file of a journal."""
+        return f"{self.root}/{day}/{JOURNAL}/{name}.jsonl"
+
+    def journals(self, day: str) -> list[str]:
+        """Return the files of a day's journals."""
+        found = [
+            entry.path
+            for entry in self.entries(day, JOURNAL)
+            if entry.name.endswith(".jsonl") and entry.is_file(follow_symlinks=False)
+        ]
+        return sorted(found)
 
     def entries(self, *folder: str) -> Iterator[os.DirEntry[str]]:
         """Yield what is in a folder of the store; nothing where there is none, or a link on the way to it."""

@@ -49,8 +49,9 @@ def _summary_in(
     store: FileStore, day: str, trace_id: str, *, whole: bool = False
 ) -> tuple[Summary | None, int]:
     """Return a trace's summary and its torn lines; `whole` reads the spans of each line too."""
-    lines, torn = whole_lines(store.layout.files.read(store.layout.trace_file(day, trace_id)))
-    parts = []
+    before = store.counts.torn_lines
+    lines, parts = store.lines_of_day(day, trace_id), []
+    torn = store.counts.torn_lines - before
     for line in lines:
         try:
             parts.append(summary_of(line))
@@ -97,7 +98,7 @@ def reindex(store: FileStore, *, progress: Progress = _no_progress) -> int:
 def _reindex_day(store: FileStore, day: str) -> int:
     summaries = [
         summary
-        for trace_id in store.layout.trace_ids(day)
+        for trace_id in store.trace_ids(day)
         if (summary := _summary_in(store, day, trace_id)[0]) is not None
     ]
     # Rows lie in the order of writing, which is about that of ending: the newest-first search counts on it.
@@ -122,7 +123,8 @@ def verify(store: FileStore, *, progress: Progress = _no_progress) -> Verificati
     missing: list[str] = []
     for done, day in enumerate(days, 1):
         rows = _indexed(store, day)
-        for trace_id in store.layout.trace_ids(day):
+        torn += sum(view.torn() for view in store.journals(day))
+        for trace_id in store.trace_ids(day):
             summary, torn_here = _summary_in(store, day, trace_id, whole=True)
             torn += torn_here
             traces += summary is not None
@@ -187,7 +189,7 @@ def _day_bytes(store: FileStore, day: str) -> int:
 
 
 def _remove_day(store: FileStore, day: str) -> Pruned:
-    pruned = Pruned(len(store.layout.trace_ids(day)), _day_bytes(store, day))
+    pruned = Pruned(len(store.trace_ids(day)), _day_bytes(store, day))
     for parts in _folders(day):
         if (folder := store.layout.folder(*parts)) is not None:
             shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,8 @@ from tollway.tracing.summary import Summary, merged
 from ._feedback import FeedbackFiles
 from ._files import whole_lines
 from ._index import Row
-from ._layout import Layout
+from ._journal import JournalView
+from ._layout import Layout, is_trace_id
 from ._lines import spans_of, summary_of
 from ._search import rows
 
@@ -83,12 +84,48 @@ class StoreReader(TraceReader):
         return tuple(sorted(once.values(), key=lambda span: (span.start_ns, span.span_id)))
 
     def _lines(self, trace_id: str) -> list[bytes]:
-        lines = []
-        for path in self.layout.files_of(trace_id):
-            whole, torn = whole_lines(self.layout.files.read(path))
-            self.counts.torn_lines += torn
-            lines.extend(whole)
-        return lines
+        if not is_trace_id(trace_id):
+            return []  # also keeps `../` out of paths
+        return [line for day in self.layout.days() for line in self.lines_of_day(day, trace_id)]
+
+    def has_lines(self, day: str, trace_id: str) -> bool:
+        """Return whether a day has something of a trace."""
+        return self.layout.files.exists(self.layout.trace_file(day, trace_id)) or any(
+            view.places(trace_id) for view in self.journals(day)
+        )
+
+    def journals(self, day: str) -> list[JournalView]:
+        """Return a day's journals."""
+        return [JournalView(self.layout.files, path) for path in self.layout.journals(day)]
+
+    def lines_of_day(self, day: str, trace_id: str, read_to: dict[str, int] | None = None) -> list[bytes]:
+        """Return a trace's lines of a day, in whichever form, each once.
+
+        read_to: is told how far each journal was read.
+        """
+        # Journals first: a line that is moved meanwhile is then in its file.
+        in_journals: list[bytes] = []
+        for view in self.journals(day):
+            places = view.places(trace_id)
+            in_journals += [line for place in places if (line := view.line(place)) is not None]
+            if read_to is not None and places:
+                read_to[view.name] = max(place.offset + place.size for place in places)
+        whole, torn = whole_lines(self.layout.files.read(self.layout.trace_file(day, trace_id)))
+        self.counts.torn_lines += torn
+        # A move from a journal to a file that was interrupted leaves lines in both.
+        return list(dict.fromkeys([*whole, *in_journals]))
+
+    def trace_ids(self, day: str) -> set[str]:
+        """Return the ids of a day's traces, in whichever form."""
+        found = set(self.layout.trace_ids(day))
+        for view in self.journals(day):
+            found.update(trace_id for trace_id, _ in view.all_places())
+        return found
+
+    def ids_beginning(self, prefix: str) -> list[str]:
+        """Return the ids of traces that begin so, sorted."""
+        days = self.layout.days()
+        return sorted({one for day in days for one in self.trace_ids(day) if one.startswith(prefix)})
 
     def _of_line(self, line: bytes, read: Callable[[bytes], list[T]]) -> list[T]:
         try:

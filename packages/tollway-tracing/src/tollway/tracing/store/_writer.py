@@ -7,7 +7,7 @@ the first of a series is logged.
 
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tollway.tracing._worker import Clock
@@ -20,6 +20,21 @@ from ._pending import PendingRows
 from ._store import Ended, FileStore
 
 _logger = logging.getLogger(__name__)
+
+QUIET_SPANS = 100
+"""A round with fewer is a quiet moment, in which journals become files."""
+
+SETTLE_AFTER_S = 5.0
+"""How long a journal grows before its traces become files."""
+
+SETTLE_STEPS = 4
+"""Of 64 traces each, in one quiet round."""
+
+ADOPT_EVERY_S = 30.0
+"""How often journals that ended processes left are looked for."""
+
+CLOSE_S = 1.0
+"""How long a shutdown makes files; what is left in journals becomes files at the next start."""
 
 
 @dataclass
@@ -89,9 +104,13 @@ class Writer:
         self._refused = False
         self._linked = False
         self._stopped = False
+        self._round_spans = 0
+        self._unsettled_s: float | None = None
+        self._adopted_s: float | None = None
 
     def after_fork(self) -> None:
         """Leave what is held to the parent, which writes it."""
+        self.store.after_fork()
         self._forget()
         self.counts = StoreCounts()
 
@@ -100,7 +119,16 @@ class Writer:
         self._stopped = True
 
     def close(self) -> None:
-        """Nothing is held open between writes."""
+        """Make files of what is in journals, as far as there is time, and let go of the rest."""
+        until_s = self._clock() + CLOSE_S
+        if self.store.makes_files and not self._stopped:
+            try:
+                self.store.retire_journals()
+                while self._clock() < until_s and self.store.settle_step():
+                    pass
+            except OSError as error:
+                self._refuse(error)
+        self.store.close()
 
     def consume(self, spans: list[Ended], *, flush: bool) -> bool:
         """Take spans in and write what is done; with `flush`, all. Rows are written once a round."""
@@ -114,7 +142,28 @@ class Writer:
                 self._note_working()
         self._bound()
         self._prune(now_s)
+        self._round_spans += len(spans)
+        if not spans and not flush:
+            self._end_round(now_s)
         return written
+
+    def _end_round(self, now_s: float) -> None:
+        """Use a quiet moment: make files of what has been in journals for a while."""
+        is_quiet, self._round_spans = self._round_spans < QUIET_SPANS, 0
+        if not is_quiet or not self.store.makes_files:
+            return
+        try:
+            if self._adopted_s is None or now_s - self._adopted_s >= ADOPT_EVERY_S:
+                self._adopted_s = now_s
+                self.store.adopt()
+            if self._unsettled_s is not None and now_s - self._unsettled_s >= SETTLE_AFTER_S:
+                self._unsettled_s = None
+                self.store.retire_journals()
+            for _ in range(SETTLE_STEPS):
+                if self._stopped or not self.store.settle_step():
+                    return
+        except OSError as error:
+            self._refuse(error)
 
     def _take(self, spans: list[Ended], now_s: float) -> None:
         """Group spans by trace. Those of one trace mostly come together, its local root last."""
@@ -171,11 +220,7 @@ class Writer:
         Raises OSError for what holds up all of them.
         """
         try:
-            count, rows = self.store.write_usual(self._done)
-            if count:
-                self._note_written(count, rows)
-            else:
-                self._note_written(1, self.store.write_trace(self._done[0]))
+            self._note_written(*self.store.append(self._done))
             return True
         except LinkError as error:
             self._refuse_link(error)
@@ -186,14 +231,16 @@ class Writer:
         self._drop(self._done.popleft())
         return False
 
-    def _note_written(self, groups: int, entry: Entry | Rows | None) -> None:
+    def _note_written(self, groups: int, entries: Iterable[Entry | Rows]) -> None:
         for _ in range(groups):
             spans = self._done.popleft()
             self.held_spans -= len(spans)
             self.counts.written_spans += len(spans)
         self.counts.written_traces += groups
-        if entry is not None:
+        for entry in entries:
             self._rows.add(entry)
+        if self._unsettled_s is None:
+            self._unsettled_s = self._clock()
 
     def _write_rows(self) -> bool:
         """Write the rows of the traces written since the last time, and those that were refused before."""
