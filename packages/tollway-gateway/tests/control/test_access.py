@@ -65,6 +65,16 @@ def test_the_admin_asks_everything(start):
     ]
 
 
+def test_traces_are_sent_with_the_admin_key(start):
+    """Without a store there is nothing to send them to."""
+    running = start(BOTH)
+    statuses = [
+        running.client.post("/v1/traces", headers={"authorization": f"Bearer {key}"}, json={}).status_code
+        for key in (SHOP, ADMIN)
+    ]
+    assert [401, 404] == statuses
+
+
 @pytest.mark.parametrize("auth", [KEYS, BOTH])
 @pytest.mark.parametrize("path", ["/health", "/ready"])
 def test_probes_are_open(start, auth: dict[str, Any], path: str):

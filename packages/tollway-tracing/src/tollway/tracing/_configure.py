@@ -26,6 +26,7 @@ from ._targets import Target, Targets, targets_of
 from ._worker import SHUTDOWN_S
 from .engine import TracerProvider
 from .otlp import BatchProcessor, OTLPExporter, split_credentials
+from .receiving import TraceReceiver, set_receiver
 from .sampling import RatioSlowSampler
 from .store import FileStore, FileStoreProcessor, set_default
 
@@ -82,7 +83,12 @@ def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
     files = _store(given.store if store is None else store or None, store_file_mode)
     if files is not None:
         max_age_s = None if retention_days is None else retention_days * 86_400
-        processors.append(FileStoreProcessor(files, max_age_s=max_age_s, max_bytes=retention_bytes))
+        stored = FileStoreProcessor(files, max_age_s=max_age_s, max_bytes=retention_bytes)
+        processors.append(stored)
+        policy = sampler if isinstance(sampler, RatioSlowSampler) else RatioSlowSampler()
+        set_receiver(TraceReceiver(stored.put, policy))
+    else:
+        set_receiver(None)
     processors += _exporting(given, otlp, otlp_headers or {})
     propagation.install()
     set_default(files)

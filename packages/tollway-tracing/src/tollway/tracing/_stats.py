@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 from ._private.sdk import processors_of
 from .engine import TracerProvider
 from .otlp import BatchProcessor, OTLPExporter
+from .receiving import receiver
 from .store import FileStoreProcessor
 
 
@@ -27,7 +28,8 @@ class Stats:
     """By reason: unpicked, shutdown."""
     dropped_spans: Mapping[str, int] = field(default_factory=dict)
     """By reason: unpicked, late, evicted, parent, shutdown (undecided then, or left behind by a store or an
-    exporter that was not done in time); and queue, what a full queue or store refused.
+    exporter that was not done in time); and queue, what a full queue or store refused. Spans that came by
+    OTLP are among them, and `rejected` are those that were none.
     """
     held_spans: int = 0
     queued_spans: int = 0
@@ -58,6 +60,9 @@ def stats() -> Stats:
     left = sum(p.left_spans for p in batches) + sum(p.left_spans for p in stores)
     counts = provider.counts if isinstance(provider, TracerProvider) else None
     dropped = {} if counts is None else dict(counts.dropped)
+    if (received := receiver()) is not None:
+        for reason, spans in received.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + spans
     if left:
         dropped["shutdown"] = dropped.get("shutdown", 0) + left
     return Stats(

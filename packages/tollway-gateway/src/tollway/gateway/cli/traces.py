@@ -215,6 +215,19 @@ def prune(store: Path, older_than: float | None, max_size: int | None) -> None:
     click.echo(f"{removed.traces} traces removed, {removed.bytes} bytes.")
 
 
+@app.command()
+@store_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="Of OTLP.")
+@click.option("--sampling-rate", type=click.FloatRange(0, 1), default=1.0, show_default=True)
+@click.option("--slow-threshold", type=arguments.duration_ms, metavar="TIME", help="Keep what takes longer.")
+def receive(store: Path, host: str, port: int, sampling_rate: float, slow_threshold: float | None) -> None:
+    """Store what OpenTelemetry services send to http://HOST:PORT/v1/traces (protobuf or JSON)."""
+    from .receiving import serve
+
+    serve(store, host, port, sampling_rate, slow_threshold)
+
+
 def _say_none(store: Path, jaeger: str | None) -> None:
     from tollway.gateway.printable import printable, without_passwords
 

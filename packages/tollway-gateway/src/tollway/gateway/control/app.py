@@ -10,7 +10,7 @@ from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.trace import TracerProvider
 from starlette.routing import Match
 
-from . import docs, errors, mlflow, models, openapi, operations, upstreams
+from . import docs, errors, mlflow, models, openapi, operations, otlp, upstreams
 from .counting import ASGIApp, Message, Receive, Send
 from .probes import Probes
 from .reload import Reload
@@ -20,8 +20,8 @@ from .serving import Current
 _QUERY = "tollway.query"
 """Where a scope keeps its query while it passes the instrumentation."""
 
-_NO_SPANS = "/health$,/ready$,/metrics$"
-"""Asked every few seconds by machines: their spans would bury those of people."""
+_NO_SPANS = "/health$,/ready$,/metrics$,/v1/traces$"
+"""Asked every few seconds by machines: their spans would bury those of people; spans of spans have no end."""
 
 
 def build_app(
@@ -46,6 +46,7 @@ def build_app(
         mlflow.router(current),
         upstreams.router(current),
         router_of_reload(reload),
+        otlp.router(),
         docs.router(app, current),
     )
     for router in routers:

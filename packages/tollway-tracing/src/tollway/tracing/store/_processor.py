@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from tollway.tracing._worker import SHUTDOWN_S, Clock, Pace, SpanWorker, Wait, wait_for
 from tollway.tracing.otlp._sources import is_sampled
+from tollway.tracing.records import Record
 
 from ._store import FileStore
 from ._writer import Retention, StoreCounts, Writer
@@ -96,6 +97,10 @@ class FileStoreProcessor(SpanProcessor):
     def on_end_all(self, spans: Sequence[ReadableSpan]) -> None:
         """Queue the sampled ones of a trace's spans, all or none."""
         self._worker.put_all(filter(is_sampled, spans))
+
+    def put(self, record: Record) -> None:
+        """Queue a span that came as OTLP."""
+        self._worker.put(record)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Write everything that has ended; return whether that was done in time."""

@@ -1,0 +1,114 @@
+"""OTLP over HTTP from other services, for `POST /v1/traces` of the gateway and `tollway traces receive`.
+
+https://opentelemetry.io/docs/specs/otlp/#otlphttp-response
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, NamedTuple
+
+from tollway.gateway.guard.content_coding import CodingError, Decoder, coding_of
+from tollway.tracing import receiving
+
+PATH = "/v1/traces"
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Of a request, as it is sent and decoded; exporters send far less."""
+
+_STEP_BYTES = 65_536
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class OTLPAnswer(NamedTuple):
+    """What a sender gets."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+def respond(
+    receiver: receiving.TraceReceiver, headers: Iterable[tuple[bytes, bytes]], body: bytes
+) -> OTLPAnswer:
+    """Take a request's spans in, and return the answer."""
+    by_name = dict(headers)
+    content_type = by_name.get(b"content-type", b"").decode("latin-1")
+    try:
+        received = receiving.read(_decoded(by_name.get(b"content-encoding", b""), body), content_type)
+    except LookupError:
+        return _error(415, "the body must be application/x-protobuf or application/json")
+    except CodingError as error:
+        return _error(400, f"the body {error}")
+    except _TooLargeError:
+        return _error(413, f"the body is more than {MAX_BODY_BYTES} bytes")
+    except receiving.BadRequestError as error:
+        return _error(400, str(error))
+    except ImportError:
+        return _error(415, "protobuf needs the extra: pip install 'tollway-tracing[otlp]'; JSON does not")
+    receiver.take(received)
+    said, kind = receiving.answer(received, content_type)
+    return OTLPAnswer(200, kind, said)
+
+
+class _TooLargeError(Exception):
+    """A body is larger than it may be."""
+
+
+def _decoded(coding: bytes, body: bytes) -> bytes:
+    if len(body) > MAX_BODY_BYTES:
+        raise _TooLargeError
+    name = coding_of(coding)
+    if name is None:
+        return body
+    decoder, parts, size = Decoder(name), [], 0
+    part = decoder.decode(body, _STEP_BYTES)
+    while part or decoder.pending:
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise _TooLargeError
+        part = decoder.decode(b"", _STEP_BYTES)
+    if not decoder.at_end:
+        raise CodingError("ends before its end")
+    return b"".join(parts)
+
+
+def _error(status: int, message: str) -> OTLPAnswer:
+    return OTLPAnswer(status, "application/json", json.dumps({"code": status, "message": message}).encode())
+
+
+def asgi_app(receiver: receiving.TraceReceiver) -> ASGIApp:
+    """Return an application that serves `POST /v1/traces` and nothing else."""
+
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["path"] != PATH:
+            answer = _error(404, f"spans go to {PATH}")
+        elif scope["method"] != "POST":
+            answer = _error(405, "spans are sent by POST")
+        else:
+            answer = respond(receiver, scope["headers"], await _body(receive))
+        headers = [
+            (b"content-type", answer.content_type.encode()),
+            (b"content-length", b"%d" % len(answer.body)),
+        ]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    return serve
+
+
+async def _body(receive: Receive) -> bytes:
+    """Read a body, at most one byte more than it may have."""
+    body = bytearray()
+    more = True
+    while more and len(body) <= MAX_BODY_BYTES:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return bytes(body)
