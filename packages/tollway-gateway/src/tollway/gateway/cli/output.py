@@ -82,6 +82,13 @@ def print_json(value: Any) -> None:
     sys.stdout.buffer.flush()
 
 
+def print_json_line(value: Any) -> None:
+    """Print a value as JSON in one line, in which no text steers a terminal."""
+    line = _ascii_where_needed(orjson.dumps(value, default=str).decode())
+    sys.stdout.buffer.write(f"{line}\n".encode())
+    sys.stdout.buffer.flush()
+
+
 def _ascii_where_needed(line: str) -> str:
     """Return a line of JSON with whatever is not printable as JSON escapes it; orjson leaves most of that."""
     if line.isprintable():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def serve(store: Path, host: str, port: int, sampling_rate: float, slow_threshol
     )
     server = uvicorn.Server(config)
     click.echo(f"Spans sent to http://{host}:{port}{PATH} go to {store}.")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # Uvicorn sends itself the signal again when it has stopped
     server.run()
     stopped.set()
     processor.shutdown()

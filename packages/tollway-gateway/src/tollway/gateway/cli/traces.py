@@ -217,6 +217,25 @@ def prune(store: Path, older_than: float | None, max_size: int | None) -> None:
 
 @app.command()
 @store_option
+@selecting
+@click.option(
+    "--min-duration", type=arguments.duration_ms, metavar="TIME", help="At least so long: 300ms, 2s."
+)
+@json_option
+def tail(
+    store: Path, min_duration: float | None, attribute: tuple[str, ...], *, as_json: bool, **filters: Any
+) -> None:
+    """Print traces as they are stored, by whichever process, until Ctrl-C."""
+    from tollway.tracing.readers import Query
+
+    from .tailing import follow
+
+    query = Query.of(min_duration_ms=min_duration, attribute=_pairs(attribute), **filters)
+    follow(store_of(store), query, as_json=as_json)
+
+
+@app.command()
+@store_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="Of OTLP.")
 @click.option("--sampling-rate", type=click.FloatRange(0, 1), default=1.0, show_default=True)

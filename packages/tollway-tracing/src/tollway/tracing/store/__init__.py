@@ -4,6 +4,7 @@ from tollway.tracing.readers import EventView, SpanView, Trace, TraceReader
 from tollway.tracing.summary import Summary
 
 from ._default import NoStoreError, get_trace, search_traces, set_default
+from ._follow import Follower
 from ._maintenance import Pruned, Verification, prune, reindex, verify
 from ._processor import FileStoreProcessor
 from ._store import FileStore
@@ -13,6 +14,7 @@ __all__ = [
     "EventView",
     "FileStore",
     "FileStoreProcessor",
+    "Follower",
     "NoStoreError",
     "Pruned",
     "SpanView",

@@ -41,7 +41,7 @@ class StoreReader(TraceReader):
             for line in self._lines(trace_id.lower())
             for summary in self._of_line(line, lambda line: [summary_of(line)])
         ]
-        return self._trace(merged(parts)) if parts else None
+        return self.trace(merged(parts)) if parts else None
 
     def find(self, query: Query, progress: Progress | None = None) -> list[Trace]:
         """Return the traces that match a query, in its order, at most its limit.
@@ -54,7 +54,7 @@ class StoreReader(TraceReader):
             wanted = self.feedback.traces_with(query.feedback)
             candidates = (row for row in candidates if row.summary.trace_id in wanted)
         if not query.reads_spans:
-            return [self._trace(row.summary) for row in islice(candidates, query.limit)]
+            return [self.trace(row.summary) for row in islice(candidates, query.limit)]
         return self._scan(query, candidates, progress)
 
     def _scan(self, query: Query, candidates: Iterable[Row], progress: Progress | None) -> list[Trace]:
@@ -66,14 +66,15 @@ class StoreReader(TraceReader):
         for done, row in enumerate(candidates, 1):
             if len(found) >= query.limit:
                 break
-            trace = self._trace(row.summary)
+            trace = self.trace(row.summary)
             if query.may_match(self._lines(trace.trace_id)) and query.matches(trace.spans):
                 found.append(trace)
             if progress is not None:
                 progress(done, total)
         return found
 
-    def _trace(self, summary: Summary) -> Trace:
+    def trace(self, summary: Summary) -> Trace:
+        """Return the trace of a summary; its spans are read when they are asked for."""
         trace_id = summary.trace_id
         return Trace(summary, lambda: self._spans(trace_id), lambda: self.feedback.of(trace_id))
 
