@@ -5,7 +5,7 @@ So it goes when its trace goes. Each line is OTLP `LogsData`, appended in one wr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tollway.tracing.feedback import Feedback, of_line, to_line
@@ -18,23 +18,22 @@ _NAME = "feedback.jsonl"
 
 
 class FeedbackFiles:
-    """What was said of the traces of a store."""
+    """What was said of the traces of a store. day_with: returns the first day that has a trace."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, day_with: Callable[[str], str | None]) -> None:
         self._layout = layout
+        self._day_with = day_with
 
     def add(self, feedback: Feedback) -> None:
         """Keep it: in the folder of its trace; of the day while that is not written. Raises OSError."""
-        known = self._layout.files_of(feedback.trace_id)
-        day = known[0].rsplit("/", 2)[-2] if known else day_of(feedback.time_ns)
+        day = self._day_with(feedback.trace_id) or day_of(feedback.time_ns)
         path = self._path(day)
         self._layout.files.make_folder(path)
         self._layout.files.append(path, to_line(feedback))
 
     def of(self, trace_id: str) -> tuple[Feedback, ...]:
         """Return all that was said of a trace, the oldest first."""
-        known = self._layout.files_of(trace_id)
-        first = known[0].rsplit("/", 2)[-2] if known else ""
+        first = self._day_with(trace_id) or ""
         wanted = trace_id.encode()
         found = [one for line in self._lines(first) if wanted in line and (one := _read(line)) is not None]
         return tuple(sorted((one for one in found if one.trace_id == trace_id), key=lambda one: one.time_ns))

@@ -32,7 +32,7 @@ class StoreReader(TraceReader):
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.counts = ReadCounts()
-        self.feedback = FeedbackFiles(layout)
+        self.feedback = FeedbackFiles(layout, self.day_with)
 
     def get(self, trace_id: str) -> Trace | None:
         """Return a trace by its id (32 hex digits, any case), or None."""
@@ -94,6 +94,12 @@ class StoreReader(TraceReader):
         return self.layout.files.exists(self.layout.trace_file(day, trace_id)) or any(
             view.places(trace_id) for view in self.journals(day)
         )
+
+    def day_with(self, trace_id: str) -> str | None:
+        """Return the first day that has something of a trace."""
+        if not is_trace_id(trace_id):
+            return None
+        return next((day for day in self.layout.days() if self.has_lines(day, trace_id)), None)
 
     def journals(self, day: str) -> list[JournalView]:
         """Return a day's journals."""
