@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support import hanging_provider
+from support import hanging_provider, stored
 from support.serving import Gateway, endpoint
 
 NEVER = "600s"
@@ -82,7 +82,7 @@ def test_a_call_that_was_given_up_holds_nothing_up(start, options, name: str, sa
     output = gateway.process.output
     assert 1 == output.count("left behind: predict calls that still run: 1")
     assert "Traceback" not in output
-    assert answer.headers["x-tollway-trace-id"] in {path.stem for path in gateway.traces.glob("*/*.json")}
+    assert answer.headers["x-tollway-trace-id"] in stored.ids(gateway.traces)
 
 
 @pytest.mark.parametrize("options", WORKERS)
@@ -95,7 +95,7 @@ def test_a_call_in_flight_is_cut_off_in_time(start, options, name: str, said: st
     thread.join(60)
     assert "requests cut off: 1, predict calls that still run: 1" in gateway.process.output
     assert "Traceback" not in gateway.process.output
-    assert [path for path in gateway.traces.glob("*/*.json") if "shutting_down" in path.read_text()]
+    assert [text for text in stored.texts(gateway.traces) if "shutting_down" in text]
 
 
 def hurried(gateway: Gateway, *signals: signal.Signals) -> int:
@@ -132,7 +132,7 @@ def test_a_provider_that_does_not_close(start, options):
     trace_id = ask(gateway, "sync", "hi").headers["x-tollway-trace-id"]
     assert 0 == gateway.stop()
     assert "not closed: the provider of endpoint 'sync'" in gateway.process.output
-    assert trace_id in {path.stem for path in gateway.traces.glob("*/*.json")}
+    assert trace_id in stored.ids(gateway.traces)
 
 
 @pytest.mark.parametrize("options", WORKERS)

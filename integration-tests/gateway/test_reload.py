@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support import hanging_provider
+from support import hanging_provider, stored
 from support.processes import WAIT_S, Process
 from support.serving import TOLLWAY, Gateway, endpoint, environment, write
 from support.upstream import Exchange, Upstream, chunk
@@ -360,7 +360,7 @@ def test_a_stop_waits_for_what_an_old_configuration_serves(gateway_of, upstream,
         assert all("[DONE]" in "\n".join(lines) for lines in streams)
     assert 0 == gateway.process.wait()
     assert "left behind" not in gateway.process.output
-    assert 2 == len([path for path in gateway.traces.glob("*/*.json") if "invocations" in path.read_text()])
+    assert 2 == len([text for text in stored.texts(gateway.traces) if "invocations" in text])
 
 
 def is_taken(gateway: Gateway) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support import stored
 from support.client import CallingProgram
 from support.processes import WAIT_S, Process, free_port
 from support.serving import TOLLWAY, Gateway, endpoint, environment, write
@@ -101,7 +102,7 @@ def cut_off(gateway: Gateway, program: CallingProgram, *signals: signal.Signals)
         rest = "\n".join(lines)
     assert 0 == gateway.process.wait()
     assert "Traceback" not in gateway.process.output
-    assert calling.trace_id in {path.stem for path in gateway.traces.glob("*/*.json")}
+    assert calling.trace_id in stored.ids(gateway.traces)
     return rest
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support import stored
 from support.processes import WAIT_S
 from support.serving import TOLLWAY, Config, Gateway, endpoint, environment
 from support.upstream import Exchange, Upstream, chunk
@@ -303,7 +304,7 @@ def test_all_workers_write_to_one_store(start_workers, upstream, threads: Thread
     assert 0 == gateway.stop()
     ids = {answer.headers["x-tollway-trace-id"] for answer in answers}
     assert 80 == len(ids)
-    assert ids == {path.stem for path in gateway.traces.glob("*/*.json")}
+    assert ids == stored.ids(gateway.traces)
     assert ids == {one["trace_id"] for one in told_by(gateway, "traces", "list", "--limit", "100", "--json")}
     told_by(gateway, "traces", "verify", "--json")
 

@@ -50,6 +50,19 @@ def wait_for(folder: Path, trace_id: str) -> StoredTrace:
     raise AssertionError(f"no trace {trace_id} among {sorted(folder.rglob('*.json*'))}")
 
 
+def ids(folder: Path) -> set[str]:
+    """Return the ids of all traces, in whichever form."""
+    store = FileStore(folder)
+    return {trace_id for day in store.layout.days() for trace_id in store.trace_ids(day)}
+
+
+def texts(folder: Path) -> list[str]:
+    """Return what is stored of each trace, in whichever form."""
+    store = FileStore(folder)
+    found = [(day, trace_id) for day in store.layout.days() for trace_id in store.trace_ids(day)]
+    return [b"\n".join(store.lines_of_day(day, trace_id)).decode() for day, trace_id in found]
+
+
 def read(path: Path) -> StoredTrace:
     """Read one file."""
     return parsed(path.read_text())
