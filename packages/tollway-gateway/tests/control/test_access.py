@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tollway.provider import BaseProvider, Target, Task
+from tollway.tracing import receiving
 
 ADMIN, SHOP = "tk-admin-0123456789", "tk-shop-0123456789"
 ADMIN_PATHS = [
@@ -65,8 +66,9 @@ def test_the_admin_asks_everything(start):
     ]
 
 
-def test_traces_are_sent_with_the_admin_key(start):
+def test_traces_are_sent_with_the_admin_key(start, monkeypatch: pytest.MonkeyPatch):
     """Without a store there is nothing to send them to."""
+    monkeypatch.setattr(receiving, "_receiver", None)
     running = start(BOTH)
     statuses = [
         running.client.post("/v1/traces", headers={"authorization": f"Bearer {key}"}, json={}).status_code
