@@ -25,6 +25,7 @@ FACES = {
         "flush",
         "get_trace",
         "inject",
+        "instrument",
         "log_feedback",
         "search_traces",
         "shutdown",

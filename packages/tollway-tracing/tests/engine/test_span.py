@@ -5,7 +5,9 @@ import logging
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits
+from opentelemetry.sdk.trace import Span as SDKSpan
 from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
     Link,
     NonRecordingSpan,
     Span,
@@ -42,6 +44,7 @@ def test_it_is_what_instrumentations_test_for(tracer):
     span = tracer.start_span("s", kind=SpanKind.CLIENT)
     assert isinstance(span, Span)
     assert isinstance(span, ReadableSpan)
+    assert isinstance(span, SDKSpan)
     assert ("s", SpanKind.CLIENT) == (span.name, span.kind)
 
 
@@ -355,3 +358,23 @@ def test_the_raw_context_is_the_context(tracer):
     span.end()
     assert tuple(span.get_span_context()) == raw_context(span)
     assert tuple(LINKED) == tuple(raw_context(NonRecordingSpan(LINKED)))
+
+
+def test_attributes_of_events_and_links_cannot_be_changed(tracer):
+    span = tracer.start_span("s", links=[Link(LINKED, {"a": 1})])
+    span.add_event("e", {"a": 1})
+    for attributes in (span.attributes, span.events[0].attributes, span.links[0].attributes):
+        with pytest.raises(TypeError):
+            attributes["a"] = 2
+
+
+def test_a_link_that_leads_nowhere_is_ignored(tracer):
+    span = tracer.start_span("s")
+    span.add_link(INVALID_SPAN_CONTEXT)
+    span.add_link(None)
+    assert () == span.links
+
+
+def test_an_attribute_of_an_invalid_type_is_warned_of(tracer, caplog):
+    tracer.start_span("s").set_attribute("a", object())
+    assert "invalid type object" in caplog.text

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 from opentelemetry import trace as otel
 
 from tollway import tracing
+from tollway.tracing._mlflow_environment import target_of
+from tollway.tracing._mlflow_experiments import experiment_of
 
 _logger = logging.getLogger(__name__)
 
-EXPERIMENT_HEADER = "x-mlflow-experiment-id"
-"""https://mlflow.org/docs/latest/genai/tracing/opentelemetry/ingest/"""
-
 DEFAULT_STORE = "traces"
-
-_TIMEOUT_S = 10.0
 
 
 @dataclass
@@ -51,8 +44,8 @@ def get_tracking_uri() -> str:
 
 def set_experiment(experiment_name: str | None = None, experiment_id: str | None = None) -> str | None:
     """Trace into an experiment of the tracking server, which makes it where there is none; return its id."""
-    if experiment_id is None and experiment_name is not None and _is_http(get_tracking_uri()):
-        experiment_id = _experiment_of(get_tracking_uri(), experiment_name)
+    if experiment_id is None and experiment_name is not None and get_tracking_uri().startswith("http"):
+        experiment_id = experiment_of(get_tracking_uri(), experiment_name)
     _target.experiment_id = experiment_id
     _apply()
     return experiment_id
@@ -90,43 +83,6 @@ def _apply() -> None:
 
 
 def _settings(uri: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    if _is_http(uri):
-        experiment = _target.experiment_id or environ.get("MLFLOW_EXPERIMENT_ID")
-        if experiment is None and (name := environ.get("MLFLOW_EXPERIMENT_NAME")):
-            experiment = _experiment_of(uri, name)
-        return {
-            "otlp": uri,
-            "otlp_headers": {EXPERIMENT_HEADER: experiment or "0"},
-            "store": environ.get("TOLLWAY_STORE") or DEFAULT_STORE,
-        }
-    parts = urlsplit(uri)
-    return {"store": (parts.netloc + parts.path if parts.scheme == "file" else uri) or DEFAULT_STORE}
-
-
-def _is_http(uri: str) -> bool:
-    return uri.startswith(("http://", "https://"))
-
-
-def _experiment_of(uri: str, name: str) -> str | None:
-    """Return the id of an experiment by its name, made where there is none; None where the server is away."""
-    api = f"{uri.rstrip('/')}/api/2.0/mlflow/experiments"
-    try:
-        try:
-            answer = _call(f"{api}/get-by-name?experiment_name={quote(name)}")
-            return str(answer["experiment"]["experiment_id"])
-        except urllib.error.HTTPError as error:
-            if error.code != 404:
-                raise
-        return str(_call(f"{api}/create", {"name": name})["experiment_id"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        _logger.warning(
-            "cannot ask %s for the experiment %r: %s; traces go to the default one", uri, name, error
-        )
-        return None
-
-
-def _call(url: str, body: dict[str, Any] | None = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 - `_is_http`
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the same
-        return json.load(answer)
+    known = _target.experiment_id or environ.get("MLFLOW_EXPERIMENT_ID")
+    found = target_of(uri, known, environ.get("MLFLOW_EXPERIMENT_NAME"))
+    return {"store": environ.get("TOLLWAY_STORE") or DEFAULT_STORE, **found}

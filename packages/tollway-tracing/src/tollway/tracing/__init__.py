@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._assess import log_feedback
     from ._configure import configure, flush, shutdown
     from ._environment import SettingError
+    from ._instrument import instrument
     from ._stats import Stats, stats
     from .engine import Span, TracerProvider
     from .feedback import Feedback
@@ -41,6 +42,7 @@ __all__ = [
     "flush",
     "get_trace",
     "inject",
+    "instrument",
     "log_feedback",
     "search_traces",
     "shutdown",
@@ -55,6 +57,7 @@ _HOMES = {
     "_assess": ("log_feedback",),
     "_configure": ("configure", "flush", "shutdown"),
     "_environment": ("SettingError",),
+    "_instrument": ("instrument",),
     "_stats": ("Stats", "stats"),
     "feedback": ("Feedback",),
     "engine": ("Span", "TracerProvider"),

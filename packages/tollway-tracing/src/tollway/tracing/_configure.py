@@ -2,100 +2,153 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import math
 import os
-import sys
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 from opentelemetry import trace as otel
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from . import propagation
 from ._ending import is_bounded, shut_down
 from ._environment import Environment, SettingError, read_environment
+from ._exporters import exporting
 from ._instruments import observe
+from ._mlflow_environment import read_mlflow
 from ._private.sdk import processors_of
-from ._targets import Target, Targets, targets_of
+from ._targets import Targets
 from ._worker import SHUTDOWN_S
-from .engine import TracerProvider
-from .otlp import BatchProcessor, OTLPExporter, split_credentials
+from .engine import Clock, TracerProvider
 from .receiving import TraceReceiver, set_receiver
 from .sampling import RatioSlowSampler
 from .store import FileStore, FileStoreProcessor, set_default
 
 _logger = logging.getLogger(__name__)
 
-_NEEDS_OTLP = (
-    "OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs the reference exporter: pip install 'tollway-tracing[otlp]' "
-    "(or use http/protobuf, which does not)"
-)
+
+class EngineSettings(TypedDict, total=False):
+    """Arguments of `configure` that are those of `TracerProvider`."""
+
+    shutdown_on_exit: bool
+    id_generator: IdGenerator | None
+    span_limits: SpanLimits | None
+    clock: Clock | None
+    timer: bool
+    shutdown_timeout_s: float
+    meter_provider: MeterProvider | None
+    """Reads the numbers of `stats` as OpenTelemetry metrics."""
 
 
-def configure(  # noqa: PLR0913 - keywords with defaults: a setting each
+class Settings(EngineSettings, total=False):
+    """Arguments of `configure`; None is as if it were not given."""
+
+    service_name: str | None
+    sampling_rate: float | None
+    """The ratio of traces that is kept, 0 to 1 (1)."""
+    slow_threshold_ms: float | None
+    """Keep every trace slower than that; infinity for none, whatever the environment says."""
+    store: str | os.PathLike[str] | FileStore | Literal[False] | None
+    """A folder for trace files; False for none, whatever the environment says."""
+    store_file_mode: int | None
+    """Of new files in the store (0o600); 0o640 lets the group read them."""
+    otlp: Targets | Literal[False] | None
+    """The base URL of a collector, or `{"endpoint": ..., "dialect": ..., "headers": ...}`, or a list of them
+    (docs/tracing.md); False for none, whatever the environment says.
+    """
+    otlp_headers: Mapping[str, str] | None
+    mode: str | None
+    """`local` (decide here) or `collector` (send everything, its tail sampling decides)."""
+    resource: Resource | None
+    retention_days: float | None
+    """What the store keeps, as `retention_bytes`."""
+    retention_bytes: int | None
+
+
+_KNOWN = Settings.__annotations__.keys() | EngineSettings.__annotations__.keys()
+_ENGINE = EngineSettings.__annotations__.keys()
+
+
+def configure(
     *,
-    service_name: str | None = None,
-    sampling_rate: float | None = None,
-    slow_threshold_ms: float | None = None,
-    store: str | os.PathLike[str] | FileStore | Literal[False] | None = None,
-    store_file_mode: int = 0o600,
-    otlp: Targets | Literal[False] | None = None,
-    otlp_headers: Mapping[str, str] | None = None,
-    mode: str | None = None,
-    resource: Resource | None = None,
-    retention_days: float | None = None,
-    retention_bytes: int | None = None,
-    meter_provider: MeterProvider | None = None,
+    config: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] | None = None,
-    **engine: Any,
+    **settings: Unpack[Settings],
 ) -> SDKTracerProvider:
-    """Set up tracing, and return the provider. Arguments go before the environment, which goes before the
-    defaults; None is no argument. False for `store` or `otlp`, infinity for `slow_threshold_ms`, mean none,
-    whatever the environment says.
+    """Set up tracing, and return the provider. Arguments go before the file, which goes before the
+    environment, which goes before the defaults. `Settings` says what can be given.
 
-    sampling_rate: the ratio of traces that is kept, 0 to 1 (1). slow_threshold_ms: keep every trace slower
-    than that. store: a folder for trace files. store_file_mode: of new files in it; 0o640 lets the group read
-    them. otlp: the base URL of a collector, or `{"endpoint": ..., "dialect": ..., "headers": ...}`, or a list
-    of them (docs/tracing.md). mode: `local` (decide here) or `collector` (send everything, its tail sampling
-    decides). retention_days, retention_bytes: what the store keeps. meter_provider: reads the numbers of
-    `stats` as OpenTelemetry metrics. engine: more arguments of `TracerProvider` (`id_generator`,
-    `span_limits`, `clock`, `shutdown_timeout_s` ...).
+    config: a YAML file with a `tracing:` section, such as the gateway's.
 
-    Variables: TOLLWAY_SAMPLING_RATE, TOLLWAY_SLOW_THRESHOLD_MS, TOLLWAY_SAMPLING_MODE, TOLLWAY_STORE, and
-    OTEL_* as their specification says. Calling it again changes what is set up; tracers that are in use go
-    on.
+    Variables: TOLLWAY_CONFIG (a file), TOLLWAY_SAMPLING_RATE, TOLLWAY_SLOW_THRESHOLD_MS,
+    TOLLWAY_SAMPLING_MODE, TOLLWAY_STORE, OTEL_* as their specification says, and behind them MLflow's.
+    Calling it again changes what is set up; tracers that are in use go on.
 
     Where another provider is global already, the store and the exporter are added to that one; its sampler
     stays. Raises SettingError for a setting that cannot be used.
     """
-    given = read_environment(os.environ if environ is None else environ)
-    sampler = _sampler(given, sampling_rate, slow_threshold_ms, mode)
-    full_resource = Resource.create({SERVICE_NAME: service_name} if service_name else {})
-    if resource is not None:
-        full_resource = full_resource.merge(resource)
-    processors: list[SpanProcessor] = []
-    files = _store(given.store if store is None else store or None, store_file_mode)
-    if files is not None:
-        max_age_s = None if retention_days is None else retention_days * 86_400
-        stored = FileStoreProcessor(files, max_age_s=max_age_s, max_bytes=retention_bytes)
-        processors.append(stored)
-        policy = sampler if isinstance(sampler, RatioSlowSampler) else RatioSlowSampler()
-        set_receiver(TraceReceiver(stored.put, policy))
-    else:
-        set_receiver(None)
-    processors += _exporting(given, otlp, otlp_headers or {})
+    _refuse_unknown(settings)
+    variables = os.environ if environ is None else environ
+    given = read_environment(variables)
+    known: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
+    if path := config or variables.get("TOLLWAY_CONFIG"):
+        from ._file import read_file
+
+        known = {**read_file(path, variables), **known}
+    known = {**_behind(read_mlflow(variables), given), **known}
+    engine = {key: known[key] for key in _ENGINE if key in known}
+    sampler = _sampler(given, known)
+    files, processors = _store(given, known, sampler)
+    processors += exporting(given, known.get("otlp"), known.get("otlp_headers") or {})
     propagation.install()
     set_default(files)
-    if meter_provider is not None:
-        engine["meter_provider"] = meter_provider
-        observe(meter_provider)
-    return _install(sampler, full_resource, processors, engine)
+    if "meter_provider" in known:
+        observe(known["meter_provider"])
+    if "otlp" not in known:
+        processors = _without_seconds(processors)
+    return _install(sampler, _resource(known), processors, engine)
+
+
+def _refuse_unknown(settings: Mapping[str, Any]) -> None:
+    for name in settings.keys() - _KNOWN:
+        close = difflib.get_close_matches(name, _KNOWN, n=1)
+        hint = f": did you mean {close[0]!r}?" if close else ""
+        raise TypeError(f"configure() got an unexpected keyword argument {name!r}{hint}")
+
+
+def _behind(found: dict[str, Any], given: Environment) -> dict[str, Any]:
+    """Return MLflow's settings without those for which a variable of ours or OpenTelemetry's speaks."""
+    spoken = {
+        "sampling_rate": given.sampling_rate is not None or given.sampler is not None,
+        "slow_threshold_ms": given.slow_threshold_ms is not None,
+        "store": given.store is not None,
+        "otlp": given.endpoint or given.traces_endpoint or given.exporters,
+    }
+    spoken["otlp_headers"] = spoken["otlp"]
+    return {key: value for key, value in found.items() if not spoken.get(key)}
+
+
+def _resource(known: Mapping[str, Any]) -> Resource:
+    name = known.get("service_name")
+    made = Resource.create({SERVICE_NAME: name} if name else {})
+    return made.merge(known["resource"]) if "resource" in known else made
+
+
+def _without_seconds(processors: list[SpanProcessor]) -> list[SpanProcessor]:
+    """Return processors without exporters, where another provider has those of the environment already."""
+    provider = otel.get_tracer_provider()
+    if isinstance(provider, TracerProvider) or not isinstance(provider, SDKTracerProvider):
+        return processors
+    if not any(hasattr(one, "span_exporter") for one in processors_of(provider)):
+        return processors
+    return [one for one in processors if not hasattr(one, "span_exporter")]
 
 
 def _install(
@@ -119,122 +172,47 @@ def _install(
     return provider
 
 
-def _sampler(
-    given: Environment, rate: float | None, slow_ms: float | None, mode: str | None
-) -> Sampler | None:
-    """Return our policy; None where only `OTEL_TRACES_SAMPLER` says something, and says what the SDK can
-    do.
-    """
-    if given.sampler is not None and rate is None and given.sampling_rate is None:
-        return None
-    rate = given.sampling_rate if rate is None else rate
-    slow_ms = given.slow_threshold_ms if slow_ms is None else slow_ms
-    if slow_ms == math.inf:
-        slow_ms = None
+def _sampler(given: Environment, known: Mapping[str, Any]) -> Sampler | None:
+    """Return our policy; None where only `OTEL_TRACES_SAMPLER` says something, which the SDK does."""
+    rate = known.get("sampling_rate", given.sampling_rate)
+    slow_ms = known.get("slow_threshold_ms", given.slow_threshold_ms)
+    mode = known.get("mode", given.mode)
+    if given.sampler is not None and rate is None:
+        if slow_ms in (None, math.inf) and mode is None:
+            return None
+        rate = given.sampler_ratio
+        _logger.warning(
+            "OTEL_TRACES_SAMPLER is %s: its ratio is used (%s), with the threshold and mode set beside it",
+            given.sampler,
+            1 if rate is None else rate,
+        )
     try:
         return RatioSlowSampler(
-            1.0 if rate is None else rate,
-            slow_ms,
-            mode=mode or given.mode or "local",  # type: ignore[arg-type]
+            1.0 if rate is None else rate, None if slow_ms == math.inf else slow_ms, mode=mode or "local"
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise SettingError(str(error)) from None
 
 
-def _store(store: str | os.PathLike[str] | FileStore | None, file_mode: int) -> FileStore | None:
-    if store is None or isinstance(store, FileStore):
-        return store
-    try:
-        return FileStore(store, file_mode=file_mode)
-    except ValueError as error:
-        raise SettingError(f"store_{error}") from None
-
-
-def _exporting(
-    given: Environment, otlp: Targets | Literal[False] | None, headers: Mapping[str, str]
-) -> list[SpanProcessor]:
-    targets = targets_of(otlp, headers)
-    if otlp is False:
-        given = replace(given, exporters=_without_otlp(given), endpoint=None, traces_endpoint=None)
-    asked = targets or given.endpoint or given.traces_endpoint
-    names = given.exporters or (("otlp",) if asked else ())
-    if targets and "otlp" not in names:
-        names = (*names, "otlp")
-    processors: list[SpanProcessor] = []
-    for name in names:
-        if name == "otlp":
-            exporters = [_otlp_exporter(given, target) for target in targets]
-            exporters = exporters or [_by_environment(given, headers)]
-            processors += [BatchProcessor(one, **given.batch) for one in exporters]  # type: ignore[arg-type]
-        elif name == "console":
-            from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
-
-            processors.append(SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stdout)))
-        elif name != "none":
-            _logger.warning("OTEL_TRACES_EXPORTER names %r: use otlp, console or none", name)
-    return processors
-
-
-def _without_otlp(given: Environment) -> tuple[str, ...]:
-    return tuple(name for name in given.exporters if name != "otlp")
-
-
-def _by_environment(given: Environment, headers: Mapping[str, str]) -> Any:
-    """Return the exporter to where the environment says, or to a collector on this machine."""
-    all_headers = {**given.headers, **headers}
-    if given.protocol.lower() == "grpc":
-        return _grpc_exporter(given, given.traces_endpoint or given.endpoint, all_headers)
-    return _http_exporter(
-        given,
-        endpoint=given.endpoint or "http://localhost:4318",
-        traces_endpoint=given.traces_endpoint,
-        headers=all_headers,
-    )
-
-
-def _otlp_exporter(given: Environment, target: Target) -> Any:
-    headers = {**given.headers, **target.headers} if target.is_alone else target.headers
-    if given.protocol.lower() == "grpc":
-        if target.dialect != "genai":
-            raise SettingError(f"otlp dialect {target.dialect!r} needs http/protobuf or http/json, not grpc")
-        return _grpc_exporter(given, target.endpoint, headers)
-    return _http_exporter(given, endpoint=target.endpoint, headers=headers, dialect=target.dialect)
-
-
-def _http_exporter(given: Environment, **options: Any) -> OTLPExporter:
-    protocol = given.protocol.lower()
-    if protocol not in ("", "http/protobuf", "http/json"):
-        _logger.warning("OTEL_EXPORTER_OTLP_PROTOCOL is %r: http/protobuf is used", given.protocol)
-    return OTLPExporter(
-        protocol="http/json" if protocol == "http/json" else "http/protobuf",
-        timeout_s=_timeout_s(given),
-        compression=given.compression,
-        **options,
-    )
-
-
-def _timeout_s(given: Environment) -> float:
-    """Return the seconds for an export: the specification counts milliseconds, the SDK's exporters do not."""
-    return 10.0 if given.timeout_ms is None else given.timeout_ms / 1000
-
-
-def _grpc_exporter(given: Environment, endpoint: str | None, headers: Mapping[str, str]) -> Any:
-    try:
-        from grpc import Compression  # type: ignore[import-untyped]
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-    except ImportError:
-        raise SettingError(_NEEDS_OTLP) from None
-    if endpoint is not None:
-        endpoint, credentials = split_credentials(endpoint)
-        headers = {**credentials, **headers}
-    insecure = True if endpoint and endpoint.startswith("http://") else None
-    return OTLPSpanExporter(
-        endpoint=endpoint,
-        insecure=insecure,
-        headers={name.lower(): value for name, value in headers.items()} or None,  # gRPC allows no others
-        timeout=_timeout_s(given),
-        compression=Compression.Gzip if given.compression == "gzip" else Compression.NoCompression,
-    )
+def _store(
+    given: Environment, known: Mapping[str, Any], sampler: Sampler
+) -> tuple[FileStore | None, list[SpanProcessor]]:
+    """Return the store and what writes to it, by which spans that other services send are kept as well."""
+    store = known.get("store", given.store) or None
+    if store is None:
+        set_receiver(None)
+        return None, []
+    if not isinstance(store, FileStore):
+        try:
+            store = FileStore(store, file_mode=known.get("store_file_mode", 0o600))
+        except ValueError as error:
+            raise SettingError(f"store_{error}") from None
+    days = known.get("retention_days")
+    max_age_s = None if days is None else days * 86_400
+    stored = FileStoreProcessor(store, max_age_s=max_age_s, max_bytes=known.get("retention_bytes"))
+    policy = sampler if isinstance(sampler, RatioSlowSampler) else RatioSlowSampler()
+    set_receiver(TraceReceiver(stored.put, policy))
+    return store, [stored]
 
 
 def flush(timeout_s: float = 30.0) -> bool:

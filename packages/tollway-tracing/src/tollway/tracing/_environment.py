@@ -6,10 +6,14 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
+
+from ._redaction import redacted_url
+from .otlp._http import is_http_url
 
 _logger = logging.getLogger(__name__)
 
@@ -36,11 +40,18 @@ class Environment:
     timeout_ms: float | None = None
     compression: str | None = None
     batch: Mapping[str, float] = field(default_factory=dict)
+    sampler_ratio: float | None = None
+    """The ratio of `sampler`; None where that has none."""
+    certificate: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
+    proxies: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
     """Read everything. Raises SettingError for our own variables; OTel's that make no sense are warned of."""
     sampler, ratio = _sampler(environ)
+    own_ratio = None if sampler is None else _ratio_of(sampler, environ)
     exporters = tuple(
         name.strip().lower() for name in environ.get("OTEL_TRACES_EXPORTER", "").split(",") if name.strip()
     )
@@ -52,14 +63,28 @@ def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
         store=environ.get("TOLLWAY_STORE") or None,
         sampler=sampler,
         exporters=exporters,
-        endpoint=environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
-        traces_endpoint=environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or None,
+        endpoint=_endpoint(environ, "OTEL_EXPORTER_OTLP_ENDPOINT", otlp),
+        traces_endpoint=_endpoint(environ, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", otlp),
         protocol=otlp.get("PROTOCOL") or "",
         headers=_headers(otlp.get("HEADERS") or ""),
-        timeout_ms=_otel_number("OTEL_EXPORTER_OTLP_TIMEOUT", otlp.get("TIMEOUT")),
+        timeout_ms=_timeout_ms(otlp.get("TIMEOUT")),
         compression=_compression(otlp.get("COMPRESSION")),
         batch=_batch(environ),
+        sampler_ratio=own_ratio,
+        certificate=otlp.get("CERTIFICATE"),
+        client_certificate=otlp.get("CLIENT_CERTIFICATE"),
+        client_key=otlp.get("CLIENT_KEY"),
+        proxies={name: value for name, value in environ.items() if name.lower().endswith("_proxy")},
     )
+
+
+def _endpoint(environ: Mapping[str, str], name: str, otlp: _Otlp) -> str | None:
+    """Return an endpoint; None, with a warning, where it is none. gRPC knows endpoints without a scheme."""
+    value = environ.get(name, "").strip()
+    if not value or (otlp.get("PROTOCOL") or "").lower() == "grpc" or is_http_url(value):
+        return value or None
+    _logger.warning("%s is %r: use an http:// or https:// URL; ignored", name, redacted_url(value))
+    return None
 
 
 class _Otlp:
@@ -91,10 +116,21 @@ def _otel_number(name: str, text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        _logger.warning("%s is %r, which is no number: ignored", name, text)
-        return None
+        number = math.nan
+    if math.isfinite(number):
+        return number
+    _logger.warning("%s is %r, which is no number: ignored", name, text)
+    return None
+
+
+def _timeout_ms(text: str | None) -> float | None:
+    number = _otel_number("OTEL_EXPORTER_OTLP_TIMEOUT", text)
+    if number is None or 0 < number <= _MAX_NUMBER:
+        return number
+    _logger.warning("OTEL_EXPORTER_OTLP_TIMEOUT is %r, which is no time: ignored", text)
+    return None
 
 
 def _sampler(environ: Mapping[str, str]) -> tuple[str | None, float | None]:
@@ -109,6 +145,14 @@ def _sampler(environ: Mapping[str, str]) -> tuple[str | None, float | None]:
             ratio = None
         return None, 1.0 if ratio is None else ratio
     return name, None
+
+
+def _ratio_of(sampler: str, environ: Mapping[str, str]) -> float | None:
+    """Return the ratio that a sampler of the SDK keeps; None where it is not known."""
+    if sampler.endswith("traceidratio"):
+        ratio = _otel_number("OTEL_TRACES_SAMPLER_ARG", environ.get("OTEL_TRACES_SAMPLER_ARG") or None)
+        return ratio if ratio is not None and 0 <= ratio <= 1 else None
+    return 0.0 if sampler.endswith("always_off") else None
 
 
 def _compression(text: str | None) -> str | None:
@@ -131,16 +175,25 @@ def _headers(text: str) -> dict[str, str]:
 
 
 _BATCH = {
-    "OTEL_BSP_SCHEDULE_DELAY": ("interval_s", 0.001),
-    "OTEL_BSP_MAX_QUEUE_SIZE": ("max_queue_spans", 1),
-    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": ("max_batch_spans", 1),
+    "OTEL_BSP_SCHEDULE_DELAY": ("interval_s", 0.001, 1),
+    "OTEL_BSP_MAX_QUEUE_SIZE": ("max_queue_spans", 1, 1),
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": ("max_batch_spans", 1, 1),
 }
+
+_MAX_NUMBER = 1_000_000_000
+"""Of milliseconds and of spans: more is a slip, and more than threads can wait for."""
 
 
 def _batch(environ: Mapping[str, str]) -> dict[str, float]:
     found = {}
-    for name, (key, unit) in _BATCH.items():
+    for name, (key, unit, least) in _BATCH.items():
         number = _otel_number(name, environ.get(name) or None)
-        if number is not None and number > 0:
-            found[key] = number * unit if key == "interval_s" else int(number)
+        if number is None:
+            continue
+        if not least <= number <= _MAX_NUMBER:
+            _logger.warning(
+                "%s is %r, which is not between %d and %d: ignored", name, number, least, _MAX_NUMBER
+            )
+            continue
+        found[key] = number * unit if key == "interval_s" else int(number)
     return found

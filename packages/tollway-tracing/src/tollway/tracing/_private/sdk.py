@@ -178,6 +178,13 @@ def _public(name: str) -> Any:
     return property(attrgetter(name))
 
 
+def register_span(kind: type) -> None:
+    """Make `isinstance(span, opentelemetry.sdk.trace.Span)` true of another class: programs test for it, and
+    the SDK's class is an ABC.
+    """
+    Span.register(kind)
+
+
 class ReadNames(ReadableSpan):
     """A span's private names, which the SDK's own `to_json` and some exporters read."""
 

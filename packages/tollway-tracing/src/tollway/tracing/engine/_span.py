@@ -14,7 +14,7 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from opentelemetry.trace import Span as APISpan
 
 from tollway.tracing._json import to_json_text
-from tollway.tracing._private.sdk import ReadNames
+from tollway.tracing._private.sdk import ReadNames, register_span
 from tollway.tracing._runtime import INPUTS, OUTPUTS
 
 from ._values import cleaned, frozen_items, frozen_links, mapping_of, text_of
@@ -184,7 +184,7 @@ class _ReadEvent(Event):
     """An event as exporters read it."""
 
     def __init__(self, name: str, attributes: dict[str, Any], time_ns: int, dropped: int) -> None:
-        super().__init__(name, attributes, time_ns)
+        super().__init__(name, MappingProxyType(attributes), time_ns)
         self._dropped = dropped
 
     @property
@@ -196,7 +196,7 @@ class _ReadLink(Link):
     """A link as exporters read it."""
 
     def __init__(self, context: SpanContext, attributes: dict[str, Any], dropped: int) -> None:
-        super().__init__(context, attributes)
+        super().__init__(context, MappingProxyType(attributes))
         self._dropped = dropped
 
     @property
@@ -222,3 +222,6 @@ def exception_attributes(exception: BaseException, *, escaped: bool) -> dict[str
         "exception.stacktrace": stack,
         "exception.escaped": str(escaped),
     }
+
+
+register_span(Span)

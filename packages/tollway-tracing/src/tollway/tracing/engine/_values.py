@@ -41,6 +41,7 @@ def frozen(value: Any, inside: tuple[int, ...] = ()) -> Any:
                 return tuple(frozen(item, path) for item in value)
         except Exception:  # the caller's own class raises
             return text_of(value)
+    _logger.warning("invalid type %s for an attribute's value: its text is kept", type(value).__name__)
     return text_of(value)
 
 

@@ -26,8 +26,9 @@ from tollway.tracing.semconv.dialects import DIALECTS
 
 from ._answer import error_text, rejected_spans
 from ._encode import Encoder
-from ._http import Poster, is_loopback, split_credentials, traces_url
+from ._http import Poster, TLSFiles, is_loopback, split_credentials, traces_url
 from ._protobuf import ProtobufEncoder
+from ._proxies import proxy_for
 
 _logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class OTLPExporter(SpanExporter):
     compression: gzip or none; where it is not given, spans go by gzip, but plain on loopback, where no wire
     is saved, and to a receiver that refuses gzip.
     User and password in the URL become an `Authorization` header; neither they nor a query are ever logged.
+    tls: whom to trust, and a certificate of our own. proxies: variables such as HTTPS_PROXY and NO_PROXY.
     timeout_s bounds one `export`, retries included. Not for use by several threads at once, as the
     specification says of exporters.
     """
@@ -82,6 +84,8 @@ class OTLPExporter(SpanExporter):
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
         compression: str | None = None,
+        tls: TLSFiles = TLSFiles(),  # noqa: B008 - immutable
+        proxies: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
         now_s: Callable[[], float] = time.time,
         sleep: Sleep | None = None,
@@ -106,7 +110,13 @@ class OTLPExporter(SpanExporter):
         encoder = Encoder if protocol == "http/json" else ProtobufEncoder
         self._encoder = encoder(DIALECTS[dialect])
         own = {"Content-Type": self._encoder.content_type, "User-Agent": "tollway-tracing"}
-        self._poster = Poster(self.url, {**own, **credentials, **(headers or {})}, timeout_s)
+        self._poster = Poster(
+            self.url,
+            {**own, **credentials, **(headers or {})},
+            timeout_s,
+            tls=tls,
+            proxy=proxy_for(self.url, proxies or {}),
+        )
         self._failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -139,7 +149,7 @@ class OTLPExporter(SpanExporter):
         deadline_s = self._clock() + self._timeout_s
         attempt = 0
         while True:
-            problem, wait_s = self._attempt(body)
+            problem, wait_s = self._attempt(body, deadline_s - self._clock())
             if problem is None or wait_s is None:
                 return problem
             backoff_s = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt) * self._jitter()  # full jitter
@@ -149,10 +159,10 @@ class OTLPExporter(SpanExporter):
             attempt += 1
             self.counts.retries += 1
 
-    def _attempt(self, body: bytes) -> tuple[str | None, float | None]:
+    def _attempt(self, body: bytes, left_s: float) -> tuple[str | None, float | None]:
         """Return (problem or None, seconds that the receiver asks to wait; None: never try this again)."""
         try:
-            status, headers, answer = self._post(body)
+            status, headers, answer = self._post(body, left_s)
         except (OSError, http.client.HTTPException) as error:
             return f"{type(error).__name__}: {error}", 0.0
         if 200 <= status < 300:
@@ -161,16 +171,16 @@ class OTLPExporter(SpanExporter):
         wait_s = self._retry_after_s(headers.get("retry-after", "")) if status in RETRYABLE else None
         return f"HTTP {status}: {error_text(headers, answer)}", wait_s
 
-    def _post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+    def _post(self, body: bytes, left_s: float) -> tuple[int, Mapping[str, str], bytes]:
         if self._gzip:
             status, headers, answer = self._poster.post(
-                gzip.compress(body, _GZIP_LEVEL), {"Content-Encoding": "gzip"}
+                gzip.compress(body, _GZIP_LEVEL), {"Content-Encoding": "gzip"}, left_s
             )
             if not (self._may_go_plain and status in _UNREADABLE):
                 self._may_go_plain = False  # it reads gzip
                 return status, headers, answer
             self._gzip = False
-        return self._poster.post(body, {})
+        return self._poster.post(body, {}, left_s)
 
     def _note_rejected(self, rejected: int, why: str) -> None:
         if rejected > 0:
