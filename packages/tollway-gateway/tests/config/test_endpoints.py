@@ -61,7 +61,7 @@ def test_fallbacks_are_in_order(loaded) -> None:
         ),
         (chain(a="[split]") + ROUTE, 8, "endpoints[0].fallback[0]", "'split' is a route", "an endpoint"),
         (chain(a="b", b="[]"), 8, "endpoints[0].fallback", "must be a list", "- "),
-        (chain(a="[a/b]"), 8, "endpoints[0].fallback[0]", "is no name", "letters"),
+        (chain(a="[a b]"), 8, "endpoints[0].fallback[0]", "invalid name", "letters"),
         (chain(a="[7]"), 8, "endpoints[0].fallback[0]", "must be text", "quotes"),
     ],
 )

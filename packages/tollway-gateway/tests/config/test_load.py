@@ -175,7 +175,7 @@ def test_a_time_limit_of_the_environment_that_is_none(problem, written: str):
         ("- a\n", 1, "", "must be a mapping", ""),
         ("just words\n", 1, "", "must be a mapping", ""),
         ("endpoints: [7]\n", 1, "endpoints[0]", "must be a mapping", ""),
-        (GOOD.replace("name: chat", "name: a/b"), 2, "endpoints[0].name", "'a/b' is no name", "letters"),
+        (GOOD.replace("name: chat", "name: a b"), 2, "endpoints[0].name", "invalid name 'a b'", "letters"),
         (GOOD.replace("name: chat", "name: .."), 2, "endpoints[0].name", "cannot stand in a path", ""),
         (GOOD.replace("name: chat", "name: 7"), 2, "endpoints[0].name", "must be text", 'quotes: "7"'),
         (GOOD.replace("  - name: chat\n   ", "  -"), 2, "endpoints[0]", "'name' is missing", "add name"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tollway.provider import Answer, AnswerInfo, Call, PayloadError, Task, sse
 from tollway.provider.dialects import ANTHROPIC_MESSAGES, OPENAI_RESPONSES
-from tollway.providers.translators import FRONTS, Sources, Translation
+from tollway.provider.translators import FRONTS, Sources, Translation
 from tollway.providers.translators.chat_to_anthropic import message_of
 
 EXTENSIONS = frozenset({"thinking", "cache_control"})

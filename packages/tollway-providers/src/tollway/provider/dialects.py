@@ -1,7 +1,7 @@
 """Dialects beside OpenAI's chat that callers and services speak alike: then the bytes pass as they came.
 
 A provider whose service speaks one says so by `HTTPProvider.speaking`, which returns a `Passthrough`. For all
-others the gateway translates into OpenAI's chat (see `tollway.providers.translators`).
+others the gateway translates into OpenAI's chat (see `tollway.provider.translators`).
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ def _sampler(given: Environment, known: Mapping[str, Any]) -> Sampler | None:
 
 
 def _store(
-    given: Environment, known: Mapping[str, Any], sampler: Sampler
+    given: Environment, known: Mapping[str, Any], sampler: Sampler | None
 ) -> tuple[FileStore | None, list[SpanProcessor]]:
     """Return the store and what writes to it, by which spans that other services send are kept as well."""
     store = known.get("store", given.store) or None

@@ -13,10 +13,10 @@ from tollway.gateway.conversations import Conversations
 from tollway.provider import Answer, AnswerInfo, Call, HTTPProvider, PayloadError, Provider, Usage
 from tollway.provider.dialects import ANTHROPIC_COUNT_TOKENS, OPENAI_RESPONSES, Speaker
 from tollway.provider.json_text import dumps
-from tollway.providers.translators import FRONTS, Answering, Sources, StreamWriter, Translation
-from tollway.providers.translators.contract import Front
-from tollway.providers.translators.messages_to_chat import counted_text
-from tollway.providers.translators.responses_items import items_of
+from tollway.provider.translators import FRONTS, Answering, Sources, StreamWriter, Translation
+from tollway.provider.translators.contract import Front
+from tollway.provider.translators.messages_to_chat import counted_text
+from tollway.provider.translators.responses_items import items_of
 
 from .dropping import DroppingRunner, refusing_depth
 from .endpoint import Attempt, Events, Runner

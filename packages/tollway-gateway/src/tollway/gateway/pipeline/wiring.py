@@ -26,7 +26,7 @@ from tollway.gateway.telemetry.genai import endpoint_attributes, span_name
 from tollway.gateway.upstream import UpstreamClient
 from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, Task, discovery, with_defaults
 from tollway.provider.dialects import Speaker
-from tollway.providers.translators import Sources
+from tollway.provider.translators import Sources
 
 from .attempt_http import HTTPRunner
 from .attempt_predict import PredictRunner
