@@ -112,6 +112,8 @@ class AttemptRecord:
         """Count the tokens of an answer, and what it costs; one that never began has neither."""
         record, endpoint = self._record, self.endpoint
         metrics = record.recorder.metrics
+        if info.unread:
+            metrics.unread(endpoint.name)
         if info.usage is not None:
             record.usage = info.usage
             metrics.used(endpoint.labels, info.usage)

@@ -100,6 +100,11 @@ _COST = Family("gateway_cost_usd", "What the models' answers cost, in USD.", ("e
 _UNPRICED = Family(
     "gateway_unpriced", "Answers whose cost is not known, by the reason.", ("endpoint", "reason")
 )
+_UNREAD = Family(
+    "gateway_unread_answers",
+    "Streams of which a part could not be read, and was passed on as it came.",
+    ("endpoint",),
+)
 _OVER_BUDGET = Family("gateway_budget_denials", "Requests denied by a budget.", ("budget",))
 _BUDGET_ALERTS = Family(
     "gateway_budget_alerts", "How often what is spent of a budget passed its `alert_at`.", ("budget",)
@@ -185,7 +190,7 @@ _RELOADS = Family(
 _REPLACED = Family("gateway_workers_replaced", "Workers that died, and whose place another took.", ())
 
 COUNTERS = (
-    *(_REQUESTS, _ERRORS, _TOKENS, _COST, _UNPRICED, _OVER_BUDGET, _BUDGET_ALERTS),
+    *(_REQUESTS, _ERRORS, _TOKENS, _COST, _UNPRICED, _UNREAD, _OVER_BUDGET, _BUDGET_ALERTS),
     *(_DENIALS, _DECIDED_LOCALLY, _PREDICT_REFUSALS, _RESENDS, _REPLACED, _RELOADS),
     *(_KEY_REQUESTS, _KEY_TOKENS, _EVICTED),
     *(_RETRIES, _RETRIES_DENIED, _FALLBACKS, _HEDGES, _ATTEMPT_ERRORS, _SHED, _BREAKER_OPENED),
@@ -376,6 +381,10 @@ class Metrics:
     def unpriced(self, endpoint: str, reason: str) -> None:
         """Count an answer whose cost is not known."""
         self._add(_UNPRICED, endpoint, reason)
+
+    def unread(self, endpoint: str) -> None:
+        """Count an answer that its caller got as it came, and of which we could not read all."""
+        self._add(_UNREAD, endpoint)
 
     def over_budget(self, budget: str) -> None:
         """Count a request that a budget denied."""
