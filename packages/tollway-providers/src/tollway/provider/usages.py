@@ -45,9 +45,9 @@ def openai_usage(usage: Any) -> Usage | None:
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if type(prompt) is not int or not 0 <= prompt <= MAX_COUNT:
-        prompt = None
+        prompt = count_of(prompt)
     if type(completion) is not int or not 0 <= completion <= MAX_COUNT:
-        completion = None
+        completion = count_of(completion)
     found = Usage(prompt, completion)
     if prompt is not None and completion is not None:
         total = usage.get("total_tokens")
