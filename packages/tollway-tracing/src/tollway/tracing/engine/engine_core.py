@@ -217,7 +217,8 @@ class Engine:
                     break
                 spans, heavy = spans - count + (count > 1 and not local.picked), heavy - local.heavy_bytes
                 local.evict()
-        self.held, self._heavy_bytes = sum(len(local.held or ()) for local in self.open), heavy
+        left = list(self.open)  # of which other threads take some meanwhile
+        self.held, self._heavy_bytes = sum(len(local.held or ()) for local in left), heavy
 
     # --- time ---
 
