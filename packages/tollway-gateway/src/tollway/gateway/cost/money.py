@@ -33,11 +33,7 @@ def amount_of(total: int) -> int:
 
 def usd_text(picousd: int) -> str:
     """Write an amount as plain decimal USD, exactly: `0.00275`, never `2.75e-3`."""
-    if 0 <= picousd < PICOUSD:
-        text = str(picousd + PICOUSD)  # one digit and twelve, as every answer has
-        return f"0.{text[1:]}".rstrip("0") if picousd else "0"
-    whole, rest = divmod(picousd, PICOUSD)
-    return f"{whole}.{rest:012d}".rstrip("0") if rest else str(whole)
+    return _plain(picousd, 12)
 
 
 def price_text(price: int, per: int = 1_000_000) -> str:
@@ -46,5 +42,5 @@ def price_text(price: int, per: int = 1_000_000) -> str:
 
 
 def _plain(number: int, digits: int) -> str:
-    whole, rest = divmod(number, 10**digits)
-    return f"{whole}.{rest:0{digits}d}".rstrip("0") if rest else str(whole)
+    text = str(number).zfill(digits + 1)
+    return f"{text[:-digits]}.{text[-digits:]}".rstrip("0").rstrip(".")

@@ -134,11 +134,9 @@ class ListPrices:
             if details.billed_picousd is not None and self._vendor.id in _BILLS:
                 return details.billed_picousd
             tier = details.service_tier
-        dated = self._lists.get(info.model) if tier is None else None
-        if dated is None or dated.until_s <= self._now_s():
-            dated = self._dated(info.model, tier)
-            if dated is None:
-                return Unpriced.NO_PRICE
+        dated = self._dated(info.model, tier)
+        if dated is None:
+            return Unpriced.NO_PRICE
         cost = dated.prices.cost_picousd(usage, has_output=self._has_output)
         return _unknown(usage, self._has_output) if cost is None else cost
 
@@ -148,13 +146,11 @@ class ListPrices:
         return None if dated is None else dated.prices
 
     def _dated(self, model: str | None, tier: str | None) -> Dated | None:
-        if len(model or "") > _MAX_NAME or len(tier or "") > _MAX_NAME:
-            return None
         key = model if tier is None else (model, tier)
         found = self._lists.get(key, _MISSING)
-        if found is None or (found is not _MISSING and found.until_s > self._now_s()):
+        if found is None or found.until_s > self._now_s():
             return found
-        if not self._catalogue.is_loaded:
+        if len(model or "") > _MAX_NAME or len(tier or "") > _MAX_NAME or not self._catalogue.is_loaded:
             return None
         if len(self._lists) >= _MAX_LISTS:
             self._lists.clear()

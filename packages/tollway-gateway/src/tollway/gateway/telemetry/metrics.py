@@ -223,6 +223,7 @@ class Metrics:
         self._codes: set[str] = set()
         self._counted: dict[tuple[Labels, str, int], AnswerCells] = {}
         self._tokens: dict[Labels, TokenCells] = {}
+        self._first_tokens: dict[Labels, Histogram] = {}
         self._costs: dict[str, int] = {}
         self._keys: dict[tuple[str, str, int], tuple[int, int, int]] = {}
         self._counters: dict[tuple[str, ...], int] = {}
@@ -360,8 +361,11 @@ class Metrics:
 
     def first_token(self, labels: Labels, after_s: float) -> None:
         """Measure the wait for a stream's first token."""
-        first = self._at(_FIRST_TOKEN, *labels)
-        Histogram(self.cells, first, _LATENCY_BUCKETS_S).observe(after_s)
+        waits = self._first_tokens.get(labels)
+        if waits is None:
+            first = self._at(_FIRST_TOKEN, *labels)
+            waits = self._first_tokens[labels] = Histogram(self.cells, first, _LATENCY_BUCKETS_S)
+        waits.observe(after_s)
 
     def used(self, labels: Labels, usage: Usage) -> None:
         """Count the tokens of one answer."""
