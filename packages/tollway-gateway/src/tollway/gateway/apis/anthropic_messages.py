@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, ClassVar
 
-from tollway.gateway.errors import RequestRejected
 from tollway.provider import Task
 from tollway.provider.dialects import ANTHROPIC_COUNT_TOKENS, ANTHROPIC_MESSAGES
 
 from .anthropic_content import events_as_messages, message_as_messages, turns_as_messages
 from .api import API, APICall
-from .checks import dialect_of, missing, stream_of, wrong_type
+from .checks import dialect_of, no_messages, stream_of, wrong_type
 from .conversation import by_prefix, opening
 from .parameters import SAMPLING, integer, texts
 from .shapes import anthropic_shape
@@ -127,11 +126,8 @@ class AnthropicCountTokens(AnthropicMessages):
 
 def _check(payload: Mapping[str, Any]) -> None:
     messages = payload.get("messages")
-    if not isinstance(messages, list):
-        problem = wrong_type if "messages" in payload else missing
-        raise problem("messages", "a list of messages")
-    if not messages:
-        raise RequestRejected(400, "empty_array", "'messages' must not be empty", param="messages")
+    if not isinstance(messages, list) or not messages:
+        raise no_messages(payload)
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
             raise wrong_type(f"messages.{index}", "an object with a role and a content")

@@ -32,10 +32,18 @@ def wrong_type(key: str, what: str) -> RequestRejected:
 
 
 def no_model(payload: Mapping[str, Any]) -> RequestRejected:
-    """Return why a request is refused whose `model` is no name."""
+    """Return why a request is refused whose `model` is missing or not a string."""
     if MODEL in payload:
         return wrong_type(MODEL, "a string")
     return missing(MODEL, "the name of an endpoint or a route")
+
+
+def no_messages(payload: Mapping[str, Any]) -> RequestRejected:
+    """Return why a request is refused whose `messages` are not a list that has some."""
+    if payload.get("messages") == []:
+        return RequestRejected(400, "empty_array", "'messages' must not be empty", param="messages")
+    problem = wrong_type if "messages" in payload else missing
+    return problem("messages", "a list of messages")
 
 
 def check_texts(payload: Mapping[str, Any], key: str) -> None:

@@ -29,7 +29,7 @@ SHAPE: ErrorShape = mlflow_shape
 """How errors look on these paths."""
 
 
-class _Chat(OpenAIChat):
+class _AskingUsage(API):
     """As there, streams end with their usage."""
 
     def call(self, payload: dict[str, Any], body: bytes, scope: MutableMapping[str, Any]) -> APICall:
@@ -37,12 +37,12 @@ class _Chat(OpenAIChat):
         return super().call(payload, _asking_usage(payload, body), scope)
 
 
-class _Completions(OpenAICompletions):
-    """As there, streams end with their usage."""
+class _Chat(_AskingUsage, OpenAIChat):
+    """OpenAI's, with the usage."""
 
-    def call(self, payload: dict[str, Any], body: bytes, scope: MutableMapping[str, Any]) -> APICall:
-        """See `API.call`."""
-        return super().call(payload, _asking_usage(payload, body), scope)
+
+class _Completions(_AskingUsage, OpenAICompletions):
+    """OpenAI's, with the usage."""
 
 
 OWN: Mapping[Task, API] = {Task.CHAT: _Chat(), Task.COMPLETIONS: _Completions()}

@@ -9,7 +9,7 @@ from tollway.gateway.errors import RequestRejected
 from tollway.provider import Task
 
 from .api import API, APICall, Continuation
-from .checks import missing, wrong_type
+from .checks import no_messages, wrong_type
 from .conversation import by_name, by_prefix, opening
 from .openai_content import chat_messages, choices_as_messages
 from .openai_continuation import ChatContinuation
@@ -41,11 +41,8 @@ class OpenAIChat(API):
     def call(self, payload: dict[str, Any], body: bytes, scope: MutableMapping[str, Any]) -> APICall:
         """See `API.call`. Most requests come by here, so it does without a call for each check."""
         messages = payload.get("messages")
-        if not isinstance(messages, list):
-            problem = wrong_type if "messages" in payload else missing
-            raise problem("messages", "a list of messages")
-        if not messages:
-            raise RequestRejected(400, "empty_array", "'messages' must not be empty", param="messages")
+        if not isinstance(messages, list) or not messages:
+            raise no_messages(payload)
         for message in messages:
             if not isinstance(message, dict) or not isinstance(message.get("role"), str):
                 raise _wrong_message(messages)

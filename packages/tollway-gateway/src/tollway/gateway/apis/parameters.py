@@ -44,8 +44,7 @@ def named(value: Any) -> str | None:
 
 def level(value: Any) -> str | None:
     """Take how hard a model shall think: a word, or the `effort` of an object."""
-    word = value.get("effort") if isinstance(value, dict) else value
-    return word[:MAX_CHARACTERS] if isinstance(word, str) and word else None
+    return named(value.get("effort") if isinstance(value, dict) else value)
 
 
 _OUTPUT_TYPES = {

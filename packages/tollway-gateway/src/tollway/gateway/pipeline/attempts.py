@@ -73,9 +73,7 @@ async def _attempt(
     try:
         if relay is None:
             with deadline.expect(limit):
-                whole = await (
-                    endpoint.runner if call.dialect is None else endpoint.dialects[call.dialect.name]
-                ).answer(call, attempt)
+                whole = await endpoint.runner_for(call).answer(call, attempt)
             attempt.answered(whole)
             reply.info, data = whole.info, whole.body
         else:
@@ -114,8 +112,7 @@ async def _finish(opened: Opened, plan: Plan, deadline: Deadline, reply: Reply, 
 
 async def open_stream(endpoint: Endpoint, call: APICall, attempt: AttemptRecord) -> tuple[bytes, Events]:
     """Ask for a stream; return its events up to the first token, and those that follow."""
-    runner = endpoint.runner if call.dialect is None else endpoint.dialects[call.dialect.name]
-    events = await runner.open(call, attempt)
+    events = await endpoint.runner_for(call).open(call, attempt)
     attempt.info = events.info
     try:
         data = await _to_first_token(events)

@@ -92,3 +92,7 @@ class Endpoint:
 
     quota_sets: dict[tuple[Quota, ...], QuotaSet] = field(default_factory=dict)
     """Its limits together with those of callers and routes, as far as such calls have come."""
+
+    def runner_for(self, call: Call) -> Runner:
+        """Return who asks its model in the dialect of a call."""
+        return self.runner if call.dialect is None else self.dialects[call.dialect.name]

@@ -118,9 +118,7 @@ class _Race:
             if self._call.stream:
                 data, events = await open_stream(endpoint, self._call, attempt)
                 return Opened(attempt, data, events)
-            dialect = self._call.dialect
-            runner = endpoint.runner if dialect is None else endpoint.dialects[dialect.name]
-            whole = await runner.answer(self._call, attempt)
+            whole = await endpoint.runner_for(self._call).answer(self._call, attempt)
         except BaseException as error:
             attempt.end(error)
             raise
