@@ -55,11 +55,7 @@ def post(gateway, body: bytes, coding: str):
 
 
 def decoded(body: bytes, coding: bytes, budget: MemoryBudget | None = None) -> bytes:
-    def reject(*_: object) -> RequestRejected:
-        return RequestRejected(413, "test", "no")
-
-    hold = Hold(budget or MemoryBudget(2**40))
-    return decompress(body, coding, MAX, hold, too_large=reject, overloaded=reject)
+    return decompress(body, coding, MAX, Hold(budget or MemoryBudget(2**40)))
 
 
 @pytest.mark.parametrize(("coding", "compress"), CODED)

@@ -65,6 +65,17 @@ INTERNAL = Failure(500, "internal_error", "the gateway failed; its log says why"
 STOPPING = Failure(503, "shutting_down", "the gateway is stopping; ask again")
 
 
+def too_large(max_bytes: int) -> RequestRejected:
+    """Return why a body of more bytes is refused."""
+    return RequestRejected(413, "request_too_large", f"the body is larger than {max_bytes} bytes")
+
+
+def overloaded() -> RequestRejected:
+    """Return why a request is refused for which there is no memory left."""
+    message = "the requests in flight hold all the memory that server.max_buffered_bytes allows; ask again"
+    return RequestRejected(503, "gateway_overloaded", message, header_lines=b"retry-after: 1\r\n")
+
+
 _NO_RETRY = b"x-should-retry: false\r\n"
 """Obeyed by OpenAI's and Anthropic's clients, which otherwise repeat every 5xx twice."""
 

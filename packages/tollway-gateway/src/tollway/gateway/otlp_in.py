@@ -9,15 +9,13 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NamedTuple
 
-from tollway.gateway.guard.content_coding import CodingError, Decoder, coding_of
+from tollway.gateway.guard.content_coding import CodingError, coding_of, decoded
 from tollway.tracing import receiving
 
 PATH = "/v1/traces"
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Of a request, as it is sent and decoded; exporters send far less."""
-
-_STEP_BYTES = 65_536
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -66,17 +64,12 @@ def _decoded(coding: bytes, body: bytes) -> bytes:
     name = coding_of(coding)
     if name is None:
         return body
-    decoder, parts, size = Decoder(name), [], 0
-    part = decoder.decode(body, _STEP_BYTES)
-    while part or decoder.pending:
-        parts.append(part)
-        size += len(part)
-        if size > MAX_BODY_BYTES:
+    whole = bytearray()
+    for piece in decoded(body, name):
+        whole += piece
+        if len(whole) > MAX_BODY_BYTES:
             raise _TooLargeError
-        part = decoder.decode(b"", _STEP_BYTES)
-    if not decoder.at_end:
-        raise CodingError("ends before its end")
-    return b"".join(parts)
+    return bytes(whole)
 
 
 def _error(status: int, message: str) -> OTLPAnswer:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 CODINGS = ("gzip", "deflate", "zstd")
@@ -16,6 +17,9 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 _WINDOW_BYTES = 16 * 1024
 """Input that zlib is given at once: of what it does not use it makes a copy at every step."""
+
+_STEP_BYTES = 256 * 1024
+"""What is decoded of a whole body before its reader looks at its bounds again."""
 
 _FREE_MEMBERS = 64
 _MEMBER_BYTES = 64
@@ -93,6 +97,17 @@ class Decoder:
         if is_zstd:
             return _ZstdFrame()
         return zlib.decompressobj(zlib.MAX_WBITS + 16 if self._coding == "gzip" else _deflate_bits(window))
+
+
+def decoded(body: bytes, coding: str) -> Iterator[bytes]:
+    """Decode a whole body in pieces of at most 256 KiB. Raises CodingError, also where it ends too early."""
+    decoder = Decoder(coding)
+    data = body
+    while data or decoder.pending:
+        yield decoder.decode(data, _STEP_BYTES)
+        data = b""
+    if not decoder.at_end:
+        raise CodingError("ends too early")
 
 
 def _deflate_bits(start: bytes) -> int:

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from tollway.gateway.errors import RequestRejected
-from tollway.gateway.guard.content_coding import CODINGS, CodingError, Decoder, coding_of
+from tollway.gateway.errors import RequestRejected, overloaded, too_large
+from tollway.gateway.guard.content_coding import CODINGS, CodingError, coding_of, decoded
 from tollway.gateway.guard.memory import Hold
-
-_STEP_BYTES = 256 * 1024
-"""What is decoded before the bounds are looked at again."""
 
 _ACCEPTED = f"accept-encoding: {', '.join(CODINGS)}\r\n".encode()
 """RFC 9110 section 12.5.3: with a 415 it says what may be sent."""
 
 
-def decompress(
-    body: bytes,
-    content_encoding: bytes,
-    max_bytes: int,
-    hold: Hold,
-    *,
-    too_large: Callable[[int], RequestRejected],
-    overloaded: Callable[[], RequestRejected],
-) -> bytes:
+def decompress(body: bytes, content_encoding: bytes, max_bytes: int, hold: Hold) -> bytes:
     """Return what a body stands for, at most `max_bytes`; no more than that is ever held.
 
     Raises:
-        RequestRejected: 415 for a coding that is not known, 400 where the body is not in it, else what
-            `too_large` and `overloaded` return.
+        RequestRejected: 415 for a coding that is not known, 400 where the body is not in it, 413 where it is
+            too large, 503 where no memory is left for it.
     """
     try:
         coding = coding_of(content_encoding)
@@ -37,19 +24,14 @@ def decompress(
         raise RequestRejected(415, "unsupported_content_encoding", message, header_lines=_ACCEPTED) from None
     if coding is None:
         return body
-    decoder = Decoder(coding)
     whole = bytearray()
-    data = body
     try:
-        while data or decoder.pending:
-            whole += decoder.decode(data, _STEP_BYTES)
-            data = b""
+        for piece in decoded(body, coding):
+            whole += piece
             if len(whole) > max_bytes:
                 raise too_large(max_bytes)
             if not hold.grow_to(len(body) + len(whole)):
                 raise overloaded()
     except CodingError as error:
         raise RequestRejected(400, "invalid_content_encoding", f"the {coding} body {error}") from None
-    if not decoder.at_end:
-        raise RequestRejected(400, "invalid_content_encoding", f"the {coding} body ends too early")
     return bytes(whole)

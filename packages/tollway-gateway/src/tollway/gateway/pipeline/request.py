@@ -14,7 +14,7 @@ import orjson
 from tollway.gateway.apis import APICall
 from tollway.gateway.apis.checks import ACTED_ON, MODEL, no_model
 from tollway.gateway.config.values import ServerConfig
-from tollway.gateway.errors import CallerGone, RequestRejected
+from tollway.gateway.errors import CallerGone, RequestRejected, overloaded, too_large
 from tollway.gateway.guard.json_size import nodes_of
 from tollway.gateway.guard.memory import Hold
 from tollway.provider.json_text import TooDeepError, members
@@ -57,21 +57,14 @@ async def read(
     if body is None:
         body = await _receive_body(headers, receive, bounds.max_body_bytes, hold)
     if len(body) > bounds.max_body_bytes:
-        raise _too_large(bounds.max_body_bytes)
+        raise too_large(bounds.max_body_bytes)
     if coding:
-        body = decompress(
-            body,
-            coding,
-            bounds.max_body_bytes,
-            hold,
-            too_large=_too_large,
-            overloaded=_overloaded,
-        )
+        body = decompress(body, coding, bounds.max_body_bytes, hold)
     payload = parse_object(body, bounds.max_json_nodes)
     destination = route.destination or _named(payload, route, caller)
     call = route.api.call(payload, body, scope)
     if not hold.grow_to(hold.measure(body, payload)):
-        raise _overloaded()
+        raise overloaded()
     return destination, call
 
 
@@ -80,7 +73,7 @@ async def _receive_body(
 ) -> bytes:
     for name, value in headers:
         if name == b"content-length" and value.isdigit() and int(value) > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):
@@ -95,7 +88,7 @@ async def _read_on(first: bytes, receive: Receive, max_bytes: int, hold: Hold) -
     more = True
     while len(body) <= max_bytes:
         if not hold.grow_to(len(body)):
-            raise _overloaded()
+            raise overloaded()
         if not more:
             break
         message = await receive()
@@ -155,12 +148,3 @@ def _named(payload: Mapping[str, Any], route: HTTPRoute, caller: Caller) -> Dest
     raise RequestRejected(
         404, "model_not_found", f"{message}; there are: {', '.join(fitting) or 'none'}", param=MODEL
     )
-
-
-def _too_large(max_bytes: int) -> RequestRejected:
-    return RequestRejected(413, "request_too_large", f"the body is larger than {max_bytes} bytes")
-
-
-def _overloaded() -> RequestRejected:
-    message = "the requests in flight hold all the memory that server.max_buffered_bytes allows; ask again"
-    return RequestRejected(503, "gateway_overloaded", message, header_lines=b"retry-after: 1\r\n")
