@@ -16,7 +16,7 @@ from ._openai_info import info_of
 from ._secrets import Redactor
 from ._swapped import OpenStream, answer_of_stream
 from ._values import Answer, Call, Task, UpstreamResponse
-from .errors import PayloadError, ProviderError, ResponseError
+from .errors import ProviderError, ResponseError, too_deep
 from .json_text import TooDeepError, spliced, without_key
 
 PATHS = {Task.CHAT: "/chat/completions", Task.COMPLETIONS: "/completions", Task.EMBEDDINGS: "/embeddings"}
@@ -53,7 +53,7 @@ def body_of(call: Call, model: str, *, ask_usage: bool = True) -> bytes:
     try:
         return spliced(body, payload, changes)
     except TooDeepError as error:
-        raise PayloadError("the request is nested too deep for this model", code="json_too_deep") from error
+        raise too_deep() from error
 
 
 def without_options(call: Call) -> Call:
@@ -62,7 +62,7 @@ def without_options(call: Call) -> Call:
     try:
         return replace(call, payload=payload, body=without_key(call.body, "stream_options"))
     except TooDeepError as error:
-        raise PayloadError("the request is nested too deep for this model", code="json_too_deep") from error
+        raise too_deep() from error
 
 
 def answer_of(

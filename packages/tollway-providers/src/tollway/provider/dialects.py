@@ -17,7 +17,7 @@ from ._openai_errors import error_in_answer
 from ._passing import COUNT, MESSAGES, RESPONSES, Passing
 from ._secrets import Redactor
 from ._values import Answer, AnswerInfo, Call, UpstreamRequest, UpstreamResponse
-from .errors import PayloadError, ProviderError, ResponseError, StreamError
+from .errors import ProviderError, ResponseError, StreamError, too_deep
 from .json_text import TooDeepError, loads, spliced
 
 if TYPE_CHECKING:
@@ -83,9 +83,7 @@ class Passthrough:
         try:
             body = spliced(call.body, call.payload, {"model": self._model})
         except TooDeepError as error:
-            raise PayloadError(
-                "the request is nested too deep for this model", code="json_too_deep"
-            ) from error
+            raise too_deep() from error
         said = call.dialect
         if said is None:
             return UpstreamRequest(self._address(""), self._headers, body)

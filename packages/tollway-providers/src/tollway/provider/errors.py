@@ -71,6 +71,11 @@ class PayloadError(ProviderError):
     code = "invalid_request"
 
 
+def too_deep() -> PayloadError:
+    """Return why a request is refused that is nested too deep to be written for a model."""
+    return PayloadError("the request is nested too deep for this model", code="json_too_deep")
+
+
 class UpstreamError(ProviderError):
     """The model's service answered with an error status; `upstream_status` is the one it sent."""
 

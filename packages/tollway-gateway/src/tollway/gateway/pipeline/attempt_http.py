@@ -11,7 +11,6 @@ from tollway.gateway.upstream import MAX_ERROR_BYTES, UpstreamClient, UpstreamSt
 from tollway.provider import (
     Answer,
     Call,
-    PayloadError,
     ProviderError,
     ResponseError,
     StreamDecoder,
@@ -21,6 +20,7 @@ from tollway.provider import (
     UpstreamResponse,
 )
 from tollway.provider.dialects import Speaker
+from tollway.provider.errors import too_deep
 
 from .endpoint import Attempt
 
@@ -85,9 +85,7 @@ class HTTPRunner:
         except (RecursionError, TypeError) as error:
             if not is_too_deep(error):
                 raise
-            raise PayloadError(
-                "the request is nested too deep for this model", code="json_too_deep"
-            ) from error
+            raise too_deep() from error
 
 
 class HTTPEvents:

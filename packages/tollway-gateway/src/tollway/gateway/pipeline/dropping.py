@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from tollway.gateway.guard.json_size import is_too_deep
 from tollway.provider import Answer, AnswerInfo, Call, PayloadError
+from tollway.provider.errors import too_deep
 from tollway.provider.json_text import dumps
 
 from .endpoint import Attempt, Events, Runner
@@ -70,7 +71,7 @@ def refusing_depth() -> Iterator[None]:
     except (RecursionError, TypeError) as error:
         if not is_too_deep(error):
             raise
-        raise PayloadError("the request is nested too deep for this model", code="json_too_deep") from error
+        raise too_deep() from error
 
 
 def without(payload: dict[str, Any], where: str | None) -> dict[str, Any] | None:

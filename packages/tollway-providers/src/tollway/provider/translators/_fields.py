@@ -1,10 +1,19 @@
-"""What translators of requests share: fields that chat has no word for are refused by their names."""
+"""What translators of requests share: the call, and the refusal of fields that chat has no word for."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tollway.provider import PayloadError
+from tollway.provider import Call, PayloadError, Task
+from tollway.provider.json_text import dumps
+
+
+def chat_call(call: Call, chat: dict[str, Any]) -> Call:
+    """Return a call of chat in place of another; fields that are None are left out, streams tell usage."""
+    chat = {key: value for key, value in chat.items() if value is not None}
+    if call.stream:
+        chat |= {"stream": True, "stream_options": {"include_usage": True}}
+    return Call(Task.CHAT, chat, dumps(chat), call.stream)
 
 
 def refuse_others(payload: dict[str, Any], known: frozenset[str]) -> None:

@@ -83,7 +83,7 @@ class MessagesWriter:
         self._finish = delta.finish or self._finish
         for block in delta.blocks:
             yield from self._whole_block(block)
-        if delta.thoughts and not self._has_blocks(delta):
+        if delta.thoughts and not delta.blocks:
             yield from self._grow("thinking", delta.thoughts)
         if delta.text or delta.refusal:
             yield from self._grow("text", delta.text or delta.refusal)
@@ -97,9 +97,6 @@ class MessagesWriter:
             if tool.arguments:
                 part = {"type": "input_json_delta", "partial_json": tool.arguments}
                 yield _event("content_block_delta", index=self._places[tool.place], delta=part)
-
-    def _has_blocks(self, delta: Delta) -> bool:
-        return bool(delta.blocks)
 
     def _whole_block(self, block: dict[str, Any]) -> Iterator[bytes]:
         """Say a block of thinking that is whole: its text was streamed before, its signature ends it."""

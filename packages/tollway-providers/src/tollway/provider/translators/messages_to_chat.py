@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from tollway.provider import Call, PayloadError, Task
+from tollway.provider import Call, PayloadError
 from tollway.provider.json_text import dumps
 
-from ._fields import objects, refuse_others, texts, unsayable
+from ._fields import chat_call, objects, refuse_others, texts, unsayable
 from .contract import Sources, Translation
 from .messages_answers import MessagesAnswering
 from .messages_turns import messages_of, plain_text
@@ -59,11 +59,7 @@ def translate(
         **_tools(payload, extensions),
         **_thinking(payload, extensions),
     }
-    chat = {key: value for key, value in chat.items() if value is not None}
-    if call.stream:
-        chat |= {"stream": True, "stream_options": {"include_usage": True}}
-    asked = Call(Task.CHAT, chat, dumps(chat), call.stream)
-    return Translation(asked, MessagesAnswering(sources))
+    return Translation(chat_call(call, chat), MessagesAnswering(sources))
 
 
 def _refuse(payload: dict[str, Any]) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tollway.provider import Call, PayloadError, Task
-from tollway.provider.json_text import dumps
+from tollway.provider import Call, PayloadError
 
-from ._fields import objects, refuse_others, texts, unsayable
+from ._fields import chat_call, objects, refuse_others, texts, unsayable
 from .contract import Sources, Translation
 from .responses_answers import ResponsesAnswering
 from .responses_items import messages_of
@@ -63,11 +62,7 @@ def translate(
         **_logprobs(payload),
         **tools,
     }
-    chat = {key: value for key, value in chat.items() if value is not None}
-    if call.stream:
-        chat |= {"stream": True, "stream_options": {"include_usage": True}}
-    asked = Call(Task.CHAT, chat, dumps(chat), call.stream)
-    return Translation(asked, ResponsesAnswering(payload, custom, sources))
+    return Translation(chat_call(call, chat), ResponsesAnswering(payload, custom, sources))
 
 
 def _refuse(payload: dict[str, Any]) -> None:
