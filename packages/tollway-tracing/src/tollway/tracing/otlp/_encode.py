@@ -75,8 +75,9 @@ class Encoder:
                 self._origins.clear()
             service = resource.attributes.get("service.name")
             origin = Origin(
-                b'"resource":%b' % to_json(resource_object(resource)) + _schema(resource.schema_url),
-                b'"scope":%b' % to_json(scope_object(scope)) + _schema(scope.schema_url if scope else None),
+                b'"resource":%b' % to_json(resource_object(resource)) + schema_json(resource.schema_url),
+                b'"scope":%b' % to_json(scope_object(scope))
+                + schema_json(scope.schema_url if scope else None),
                 None if service is None else str(service),
             )
             known = self._origins[key] = (origin, resource, scope)
@@ -103,5 +104,6 @@ def resource_spans(parts: Sequence[tuple[Origin, bytes]]) -> bytes:
     )
 
 
-def _schema(url: str | None) -> bytes:
+def schema_json(url: str | None) -> bytes:
+    """Return the member that tells the schema URL of a resource or a scope; nothing where there is none."""
     return b',"schemaUrl":%b' % to_json(url) if url else b""

@@ -40,11 +40,14 @@ def any_value(value: Any, depth: int = 0) -> dict[str, Any]:
         # 64-bit integers travel as strings; larger ones do not fit the protocol at all.
         return {"intValue": str(value)} if -(2**63) <= value < 2**63 else {"stringValue": text_of(value)}
     if kind is float:
-        return {"doubleValue": value if value - value == 0 else _odd_float(value)}
+        return {"doubleValue": double(value)}
     return _rare_value(value, depth)
 
 
-def _odd_float(value: float) -> str:
+def double(value: float) -> float | str:
+    """Return a number as ProtoJSON has it: JSON itself has no word for what is not finite."""
+    if value - value == 0:
+        return value
     if value != value:  # noqa: PLR0124 - NaN is the only number unequal to itself
         return "NaN"
     return "Infinity" if value > 0 else "-Infinity"

@@ -16,7 +16,8 @@ from tollway.tracing.engine import KEPT_BECAUSE
 from tollway.tracing.records import FAR, LOCAL_ROOT, ROOT, Origin, Record
 from tollway.tracing.summary import MAX_NS
 
-from ._objects import REMOTE
+from ._encode import schema_json
+from ._objects import REMOTE, double
 
 _is_trace_id = re.compile(r"[0-9a-f]{32}").fullmatch
 _is_span_id = re.compile(r"[0-9a-f]{16}").fullmatch
@@ -62,9 +63,10 @@ def _received(request: Mapping[str, Any]) -> Received:
     rejected = 0
     for block in request.get("resourceSpans", ()):
         resource = block.get("resource", {})
-        resource_json = b'"resource":%b' % to_json(resource) + _schema(block)
+        resource_json = b'"resource":%b' % to_json(resource) + schema_json(block.get("schemaUrl"))
         for scoped in block.get("scopeSpans", ()):
-            scope_json = b'"scope":%b' % to_json(scoped.get("scope", {})) + _schema(scoped)
+            scope = scoped.get("scope", {})
+            scope_json = b'"scope":%b' % to_json(scope) + schema_json(scoped.get("schemaUrl"))
             origin = Origin(resource_json, scope_json, _text_in(resource, "service.name"))
             for span in scoped.get("spans", ()):
                 if (record := _record(span, origin)) is None:
@@ -93,11 +95,6 @@ def _record(span: Mapping[str, Any], origin: Origin) -> Record | None:
     if parent_id:
         item["parentSpanId"] = parent_id
     return Record(int(trace_id, 16), distance, start_ns, end_ns, failed, name, kept, origin, to_json(item))
-
-
-def _schema(block: Mapping[str, Any]) -> bytes:
-    url = block.get("schemaUrl")
-    return b',"schemaUrl":%b' % to_json(url) if url else b""
 
 
 def _text_in(item: Mapping[str, Any], wanted: str) -> str | None:
@@ -198,14 +195,8 @@ _VALUES: dict[str, Callable[[Any], dict[str, Any]]] = {
     "string_value": lambda value: {"stringValue": value},
     "bool_value": lambda value: {"boolValue": value},
     "int_value": lambda value: {"intValue": str(value)},
-    "double_value": lambda value: {"doubleValue": value if value - value == 0 else _odd(value)},
+    "double_value": lambda value: {"doubleValue": double(value)},
     "bytes_value": lambda value: {"bytesValue": b64encode(value).decode()},
     "array_value": lambda value: {"arrayValue": {"values": [_value(item) for item in value.values]}},
     "kvlist_value": lambda value: {"kvlistValue": {"values": _pairs(value.values)}},
 }
-
-
-def _odd(value: float) -> str:
-    if value != value:  # noqa: PLR0124 - NaN is the only number unequal to itself
-        return "NaN"
-    return "Infinity" if value > 0 else "-Infinity"

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, fsum
 
-from .views import SpanView, Trace
-
-NS_PER_MS = 1_000_000
+from .views import NS_PER_MS, SpanView, Trace
 
 COST = "gen_ai.usage.cost"
 """The attribute of what a call cost, in USD. No convention has one; this is the name that most tools read."""
