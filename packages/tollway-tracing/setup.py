@@ -25,9 +25,8 @@ SOURCE = Path("src")
 # Calls into Python go through the table of addresses alone, without the stubs that would bind them at their
 # first use: a request makes hundreds of them from many modules, and each stub is one more line of a small
 # instruction cache. It saves 3 % of a request's CPU.
-FLAGS = {"extra_compile_args": ["-fno-plt"], "extra_link_args": ["-Wl,-z,now"]}
-if sys.platform != "linux":
-    FLAGS = {}
+LINKING = {"extra_compile_args": ["-fno-plt"], "extra_link_args": ["-Wl,-z,now"]}
+FLAGS = LINKING if sys.platform == "linux" else {}
 
 
 def in_place() -> list[Extension]:
