@@ -238,6 +238,15 @@ class Running:
         value = self.app.metrics.registry.get_sample_value(name, labels)
         return 0.0 if value is None else value
 
+    def wait_for_metric(self, value: float, name: str, **labels: str) -> None:
+        """Wait for what is counted only after the answer was sent."""
+        waiting = threading.Event()
+        for _ in range(2000):
+            if self.metric(name, **labels) == value:
+                return
+            waiting.wait(0.01)
+        pytest.fail(f"{name} is {self.metric(name, **labels)}, not {value}")
+
 
 @pytest.fixture
 def upstream() -> Iterator[Callable[..., Upstream]]:

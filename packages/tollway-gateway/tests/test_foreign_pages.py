@@ -57,7 +57,7 @@ def test_a_foreign_page_sees_nothing_of_the_control_plane(model_and_gateway, hea
     _, gateway = model_and_gateway
     answer = gateway.client.get(path, headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, code)
-    assert gateway.metric("gateway_errors_total", **UNKNOWN, route="control", code=code) == 1
+    gateway.wait_for_metric(1, "gateway_errors_total", **UNKNOWN, route="control", code=code)
 
 
 @pytest.mark.parametrize(

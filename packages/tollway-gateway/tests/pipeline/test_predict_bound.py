@@ -79,15 +79,6 @@ def ask(gateway: Any, name: str, **more: Any) -> httpx.Response:
     return gateway.client.post(PATH.format(name), json={**CHAT, **more})
 
 
-def wait_for_value(gateway: Any, name: str, value: float) -> None:
-    waiting = threading.Event()
-    for _ in range(2000):
-        if gateway.metric(name, endpoint="hangs") == value:
-            return
-        waiting.wait(0.01)
-    pytest.fail(f"{name} is {gateway.metric(name, endpoint='hangs')}, not {value}")
-
-
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_calls_above_the_bound_are_refused(start, hangs: Hangs, kind: str, stream: bool):
@@ -108,7 +99,7 @@ def test_calls_above_the_bound_are_refused(start, hangs: Hangs, kind: str, strea
     hangs.go_on.set()
     for thread in held:
         thread.join(WAIT_S)
-    wait_for_value(gateway, "gateway_predict_calls", 0)
+    gateway.wait_for_metric(0, "gateway_predict_calls", endpoint="hangs")
     assert ask(gateway, "hangs", stream=stream).status_code == 200
 
 
@@ -121,7 +112,7 @@ def test_an_abandoned_call_keeps_its_place_until_it_ends(start, hangs: Hangs, ki
     assert ask(gateway, "hangs", stream=stream).status_code == 504
     assert ask(gateway, "hangs", stream=stream).status_code == 503
     hangs.go_on.set()
-    wait_for_value(gateway, "gateway_predict_calls", 0)
+    gateway.wait_for_metric(0, "gateway_predict_calls", endpoint="hangs")
     assert ask(gateway, "hangs", stream=stream).status_code == 200
 
 
@@ -144,7 +135,7 @@ def test_a_stream_takes_its_place_until_it_is_closed(start, is_async: bool):
         next(lines)
         with httpx.Client(base_url=gateway.url, trust_env=False) as other:
             assert other.post(PATH.format("hangs"), json=CHAT).status_code == 503
-    wait_for_value(gateway, "gateway_predict_calls", 0)
+    gateway.wait_for_metric(0, "gateway_predict_calls", endpoint="hangs")
 
 
 class HangsInClose:
@@ -190,7 +181,7 @@ def test_a_close_that_hangs_holds_nobody_up(start, hangs: Hangs, kind: type[Hang
     assert ("[DONE]" in answer.text) is stream
     assert ask(gateway, "hangs").status_code == 503
     hangs.go_on.set()
-    wait_for_value(gateway, "gateway_predict_calls", 0)
+    gateway.wait_for_metric(0, "gateway_predict_calls", endpoint="hangs")
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError])
@@ -212,4 +203,4 @@ def test_nothing_that_an_async_predict_raises_stops_the_server(
         answer = ask(gateway, "hangs", stream=stream)
         assert (answer.status_code, answer.json()["error"]["code"]) == (500, "prediction_failed")
         assert ask(gateway, "works").status_code == 200
-        wait_for_value(gateway, "gateway_predict_calls", 0)
+        gateway.wait_for_metric(0, "gateway_predict_calls", endpoint="hangs")
