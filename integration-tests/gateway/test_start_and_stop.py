@@ -122,7 +122,7 @@ def test_a_second_signal_hurries(start_gateway, upstream, program: CallingProgra
 
 @contextmanager
 def draining(start_gateway, upstream, *options: str, **server: object) -> Iterator[Gateway]:
-    """Give a gateway that was told to stop while it serves a request, which ends well afterwards."""
+    """Give a gateway that got the signal to stop during a request; the request then ends well."""
     began, go_on = threading.Event(), threading.Event()
 
     def script(exchange: Exchange) -> None:

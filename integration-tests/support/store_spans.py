@@ -1,4 +1,4 @@
-"""Ended spans that say what a test wants: of the stock SDK, and the same ones of ours."""
+"""Ended spans as a test describes them, made by the stock SDK and by Tollway."""
 
 from collections.abc import Callable, Sequence
 

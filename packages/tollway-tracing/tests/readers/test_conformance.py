@@ -31,7 +31,7 @@ PIECES = st.lists(
 
 
 class Model:
-    """What a trace is by its pieces, told in the plainest way."""
+    """A trace computed from its pieces, as simply as possible."""
 
     def __init__(self, pieces):
         self.starts_ms = min(piece["start_ms"] for piece in pieces)

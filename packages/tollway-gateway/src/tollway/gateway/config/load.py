@@ -158,7 +158,7 @@ def load(
 ) -> GatewayConfig:
     """Read a YAML file, with `$NAME` taken from `environ`, importing the providers that it names.
 
-    What is ignored is told to `warn`.
+    `warn` is called with a message for every key that is ignored.
 
     Raises:
         ConfigError: the file cannot be read, or something in it is wrong: all of it is told at once.
