@@ -63,6 +63,9 @@ PATHS = [
     "/api/2.0/endpoints/chat",
     "/api/3.0/gateway/endpoint/chat",
     "/api/3.0/gateway/route/split",
+    "/ui/",
+    "/ui/api/info",
+    "/ui/api/traces",
 ]
 
 

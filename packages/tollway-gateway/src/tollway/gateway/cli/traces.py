@@ -242,9 +242,23 @@ def tail(
 @click.option("--slow-threshold", type=arguments.duration_ms, metavar="TIME", help="Keep what takes longer.")
 def receive(store: Path, host: str, port: int, sampling_rate: float, slow_threshold: float | None) -> None:
     """Store what OpenTelemetry services send to http://HOST:PORT/v1/traces (protobuf or JSON)."""
-    from .receiving import serve
+    from . import receiving
 
-    serve(store, host, port, sampling_rate, slow_threshold)
+    receiving.receive(store, host, port, sampling_rate, slow_threshold)
+
+
+@app.command()
+@store_option
+@jaeger_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="Of both.")
+def ui(store: Path, jaeger: str | None, host: str, port: int) -> None:
+    """Show traces in a browser at http://HOST:PORT/ui/, and store what is sent there by OTLP."""
+    from . import receiving
+
+    if jaeger is None:
+        store.mkdir(parents=True, exist_ok=True)
+    receiving.show(reader_of(store, jaeger), None if jaeger else store, host, port)
 
 
 def _say_none(store: Path, jaeger: str | None) -> None:

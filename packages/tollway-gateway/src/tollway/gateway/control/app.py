@@ -10,6 +10,9 @@ from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.trace import TracerProvider
 from starlette.routing import Match
 
+from tollway.gateway.pages import routes as pages
+from tollway.gateway.pages.sources import GatewaySource
+
 from . import docs, errors, mlflow, models, openapi, operations, otlp, upstreams
 from .counting import ASGIApp, Message, Receive, Send
 from .probes import Probes
@@ -20,7 +23,7 @@ from .serving import Current
 _QUERY = "tollway.query"
 """Where a scope keeps its query while it passes the instrumentation."""
 
-_NO_SPANS = "/health$,/ready$,/metrics$,/v1/traces$"
+_NO_SPANS = "/health$,/ready$,/metrics$,/v1/traces$,/ui$,/ui/"
 """Asked every few seconds by machines: their spans would bury those of people; spans of spans have no end."""
 
 
@@ -47,6 +50,7 @@ def build_app(
         upstreams.router(current),
         router_of_reload(reload),
         otlp.router(),
+        pages.router(GatewaySource(current)),
         docs.router(app, current),
     )
     for router in routers:

@@ -1,0 +1,108 @@
+"""One trace with its spans, as the page draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tollway.tracing.readers import EventView, SpanView, Trace
+from tollway.tracing.readers.analysis import COST, critical_path, error_type, self_times_ms
+
+from .facts import facts_of, model_of, row_of, tokens_of
+
+MAX_WITH_DETAILS = 2_000
+"""Of a trace with more spans the attributes come span by span."""
+
+
+def trace_object(trace: Trace, *, details: bool = True) -> dict[str, Any]:
+    """Return a trace: its spans depth first, each with the index of its parent."""
+    ordered = list(trace.walk())
+    index = {span.span_id: at for at, (_, span) in enumerate(ordered)}
+    resources: dict[int, int] = {}
+    listed: list[Mapping[str, Any]] = []
+    for _, span in ordered:
+        if id(span.resource) not in resources:
+            resources[id(span.resource)] = len(listed)
+            listed.append(span.resource)
+    own_ms = self_times_ms(trace)
+    begun_ns = trace.summary.start_ns
+    with_details = details and len(ordered) <= MAX_WITH_DETAILS
+    spans = []
+    for depth, span in ordered:
+        one = span_object(span, begun_ns, own_ms[span.span_id])
+        one["depth"] = depth
+        one["parent"] = index.get(span.parent_id or "", -1) if depth else -1
+        one["resource"] = resources[id(span.resource)]
+        if with_details:
+            one.update(details_of(span, begun_ns))
+        spans.append(one)
+    return {
+        "trace_id": trace.trace_id,
+        "start_ns": str(begun_ns),
+        "summary": {**row_of(trace), **facts_of(trace.spans)},
+        "spans": spans,
+        "resources": [dict(one) for one in listed],
+        "critical_path": [
+            {
+                "span": index[segment.span.span_id],
+                "start_ms": (segment.start_ns - begun_ns) / 1e6,
+                "end_ms": (segment.end_ns - begun_ns) / 1e6,
+            }
+            for segment in critical_path(trace)
+        ],
+    }
+
+
+def span_object(span: SpanView, begun_ns: int, self_ms: float) -> dict[str, Any]:
+    """Return what a row of the waterfall shows."""
+    cost = span.attributes.get(COST)
+    return {
+        "id": span.span_id,
+        "name": span.name,
+        "kind": span.kind,
+        "type": span.type,
+        "service": span.service,
+        "start_ms": (span.start_ns - begun_ns) / 1e6,
+        "duration_ms": span.duration_ms,
+        "self_ms": self_ms,
+        "status": span.status,
+        "status_message": span.status_message,
+        "role": None,
+        "reason": None,
+        "tokens": tokens_of(span.attributes),
+        "cost_usd": cost if isinstance(cost, int | float) else None,
+        "model": model_of(span.attributes),
+        "error": error_of(span),
+        "attributes": None,
+    }
+
+
+def details_of(span: SpanView, begun_ns: int) -> dict[str, Any]:
+    """Return what the panel beside the waterfall shows."""
+    return {
+        "attributes": dict(span.attributes),
+        "events": [_event(one, begun_ns) for one in span.events],
+        "links": [{"trace_id": trace_id, "span_id": span_id} for trace_id, span_id in span.links],
+        "scope": span.scope,
+        "inputs": span.inputs,
+        "outputs": span.outputs,
+        "conversation": None,
+    }
+
+
+def error_of(span: SpanView) -> dict[str, Any] | None:
+    """Return how a span failed; None where it did not."""
+    exception = next((one for one in reversed(span.events) if one.name == "exception"), None)
+    if span.status != "ERROR" and exception is None:
+        return None
+    told = exception.attributes if exception is not None else {}
+    return {
+        "type": error_type(span),
+        "message": span.status_message or str(told.get("exception.message", "")),
+        "stacktrace": told.get("exception.stacktrace"),
+    }
+
+
+def _event(event: EventView, begun_ns: int) -> dict[str, Any]:
+    at_ms = (event.time_ns - begun_ns) / 1e6
+    return {"name": event.name, "at_ms": at_ms, "attributes": dict(event.attributes)}
