@@ -4,7 +4,10 @@
     python benchmarks/gateway --no-whole --no-streams         what 500 open, silent streams cost ours
     python benchmarks/gateway --workers [--rounds 5] [--seconds 4]    two workers of ours beside one
     python benchmarks/gateway --against CHECKOUT [--rounds 20]    this checkout over another, in pairs
-    python benchmarks/gateway --soak MINUTES [--rate 500] [--picture soak.svg]
+    python benchmarks/gateway --disk FOLDER [--dirty] [--rounds 5]    traces on a disk, at rates 0.2 and 1
+    python benchmarks/gateway --soak MINUTES [--rate 500] [--picture soak.svg] [--disk FOLDER]
+
+A soak on a disk keeps every trace, and looks for that of every answer afterwards.
 
 One pinned core for the gateway, load and mock upstream on the other. Rounds interleave the peers, so that a
 drift of the machine's speed meets all of them; medians are printed, and ratios to `bare`, the least that a
@@ -30,12 +33,13 @@ from functools import partial
 from pathlib import Path
 
 import against
+import disks
 import idle
 import uvloop
 import workers
 from load import Asked, cpu_s, read_streams, rss_mib, wrk
-from peers import STREAMS, WHOLE, Launch, Peer, Where, scratch
-from soak import picture, soak
+from peers import STREAMS, WHOLE, Launch, Peer, Where, scratch, tollway
+from soak import missing, picture, soak
 
 HERE = Path(__file__).parent
 LOAD_CPU, GATEWAY_CPU = 0, 1
@@ -293,9 +297,14 @@ def compare(checkout: Path, number: int) -> None:
         print(f"start to the first 200 {this.start_s:.2f} s and {other.start_s:.2f}")
 
 
-def soak_ours(seconds: float, rate: float, path: Path) -> None:
-    """Watch our own memory under a steady load, print what was seen, and draw it."""
+def soak_ours(seconds: float, rate: float, path: Path, store: Path | None) -> None:
+    """Watch our own memory under a steady load, print what was seen, and draw it.
+
+    store: where every trace is kept, to be looked for afterwards.
+    """
     ours = next(peer for peer in WHOLE if peer.name == "tollway")
+    if store is not None:
+        ours = replace(ours, launch=partial(tollway, rate=1, store=store))
     with mock() as where, running(ours, where) as gateway:
         asked = Asked(gateway.base + gateway.launch.path, gateway.launch.headers, gateway.launch.model)
 
@@ -307,6 +316,8 @@ def soak_ours(seconds: float, rate: float, path: Path) -> None:
     print(f"{soaked.good:,} answers of 200, {soaked.bad:,} others; RSS {soaked.rss_mib[0]:.1f} MiB at first,")
     print(f"{soaked.rss_mib[soaked.warm_up_s]:.1f} after the warm-up, {soaked.rss_mib[-1]:.1f} at last;")
     print(f"{soaked.slope()}; the slowest answer took {soaked.slowest_s * 1e3:.0f} ms; see {path}")
+    if store is not None:
+        print(f"{missing(soaked, store):,} of {len(soaked.trace_ids):,} traces are missing in the store")
 
 
 def arguments() -> argparse.Namespace:
@@ -327,23 +338,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", action="store_true", help="only measure two workers of ours and one")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="only watch our memory for so long")
     parser.add_argument("--rate", type=float, default=500, help="requests a second of a soak")
+    parser.add_argument("--disk", type=Path, metavar="FOLDER", help="on which ours keeps its traces as well")
+    parser.add_argument("--dirty", action="store_true", help="delete 100,000 files there before each run")
     parser.add_argument("--picture", type=Path, default=Path("soak.svg"), help="where a soak's picture goes")
     return parser.parse_args()
 
 
-def main() -> None:
-    """Measure what was asked for."""
-    args = arguments()
-    os.sched_setaffinity(0, {LOAD_CPU})
-    if args.soak:
-        soak_ours(args.soak * 60, args.rate, args.picture)
-        return
-    if args.against:
-        compare(args.against, args.rounds)
-        return
-    if args.workers:
-        workers_of_ours(args.rounds, args.seconds)
-        return
+def compare_peers(args: argparse.Namespace) -> None:
+    """Measure the peers that are there: whole answers, then streams."""
     for peer in WHOLE:
         if args.install and peer.name in args.only and not peer.is_there():
             peer.install()
@@ -359,9 +361,33 @@ def main() -> None:
             chosen = [peer for peer in STREAMS if peer.name in args.only and peer.is_there()]
             streams = partial(measure_streams, at_once=args.open_streams)
             report(rounds(chosen, args.rounds, streams, where, args.seconds), STREAM_COLUMNS, "events")
-    if not args.no_idle and "tollway" in args.only:
-        print()
-        idle_ours(args.rounds, args.seconds)
+
+
+def compare_disks(args: argparse.Namespace) -> None:
+    """Measure ours with its traces in memory and on a disk."""
+    chosen = [WHOLE[0], *disks.peers(args.disk, dirty=args.dirty)]
+    with mock() as where:
+        report(rounds(chosen, args.rounds, measure_whole, where, args.seconds), WHOLE_COLUMNS, "rps")
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    args = arguments()
+    os.sched_setaffinity(0, {LOAD_CPU})
+    if args.soak:
+        store = disks.place_on(args.disk) / "traces" if args.disk else None
+        soak_ours(args.soak * 60, args.rate, args.picture, store)
+    elif args.against:
+        compare(args.against, args.rounds)
+    elif args.workers:
+        workers_of_ours(args.rounds, args.seconds)
+    elif args.disk:
+        compare_disks(args)
+    else:
+        compare_peers(args)
+        if not args.no_idle and "tollway" in args.only:
+            print()
+            idle_ours(args.rounds, args.seconds)
 
 
 if __name__ == "__main__":

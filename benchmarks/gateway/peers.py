@@ -110,15 +110,16 @@ endpoints:
     endpoint_type: llm/v1/chat
     model: {{provider: openai, name: silent, config: {{openai_api_key: k, openai_api_base: {streams}/v1}}}}
     timeout: {{idle: 600s}}
-tracing: {{sampling_rate: 0.2, slow_threshold_ms: 1000, store: {folder}/traces}}
+tracing: {{sampling_rate: {rate}, slow_threshold_ms: 1000, store: {store}}}
 """
 
 
-def tollway(where: Where, folder: Path) -> Launch:
+def tollway(where: Where, folder: Path, *, rate: float = 0.2, store: Path | None = None) -> Launch:
     """Ours, with everything on: tracing (ratio and threshold, file store), metrics, a limit."""
     port = free_port()
     config = folder / "gateway.yaml"
-    config.write_text(TOLLWAY.format(whole=where.whole, streams=where.streams, folder=folder))
+    traces = store or folder / "traces"
+    config.write_text(TOLLWAY.format(whole=where.whole, streams=where.streams, rate=rate, store=traces))
     command = [Path(sys.executable).parent / "tollway", "gateway", "start", "--config-path", config]
     return Launch([*command, "--port", str(port)], port)
 

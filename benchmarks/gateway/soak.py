@@ -15,10 +15,14 @@ from urllib.parse import urlsplit
 
 from load import Asked, rss_mib
 
+from tollway.tracing.store import FileStore
+
 TICK_S = 0.01
 
 BLOCKS = 12
 """Means of so many parts of the time are what the slope is fitted to: single seconds are not independent."""
+
+_TRACE_ID = b"x-tollway-trace-id: "
 
 STUDENT = 2.228
 """Student's t of a confidence of 95 % with `BLOCKS - 2` degrees of freedom."""
@@ -43,6 +47,8 @@ class Soaked:
     good: int
     bad: int
     slowest_s: float
+    trace_ids: Sequence[bytes]
+    """Those that the answers told."""
 
     def slope(self) -> Slope:
         """Return how fast memory grew after the warm-up, by least squares on the means of `BLOCKS` parts."""
@@ -69,6 +75,7 @@ class Client(asyncio.Protocol):
         self.free = True
         self.good = self.bad = 0
         self.asked_s = self.slowest_s = 0.0
+        self.trace_ids: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -96,6 +103,7 @@ class Client(asyncio.Protocol):
         if len(body) >= length:
             self.slowest_s = max(self.slowest_s, time.perf_counter() - self.asked_s)
             good = head.startswith(b"HTTP/1.1 200 ")
+            self.trace_ids.append(head.partition(_TRACE_ID)[2][:32])
             self.good, self.bad = self.good + good, self.bad + (not good)
             self._left, self.free = b"", True
 
@@ -135,7 +143,16 @@ async def soak(
     good, bad = sum(client.good for client in clients), sum(client.bad for client in clients)
     for client in clients:
         client.transport.abort()
-    return Soaked(rss, warm_up_s, good, bad, max(client.slowest_s for client in clients))
+    slowest_s = max(client.slowest_s for client in clients)
+    trace_ids = [trace_id for client in clients for trace_id in client.trace_ids]
+    return Soaked(rss, warm_up_s, good, bad, slowest_s, trace_ids)
+
+
+def missing(soaked: Soaked, path: Path) -> int:
+    """Return how many answers have no trace in a store."""
+    store = FileStore(path)
+    found = {trace_id for day in store.layout.days() for trace_id in store.trace_ids(day)}
+    return sum(trace_id.decode() not in found for trace_id in soaked.trace_ids)
 
 
 async def _watch(pid: int, rss: list[float]) -> None:
