@@ -41,7 +41,7 @@ def test_spans_are_taken(receiver, kept, headers, body):
         ([JSON], b"{", 400),
         ([JSON, GZIP], b"not gzip", 400),
         ([JSON, GZIP], gzip.compress(BODY)[:-9], 400),
-        ([JSON, (b"content-encoding", b"br")], BODY, 400),
+        ([JSON, (b"content-encoding", b"br")], BODY, 415),
         ([JSON], b" " * (MAX_BODY_BYTES + 1), 413),
         ([JSON, GZIP], gzip.compress(b" " * (MAX_BODY_BYTES + 1)), 413),
     ],
@@ -51,6 +51,12 @@ def test_what_cannot_be_taken_is_refused_with_the_reason(receiver, kept, headers
     assert status == answer.status
     assert json.loads(answer.body)["message"]
     assert [] == kept
+
+
+def test_an_unknown_coding_is_refused_by_the_names_of_the_known_ones(receiver):
+    answer = respond(receiver, [JSON, (b"content-encoding", b"br")], BODY)
+    message = "the body's content coding is br: use gzip, deflate, zstd, or none"
+    assert {"code": 415, "message": message} == json.loads(answer.body)
 
 
 @pytest.mark.parametrize(

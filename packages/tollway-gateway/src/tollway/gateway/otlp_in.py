@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NamedTuple
 
-from tollway.gateway.guard.content_coding import CodingError, coding_of, decoded
+from tollway.gateway.guard.content_coding import CODINGS, CodingError, coding_of, decoded
 from tollway.tracing import receiving
 
 PATH = "/v1/traces"
@@ -38,12 +38,16 @@ def respond(
     by_name = dict(headers)
     content_type = by_name.get(b"content-type", b"").decode("latin-1")
     try:
-        received = receiving.read(_decoded(by_name.get(b"content-encoding", b""), body), content_type)
+        coding = coding_of(by_name.get(b"content-encoding", b""))
+    except CodingError as error:
+        return _error(415, f"the body's content coding is {error}: use {', '.join(CODINGS)}, or none")
+    try:
+        received = receiving.read(decoded_body(body, coding), content_type)
     except LookupError:
         return _error(415, "the body must be application/x-protobuf or application/json")
     except CodingError as error:
         return _error(400, f"the body {error}")
-    except _TooLargeError:
+    except TooLargeError:
         return _error(413, f"the body is more than {MAX_BODY_BYTES} bytes")
     except receiving.BadRequestError as error:
         return _error(400, str(error))
@@ -54,21 +58,21 @@ def respond(
     return OTLPAnswer(200, kind, said)
 
 
-class _TooLargeError(Exception):
+class TooLargeError(Exception):
     """A body is larger than it may be."""
 
 
-def _decoded(coding: bytes, body: bytes) -> bytes:
+def decoded_body(body: bytes, coding: str | None) -> bytes:
+    """Return what a body stands for in its coding. Raises TooLargeError and CodingError."""
     if len(body) > MAX_BODY_BYTES:
-        raise _TooLargeError
-    name = coding_of(coding)
-    if name is None:
+        raise TooLargeError
+    if coding is None:
         return body
     whole = bytearray()
-    for piece in decoded(body, name):
+    for piece in decoded(body, coding):
         whole += piece
         if len(whole) > MAX_BODY_BYTES:
-            raise _TooLargeError
+            raise TooLargeError
     return bytes(whole)
 
 
