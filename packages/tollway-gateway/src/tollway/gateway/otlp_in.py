@@ -31,6 +31,14 @@ class OTLPAnswer(NamedTuple):
     body: bytes
 
 
+class RefusedError(Exception):
+    """A request is not taken; `status` is HTTP's."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 def respond(
     receiver: receiving.TraceReceiver, headers: Iterable[tuple[bytes, bytes]], body: bytes
 ) -> OTLPAnswer:
@@ -38,41 +46,51 @@ def respond(
     by_name = dict(headers)
     content_type = by_name.get(b"content-type", b"").decode("latin-1")
     try:
-        coding = coding_of(by_name.get(b"content-encoding", b""))
-    except CodingError as error:
-        return _error(415, f"the body's content coding is {error}: use {', '.join(CODINGS)}, or none")
-    try:
-        received = receiving.read(decoded_body(body, coding), content_type)
-    except LookupError:
-        return _error(415, "the body must be application/x-protobuf or application/json")
-    except CodingError as error:
-        return _error(400, f"the body {error}")
-    except TooLargeError:
-        return _error(413, f"the body is more than {MAX_BODY_BYTES} bytes")
-    except receiving.BadRequestError as error:
-        return _error(400, str(error))
-    except ImportError:
-        return _error(415, "protobuf needs the extra: pip install 'tollway-tracing[otlp]'; JSON does not")
-    receiver.take(received)
-    said, kind = receiving.answer(received, content_type)
+        coding = _known_coding(by_name.get(b"content-encoding", b""))
+        said, kind = take(receiver, decoded_body(body, coding), content_type)
+    except RefusedError as error:
+        return _error(error.status, str(error))
     return OTLPAnswer(200, kind, said)
 
 
-class TooLargeError(Exception):
-    """A body is larger than it may be."""
+def take(receiver: receiving.TraceReceiver, body: bytes, content_type: str) -> tuple[bytes, str]:
+    """Take a request's spans in; return the body of the answer and its media type. Raises RefusedError."""
+    try:
+        received = receiving.read(body, content_type)
+    except LookupError:
+        raise RefusedError(415, "the body must be application/x-protobuf or application/json") from None
+    except receiving.BadRequestError as error:
+        raise RefusedError(400, str(error)) from error
+    except ImportError:
+        message = "protobuf needs the extra: pip install 'tollway-tracing[otlp]'; JSON does not"
+        raise RefusedError(415, message) from None
+    receiver.take(received)
+    return receiving.answer(received, content_type)
+
+
+def _known_coding(content_encoding: bytes) -> str | None:
+    try:
+        return coding_of(content_encoding)
+    except CodingError as error:
+        known = ", ".join(CODINGS)
+        raise RefusedError(415, f"the body's content coding is {error}: use {known}, or none") from None
 
 
 def decoded_body(body: bytes, coding: str | None) -> bytes:
-    """Return what a body stands for in its coding. Raises TooLargeError and CodingError."""
+    """Return what a body stands for in its coding. Raises RefusedError."""
+    too_large = RefusedError(413, f"the body is more than {MAX_BODY_BYTES} bytes")
     if len(body) > MAX_BODY_BYTES:
-        raise TooLargeError
+        raise too_large
     if coding is None:
         return body
     whole = bytearray()
-    for piece in decoded(body, coding):
-        whole += piece
-        if len(whole) > MAX_BODY_BYTES:
-            raise TooLargeError
+    try:
+        for piece in decoded(body, coding):
+            whole += piece
+            if len(whole) > MAX_BODY_BYTES:
+                raise too_large
+    except CodingError as error:
+        raise RefusedError(400, f"the body {error}") from error
     return bytes(whole)
 
 
