@@ -1,52 +1,84 @@
-"""`tollway traces receive` and `ui`: a store behind an OTLP address, and pages that show it."""
+"""`tollway traces receive`: a store behind the two addresses of OTLP."""
 
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 import uvicorn
 
-from tollway.gateway.guard.origin_check import OriginCheck, is_this_machine
-from tollway.gateway.otlp_in import PATH, ASGIApp, asgi_app
+from tollway.gateway import otlp_grpc
+from tollway.gateway.otlp_in import PATH, asgi_app
 from tollway.tracing import RatioSlowSampler
-from tollway.tracing.readers import TraceReader
 from tollway.tracing.receiving import TraceReceiver
 from tollway.tracing.store import FileStore, FileStoreProcessor
+
+GRPC_PORT = 4317
 
 _LOOK_EVERY_S = 1.0
 
 
-def receive(store: Path, host: str, port: int, sampling_rate: float, slow_threshold_ms: float | None) -> None:
-    """Serve OTLP until SIGINT or SIGTERM, then write what is decided, and say what was dropped."""
-    with _receiving(store, RatioSlowSampler(sampling_rate, slow_threshold_ms)) as receiver:
-        _run(asgi_app(receiver), host, port, f"Spans sent to {{address}}{PATH} go to {store}.")
+def serve(store: Path, host: str, port: int, grpc_port: int | None, policy: RatioSlowSampler) -> None:
+    """Serve until SIGINT or SIGTERM, then write what is decided, and say what was dropped.
+
+    grpc_port: None takes spans over HTTP alone.
+    """
+    processor = FileStoreProcessor(FileStore(store))
+    receiver = TraceReceiver(processor.put, policy)
+    config = uvicorn.Config(
+        asgi_app(receiver), host, port, lifespan="off", log_level="warning", access_log=False
+    )
+    with ExitStack() as running:
+        listener = running.enter_context(config.bind_socket())
+        running.enter_context(ending_windows(receiver))
+        if grpc_port is not None:
+            grpc_port = running.enter_context(serving_grpc(receiver, host, grpc_port))
+        click.echo(f"Spans sent to http://{host}:{listener.getsockname()[1]}{PATH} go to {store}.")
+        if grpc_port is not None:
+            click.echo(f"Spans sent by gRPC to {host}:{grpc_port} do too.")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(
+                number, lambda *_: None
+            )  # Uvicorn sends itself the signal again when it has stopped
+        uvicorn.Server(config).run([listener])
+    processor.shutdown()
+    dropped = ", ".join(f"{count} {reason}" for reason, count in receiver.dropped.items() if count) or "none"
+    click.echo(f"{receiver.received} spans received; dropped: {dropped}.")
 
 
-def show(reader: TraceReader, store: Path | None, host: str, port: int) -> None:
-    """Serve the pages until SIGINT or SIGTERM; spans that are sent go to `store`, where one is given."""
-    from tollway.gateway.pages.app import pages_app
-    from tollway.gateway.pages.sources import StoreSource
+def chosen_grpc_port(port: int | None, *, wanted: bool) -> int | None:
+    """Return where to listen for gRPC; None for nowhere. Raises click.UsageError where it cannot be had.
 
-    source, origins = StoreSource(reader, repr(reader)), OriginCheck(is_local=is_this_machine(host))
-    pages = "The pages are at {address}/ui/."
-    if store is None:
-        _run(pages_app(source, None, origins), host, port, pages)
-        return
-    with _receiving(store, RatioSlowSampler()) as receiver:
-        sent = f"Spans sent to {{address}}{PATH} go to {store}."
-        _run(pages_app(source, receiver, origins), host, port, pages, sent)
+    port: as the caller gave it, None where nothing was said: then gRPC is served if it is installed.
+    """
+    if not wanted:
+        return None
+    if otlp_grpc.is_there():
+        return GRPC_PORT if port is None else port
+    if port is not None:
+        raise click.UsageError(f"--grpc-port needs gRPC: {otlp_grpc.INSTALL}")
+    click.echo(f"Spans by gRPC (port {GRPC_PORT}) are not taken: {otlp_grpc.INSTALL}", err=True)
+    return None
 
 
 @contextmanager
-def _receiving(store: Path, policy: RatioSlowSampler) -> Iterator[TraceReceiver]:
-    processor = FileStoreProcessor(FileStore(store))
-    receiver = TraceReceiver(processor.put, policy)
+def serving_grpc(receiver: TraceReceiver, host: str, port: int) -> Iterator[int]:
+    """Take spans by gRPC until the block ends; yields the port. Raises click.ClickException."""
+    with ExitStack() as running:
+        try:
+            bound = running.enter_context(otlp_grpc.serving(receiver, host, port))
+        except OSError as error:
+            raise click.ClickException(f"{error} Choose another port by --grpc-port, or --no-grpc.") from None
+        yield bound
+
+
+@contextmanager
+def ending_windows(receiver: TraceReceiver) -> Iterator[None]:
+    """Drop what nothing keeps in its time, also while no spans come, until the block ends."""
     stopped = threading.Event()
 
     def look() -> None:
@@ -55,21 +87,6 @@ def _receiving(store: Path, policy: RatioSlowSampler) -> Iterator[TraceReceiver]
 
     threading.Thread(target=look, name="tollway-receive", daemon=True).start()
     try:
-        yield receiver
+        yield
     finally:
         stopped.set()
-        processor.shutdown()
-    counts = ", ".join(f"{count} {reason}" for reason, count in receiver.dropped.items() if count)
-    click.echo(f"{receiver.received} spans received; dropped: {counts or 'none'}.")
-
-
-def _run(app: ASGIApp, host: str, port: int, *greeting: str) -> None:
-    """Serve; what is said first has `{address}` for where that is."""
-    config = uvicorn.Config(app, host, port, lifespan="off", log_level="warning", access_log=False)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # Uvicorn sends itself the signal again when it has stopped
-    listener = config.bind_socket()
-    for line in greeting:
-        click.echo(line.replace("{address}", f"http://{host}:{listener.getsockname()[1]}"))
-    sys.stdout.flush()
-    uvicorn.Server(config).run([listener])

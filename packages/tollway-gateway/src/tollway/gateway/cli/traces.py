@@ -238,27 +238,30 @@ def tail(
 @store_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="Of OTLP.")
+@click.option("--grpc-port", type=click.IntRange(0, 65535), help="Of OTLP by gRPC.  [default: 4317]")
+@click.option("--no-grpc", is_flag=True, help="Take spans over HTTP alone.")
 @click.option("--sampling-rate", type=click.FloatRange(0, 1), default=1.0, show_default=True)
 @click.option("--slow-threshold", type=arguments.duration_ms, metavar="TIME", help="Keep what takes longer.")
-def receive(store: Path, host: str, port: int, sampling_rate: float, slow_threshold: float | None) -> None:
-    """Store what OpenTelemetry services send to http://HOST:PORT/v1/traces (protobuf or JSON)."""
-    from . import receiving
+def receive(
+    store: Path,
+    host: str,
+    port: int,
+    grpc_port: int | None,
+    sampling_rate: float,
+    slow_threshold: float | None,
+    *,
+    no_grpc: bool,
+) -> None:
+    """Store what OpenTelemetry services send to http://HOST:PORT/v1/traces (protobuf or JSON), or by gRPC.
 
-    receiving.receive(store, host, port, sampling_rate, slow_threshold)
+    gRPC needs an extra: pip install 'tollway-gateway[grpc]'.
+    """
+    from tollway.tracing import RatioSlowSampler
 
+    from .receiving import chosen_grpc_port, serve
 
-@app.command()
-@store_option
-@jaeger_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="Of both.")
-def ui(store: Path, jaeger: str | None, host: str, port: int) -> None:
-    """Show traces in a browser at http://HOST:PORT/ui/, and store what is sent there by OTLP."""
-    from . import receiving
-
-    if jaeger is None:
-        store.mkdir(parents=True, exist_ok=True)
-    receiving.show(reader_of(store, jaeger), None if jaeger else store, host, port)
+    policy = RatioSlowSampler(sampling_rate, slow_threshold)
+    serve(store, host, port, chosen_grpc_port(grpc_port, wanted=not no_grpc), policy)
 
 
 def _say_none(store: Path, jaeger: str | None) -> None:
