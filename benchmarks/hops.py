@@ -110,7 +110,7 @@ def config(folder: str, port: int, keep: bool) -> GatewayConfig:
     limit = {"calls": 1_000_000, "renewal_period_s": 1, "burst": 1_000_000}
     tracing = {"store": {"path": folder}, "sampling_rate": 1.0 if keep else 0.0, "slow_threshold_ms": 100_000}
     endpoint = {"name": "chat", "endpoint_type": "llm/v1/chat", "model": model, "limits": [limit]}
-    return GatewayConfig(endpoints=[endpoint], tracing=tracing)  # type: ignore[list-item,arg-type]
+    return GatewayConfig(endpoints=[endpoint], tracing=tracing)  # type: ignore[list-item,arg-type]  # pydantic converts
 
 
 class Server(uvicorn.Server):

@@ -90,7 +90,7 @@ def write_traces(store: FileStore, traces: int) -> None:
     )
     ended: list[ReadableSpan] = []
     collector = SpanProcessor()
-    collector.on_end = ended.append  # type: ignore[method-assign]
+    collector.on_end = ended.append  # type: ignore[method-assign]  # takes the place of the store
     provider.add_span_processor(collector)
     tracer = provider.get_tracer("bench")
     for batch in batched(fakes(traces), BATCH):

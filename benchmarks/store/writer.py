@@ -27,7 +27,7 @@ def made(traces: int) -> list[ReadableSpan]:
     """Return the spans of traces as they end."""
     ended: list[ReadableSpan] = []
     collector = SpanProcessor()
-    collector.on_end = ended.append  # type: ignore[method-assign]
+    collector.on_end = ended.append  # type: ignore[method-assign]  # takes the place of the store
     provider = TracerProvider(
         RatioSlowSampler(), Resource({"service.name": "gateway"}), shutdown_on_exit=False, timer=False
     )

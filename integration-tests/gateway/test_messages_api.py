@@ -193,7 +193,7 @@ def test_an_error_has_anthropics_shape(client: anthropic.Anthropic, gateway: Gat
         client.messages.create(model="nobody", max_tokens=64, messages=MESSAGES)
     answer = gateway.client.post("/v1/messages", content=b"{")
 
-    assert "not_found_error" == missing.value.body["error"]["type"]  # type: ignore[index,call-overload]
+    assert "not_found_error" == missing.value.body["error"]["type"]  # type: ignore[index,call-overload]  # the client types it as object
     assert (400, "error") == (answer.status_code, answer.json()["type"])
 
 

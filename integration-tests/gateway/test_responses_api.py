@@ -150,7 +150,7 @@ def test_a_streamed_call_of_a_tool(client: openai.OpenAI):
         kinds = [event.type for event in stream]
         final = stream.get_final_response()
 
-    assert '{"city": "Linz"}' == final.output[1].arguments  # type: ignore[union-attr]
+    assert '{"city": "Linz"}' == final.output[1].arguments  # type: ignore[union-attr]  # one of a union
     assert "response.function_call_arguments.done" in kinds
     assert "response.completed" == kinds[-1]
 
@@ -160,7 +160,7 @@ def test_a_custom_tool_takes_text(client: openai.OpenAI):
     tool: Any = {"type": "custom", "name": "weather", "description": "Tells the weather."}
     answer = client.responses.create(model="chat", input="Weather?", tools=[tool])
 
-    assert ("custom_tool_call", '{"city": "Linz"}') == (answer.output[1].type, answer.output[1].input)  # type: ignore[union-attr]
+    assert ("custom_tool_call", '{"city": "Linz"}') == (answer.output[1].type, answer.output[1].input)  # type: ignore[union-attr]  # one of a union
 
 
 def test_an_id_that_nobody_keeps(client: openai.OpenAI):

@@ -164,7 +164,7 @@ def test_words_that_are_none_are_refused(reader: TraceReader):
     with pytest.raises(ValueError, match="status is one of"):
         reader.search(status="bad")
     with pytest.raises(ValueError, match="order_by is one of"):
-        reader.search(order_by="best")  # type: ignore[arg-type]
+        reader.search(order_by="best")  # type: ignore[arg-type]  # a wrong value on purpose
 
 
 def test_a_jaeger_that_is_not_there_is_an_error_with_its_url():

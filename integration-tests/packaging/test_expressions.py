@@ -11,8 +11,8 @@ import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from re import _constants as ops  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
+from re import _constants as ops  # type: ignore[attr-defined]  # private, and not in typeshed
+from re import _parser as parser  # type: ignore[attr-defined]  # private, and not in typeshed
 from typing import Any
 
 import pytest

@@ -14,7 +14,6 @@ from support import wheels
 
 VERSION = SimpleNamespace(**runpy.run_path(str(wheels.ROOT / ".ci" / "version.py")))
 COMPILED = ("tollway-tracing", "tollway-gateway")
-WORKFLOWS = wheels.ROOT / ".github" / "workflows"
 
 
 @pytest.fixture
@@ -86,9 +85,22 @@ def test_wheels_are_built_for_every_supported_python(
     assert expected == set(said.split())
 
 
-@pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.yml")), ids=lambda path: path.name)
-def test_a_workflow_is_what_github_understands(path: Path):
-    wheels.run(
-        *(sys.executable, "-m", "check_jsonschema"),
-        *("--builtin-schema", "vendor.github-workflows", path),
-    )
+GITHUB = wheels.ROOT / ".github"
+SCHEMAS = {
+    "github-workflows": "workflows/*.yml",
+    "dependabot": "dependabot.yml",
+    "github-issue-forms": "ISSUE_TEMPLATE/[!c]*.yml",
+    "github-issue-config": "ISSUE_TEMPLATE/config.yml",
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_github_understands_its_files(schema: str):
+    """Workflows, issue forms and Dependabot's configuration follow their schemas."""
+    paths = sorted(GITHUB.glob(SCHEMAS[schema]))
+    assert paths
+    wheels.run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *paths)
+
+
+def test_the_hooks_before_a_commit_are_what_pre_commit_understands():
+    wheels.run(sys.executable, "-m", "pre_commit", "validate-config", wheels.ROOT / ".pre-commit-config.yaml")

@@ -89,7 +89,7 @@ def _is_required(typed: Any, name: str, hint: Any) -> bool:
 
 
 def _closed(name: str, fields: dict[str, Any]) -> Any:
-    made: Any = typing_extensions.TypedDict(name, fields)  # type: ignore[operator]
+    made: Any = typing_extensions.TypedDict(name, fields)  # type: ignore[operator]  # made at run time
     made.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
     return made
 
@@ -108,7 +108,7 @@ def _strict(hint: Any) -> Any:
     if origin is Union:
         return functools.reduce(operator.or_, map(_strict, filter(_is_json, arguments)))
     if isinstance(origin, type) and origin is not dict and issubclass(origin, collections.abc.Iterable):
-        return list[_strict(arguments[0])]  # type: ignore[misc]
+        return list[_strict(arguments[0])]  # type: ignore[misc]  # made at run time
     return hint
 
 

@@ -156,7 +156,7 @@ class Fuzz:
 @lru_cache(10_000)
 def _arguments_of(function: object) -> list[str] | None:
     try:
-        return [*inspect.signature(function).parameters]  # type: ignore[arg-type]
+        return [*inspect.signature(function).parameters]  # type: ignore[arg-type]  # it may be any callable
     except (TypeError, ValueError):  # it has none
         return None
 
@@ -274,8 +274,8 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda _: None
-    threading.Thread.start = lambda self: None  # type: ignore[method-assign]
-    threading.Event.wait = lambda self, timeout=None: True  # type: ignore[method-assign]
+    threading.Thread.start = lambda self: None  # type: ignore[method-assign]  # nothing may run beside it
+    threading.Event.wait = lambda self, timeout=None: True  # type: ignore[method-assign]  # as above
     gc.set_threshold(70)
     Fuzz(seed).run(steps)
     print("alive")

@@ -46,7 +46,7 @@ def answers(outbox: Outbox, seen: list[str]) -> None:
 
 def asks(outbox: Outbox, seen: list[str]) -> None:
     connection = ConnectionCore(asyncio.get_running_loop())
-    connection.transport = Written(seen)  # type: ignore[assignment]
+    connection.transport = Written(seen)  # type: ignore[assignment]  # a stand-in
     connection.ask(b"a")
 
 

@@ -84,8 +84,8 @@ class Control:
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         counts = Metrics()
-        counts.render = metrics  # type: ignore[assignment, method-assign]
-        counts.control_answered = lambda *answer: self.answers.append(answer)  # type: ignore[method-assign]
+        counts.render = metrics  # type: ignore[assignment, method-assign]  # a stand-in
+        counts.control_answered = lambda *answer: self.answers.append(answer)  # type: ignore[method-assign]  # a stand-in
         self.snapshots = serving(CONFIG)
         self._app = create_control_app(
             lambda: self.snapshots.current,
@@ -129,7 +129,7 @@ def test_the_configuration_that_serves_is_the_one_that_is_told():
     control = Control(lambda _: (b"", ""))
     paths = ["/openapi.json", "/docs", "/v1/models", "/api/2.0/endpoints/", "/api/upstreams"]
     assert all("chat" in control.get(path).text for path in paths)
-    other = {"endpoints": [{**CONFIG["endpoints"][0], "name": "renamed"}]}  # type: ignore[index]
+    other = {"endpoints": [{**CONFIG["endpoints"][0], "name": "renamed"}]}  # type: ignore[index]  # a mapping of lists
     control.snapshots.swap(build(GatewayConfig(**other), Runtime({}), before=control.snapshots.current))
     for path in paths:
         assert "renamed" in control.get(path).text
@@ -182,7 +182,7 @@ def test_an_application_that_raises_is_counted():
 
     counted = Counted(app, lambda path: False, lambda status, code: answers.append((status, code)))
     with pytest.raises(RuntimeError):
-        asyncio.run(counted({"type": "http", "path": "/x"}, None, None))  # type: ignore[arg-type]
+        asyncio.run(counted({"type": "http", "path": "/x"}, None, None))  # type: ignore[arg-type]  # never called
     assert [(500, "internal_error")] == answers
 
 
@@ -342,7 +342,7 @@ def test_the_server_itself_may_be_asked_what_it_can_do():
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(app({"type": "http", "method": "OPTIONS", "path": "*", "headers": []}, None, send))  # type: ignore[arg-type]
+    asyncio.run(app({"type": "http", "method": "OPTIONS", "path": "*", "headers": []}, None, send))  # type: ignore[arg-type]  # never called
     assert (204, [(b"allow", b"GET, HEAD, OPTIONS, POST")]) == (sent[0]["status"], sent[0]["headers"])
 
 

@@ -124,7 +124,7 @@ class World:
         tracers = TracerProvider(shutdown_on_exit=False)
         tracers.add_span_processor(SimpleSpanProcessor(self._exporter))
         runtime = Runtime({}, clock_s=self._loop.time, random=lambda: 0.5)
-        config = GatewayConfig(endpoints=configs)  # type: ignore[arg-type]
+        config = GatewayConfig(endpoints=configs)  # type: ignore[arg-type]  # pydantic converts
         providers = {name: Model(Target(name, Task.CHAT, "m")) for name in names}
         wiring = Wiring(config, providers, runtime, runtime.new_client(1000), CarriedState())
         self.scripts = {name: Script(self, name) for name in names}
@@ -192,7 +192,7 @@ class World:
     def outcomes(self) -> list[tuple[str | None, str | None]]:
         """Return of each attempt why it was made, and the type of its error."""
         told = [span.attributes or {} for span in self.spans()]
-        return [(one.get("tollway.attempt.reason"), one.get("error.type")) for one in told]  # type: ignore[misc]
+        return [(one.get("tollway.attempt.reason"), one.get("error.type")) for one in told]  # type: ignore[misc]  # told are dictionaries
 
     def check_nothing_is_left(self) -> None:
         """No attempt is in flight, no stream is open, no task runs, all spans have ended."""

@@ -59,7 +59,7 @@ async def pieces_of(*pieces: bytes) -> list[bytes]:
     provider = Acme(Target("e", Task.CHAT, "m", {}))
     decoder = provider.stream(Call(Task.CHAT, {}, b"", stream=True))
     stream = BrokenStream(*pieces)
-    events = HTTPEvents(stream, decoder, Attempt(), AnswerSize(1_000_000))  # type: ignore[arg-type]
+    events = HTTPEvents(stream, decoder, Attempt(), AnswerSize(1_000_000))  # type: ignore[arg-type]  # a stand-in
     forwarded = []
     while data := await events.next():
         forwarded.append(data)

@@ -51,7 +51,7 @@ class Picky:
 
 def test_what_is_refused_is_dropped_and_told():
     call = Call(Task.CHAT, {"messages": [], "n": 2, "seed": 1}, b"{}")
-    answer = asyncio.run(DroppingRunner(Picky("n", "seed")).answer(call, None))  # type: ignore[arg-type]
+    answer = asyncio.run(DroppingRunner(Picky("n", "seed")).answer(call, None))  # type: ignore[arg-type]  # a stand-in
 
     assert b'{"messages":[]}' == answer.body
     assert ("n", "seed") == answer.info.dropped
@@ -60,7 +60,7 @@ def test_what_is_refused_is_dropped_and_told():
 def test_a_field_that_must_stay_is_refused():
     call = Call(Task.CHAT, {"messages": []}, b"{}")
     with pytest.raises(PayloadError):
-        asyncio.run(DroppingRunner(Picky("messages")).answer(call, None))  # type: ignore[arg-type]
+        asyncio.run(DroppingRunner(Picky("messages")).answer(call, None))  # type: ignore[arg-type]  # a stand-in
 
 
 def test_a_field_cannot_write_headers():

@@ -26,7 +26,7 @@ CHAT = Named("chat")
 
 @pytest.fixture
 def routes() -> HTTPRoutes:
-    return HTTPRoutes({"chat": CHAT})  # type: ignore[dict-item]
+    return HTTPRoutes({"chat": CHAT})  # type: ignore[dict-item]  # a stand-in
 
 
 @pytest.mark.parametrize("prefix", ["/endpoints/", "/gateway/"])

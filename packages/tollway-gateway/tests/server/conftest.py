@@ -148,7 +148,7 @@ class Served:
 
     def pass_time(self, seconds: float) -> None:
         """Have the server look at its deadlines as if so much time had passed."""
-        self.in_loop(lambda: self.service.sweeper.sweep(self._loop.time() + seconds))  # type: ignore[union-attr]
+        self.in_loop(lambda: self.service.sweeper.sweep(self._loop.time() + seconds))  # type: ignore[union-attr]  # set by then
 
     def close(self) -> None:
         self._stack.close()

@@ -239,7 +239,7 @@ def test_one_timer_looks_after_all_connections(caplog):
     """While there are any; one that fails is not the others' trouble."""
     loop = Loop()
     connections = [Connection(5, fails=True), Connection(10), *(Connection(5) for _ in range(1000))]
-    sweeper = Sweeper(loop, connections)  # type: ignore[arg-type]
+    sweeper = Sweeper(loop, connections)  # type: ignore[arg-type]  # a stand-in
     for _ in connections:
         sweeper.start()
     assert 1 == len(loop.calls)

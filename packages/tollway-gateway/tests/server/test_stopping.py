@@ -71,7 +71,7 @@ def test_it_ends_though_nothing_can_be_said():
     """What says what is left may fail or hang as everything else may."""
     for left_behind in (lambda: 1 / 0, lambda: SimpleQueue[str]().get()):
         stop = Stop(-stop_s(1, 0.0))
-        stop.deadline.left_behind = left_behind  # type: ignore[assignment]
+        stop.deadline.left_behind = left_behind  # type: ignore[assignment]  # a stand-in
         stop.deadline.asked(1)
         assert 0 == stop.ends.get(timeout=WAIT_S)
 

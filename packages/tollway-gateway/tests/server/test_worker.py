@@ -138,7 +138,7 @@ def test_a_configuration_is_prepared_and_committed(ends: Ends, error: Exception 
 
     async def main() -> None:
         link = Link(worker)
-        link.standby = standby = Standby(error)  # type: ignore[assignment]
+        link.standby = standby = Standby(error)  # type: ignore[assignment]  # a stand-in
         link.ready()
         assert Ready() == await answer(supervisor)
         supervisor.send(Prepare(4, CONFIG))
@@ -158,7 +158,7 @@ def test_what_is_given_up_is_thrown_away_before_the_next_is_prepared(ends: Ends)
 
     async def main() -> None:
         link = Link(worker)
-        link.standby = standby = Standby()  # type: ignore[assignment]
+        link.standby = standby = Standby()  # type: ignore[assignment]  # a stand-in
         link.ready()
         assert Ready() == await answer(supervisor)
         for message in (Prepare(1, CONFIG), Abort(), Prepare(2, CONFIG)):

@@ -50,7 +50,7 @@ class Server:
         self.events: list[str] = []
         self.runtime = Runtime({})
         endpoint = {"name": "chat", "endpoint_type": "llm/v1/chat", "model": {"provider": "own", "name": "m"}}
-        config = GatewayConfig(endpoints=[endpoint], tracing={"store": None, **tracing})  # type: ignore[arg-type]
+        config = GatewayConfig(endpoints=[endpoint], tracing={"store": None, **tracing})  # type: ignore[arg-type]  # pydantic converts
         tracers = NoOpTracerProvider()
         recorder = Recorder(self.runtime.metrics, tracers.get_tracer("test"), self.runtime.clock_s)
         snapshots = Snapshots(build(config, self.runtime, {"chat": Model(self.events)}), self.runtime.metrics)
@@ -61,7 +61,7 @@ class Server:
 
     async def start(self) -> dict[str, Any]:
         """Ask for the start; return what is said about it."""
-        self._serving = asyncio.ensure_future(self.lifetime.serve(self._messages.get, self._send))  # type: ignore[arg-type]
+        self._serving = asyncio.ensure_future(self.lifetime.serve(self._messages.get, self._send))  # type: ignore[arg-type]  # ASGI's types are looser
         self._messages.put_nowait({"type": "lifespan.startup"})
         return await asyncio.wait_for(self.said.get(), WAIT_S)
 
@@ -135,12 +135,12 @@ def test_the_lag_of_the_event_loop_is_noted_until_the_stop() -> None:
             noted.append(lag_s)
             ticked.set()
 
-        server.runtime.metrics.lagged = note  # type: ignore[method-assign]
+        server.runtime.metrics.lagged = note  # type: ignore[method-assign]  # a stand-in
         await server.start()
         await asyncio.wait_for(ticked.wait(), WAIT_S)
         await server.stop()
         assert min(noted) >= 0
-        handles = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+        handles = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]  # asyncio's private list
         assert [] == [one for one in handles if not one.cancelled()]
 
     asyncio.run(main())

@@ -162,7 +162,7 @@ def test_limits_that_are_no_more_give_their_places_up(tmp_path: Path, workers: b
             released.append(key)
             release(rate, key)
 
-    limits, runtime.limits = runtime.limits, Limits()  # type: ignore[assignment]
+    limits, runtime.limits = runtime.limits, Limits()  # type: ignore[assignment]  # a stand-in
 
     async def main() -> None:
         for calls in range(2, 6):

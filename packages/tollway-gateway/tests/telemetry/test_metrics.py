@@ -118,4 +118,4 @@ def test_all_codes_of_the_gateway_and_its_providers_are_known():
 
 def test_a_code_that_is_no_text_is_another():
     """A plugin's error may have anything there."""
-    assert "other" == Metrics().code_label(["a"])  # type: ignore[arg-type]
+    assert "other" == Metrics().code_label(["a"])  # type: ignore[arg-type]  # a list, as a caller could send

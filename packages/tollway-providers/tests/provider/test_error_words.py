@@ -62,10 +62,10 @@ def test_a_page_of_openings_that_never_close_is_read_once(opening: str) -> None:
     class Counting(str):
         __slots__ = ()
 
-        def find(self, *args: object) -> int:  # type: ignore[override]
+        def find(self, *args: object) -> int:  # type: ignore[override]  # counts its calls
             nonlocal searches
             searches += 1
-            return str.find(self, *args)  # type: ignore[arg-type]
+            return str.find(self, *args)  # type: ignore[arg-type]  # passed on as they came
 
         def lower(self) -> "Counting":
             return Counting(str.lower(self))

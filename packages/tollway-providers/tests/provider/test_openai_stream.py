@@ -143,7 +143,7 @@ class TestBodies:
             decoder.info.finish_reasons,
         )
         again = PROVIDER.response(Call(Task.CHAT, {}, b""), UpstreamResponse(200, {}, out))
-        assert json.loads(again.body)["choices"][0]["message"] == ANSWER["choices"][0]["message"]  # type: ignore[index]
+        assert json.loads(again.body)["choices"][0]["message"] == ANSWER["choices"][0]["message"]  # type: ignore[index]  # it is there
 
     def test_a_body_beyond_all_measure_is_not_held(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 64)

@@ -41,7 +41,7 @@ def tags(
     _watch(otel.get_tracer_provider())
     current = get_current()
     named = {key: value for key, value in ((SESSION, session), (USER, user)) if value is not None}
-    found = {**current.get(TAGS_KEY, {}), **(attributes or {}), **named}  # type: ignore[dict-item]
+    found = {**current.get(TAGS_KEY, {}), **(attributes or {}), **named}  # type: ignore[dict-item]  # Context values are objects
     token = attach(Context(current, **{TAGS_KEY: found}))
     try:
         yield

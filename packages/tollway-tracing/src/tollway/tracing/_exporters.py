@@ -47,7 +47,7 @@ def _exporting(
             if otlp is not False:
                 exporters = [_otlp_exporter(given, target) for target in targets]
                 for exporter in exporters or [_by_environment(given, headers)]:
-                    yield BatchProcessor(exporter, **given.batch)  # type: ignore[arg-type]
+                    yield BatchProcessor(exporter, **given.batch)  # type: ignore[arg-type]  # keywords of mixed types
         elif name == "console":
             from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
@@ -99,7 +99,7 @@ def _timeout_s(given: Environment) -> float:
 
 def _grpc_exporter(given: Environment, endpoint: str | None, headers: Mapping[str, str]) -> Any:
     try:
-        from grpc import Compression  # type: ignore[import-untyped]
+        from grpc import Compression  # type: ignore[import-untyped]  # it ships no types
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     except ImportError:
         raise SettingError(_NEEDS_OTLP) from None

@@ -42,7 +42,7 @@ class CounterFile:
         self._keys: BinaryIO | None = None
         self._others: dict[Path, _Other] = {}
         memory = self._private() if self._path is None else self._shared(self._path)
-        self.cells: MutableSequence[float] = memoryview(memory).cast("d")  # type: ignore[assignment]
+        self.cells: MutableSequence[float] = memoryview(memory).cast("d")  # type: ignore[assignment]  # typeshed has no item types of a cast view
 
     def _private(self) -> mmap.mmap:
         return mmap.mmap(-1, _MAX_CELLS * _CELL_BYTES)
@@ -127,7 +127,7 @@ class _Other:
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._file)
         memory = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
-        self.cells: MutableSequence[float] = memoryview(memory).cast("d")  # type: ignore[assignment]
+        self.cells: MutableSequence[float] = memoryview(memory).cast("d")  # type: ignore[assignment]  # typeshed has no item types of a cast view
 
     def look_for_keys(self) -> None:
         """Read what its worker added."""

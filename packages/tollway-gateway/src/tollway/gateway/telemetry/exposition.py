@@ -74,7 +74,7 @@ class _Reader(Collector):
         for index, bound in enumerate((*family.buckets, float("inf"))):
             count += numbers[index]
             exemplar = self._metrics.exemplar((family.name, *values), index)
-            le = floatToGoString(bound)  # type: ignore[no-untyped-call]
+            le = floatToGoString(bound)  # type: ignore[no-untyped-call]  # it has no annotations
             buckets.append((le, count) if exemplar is None else (le, count, _shown(*exemplar)))
         return buckets
 

@@ -7,7 +7,7 @@ from typing import Any
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]  # no `__all__`
 
 
-class Distro(BaseDistro):  # type: ignore[misc]
+class Distro(BaseDistro):  # type: ignore[misc]  # an untyped base
     """A distribution: what a program starts with that was not changed."""
 
     def set_up(self) -> None:

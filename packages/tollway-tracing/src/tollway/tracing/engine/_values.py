@@ -48,7 +48,7 @@ def frozen(value: Any, inside: tuple[int, ...] = ()) -> Any:
 def mapping_of(attributes: object) -> dict[str, Any]:
     """Return a copy of attributes as a dict; empty, with a warning, where they are none."""
     try:
-        return dict(attributes)  # type: ignore[call-overload, no-any-return]
+        return dict(attributes)  # type: ignore[call-overload, no-any-return]  # what is not a mapping raises
     except Exception:
         _logger.warning("attributes must be a mapping, not %s: ignored", type(attributes).__name__)
         return {}

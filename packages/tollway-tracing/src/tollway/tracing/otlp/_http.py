@@ -165,7 +165,7 @@ class Poster:
         return left_s
 
     def _response(self, sock: socket.socket, *rest: Any, **named: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(_Timed(sock, self._left_s), *rest, **named)  # type: ignore[arg-type]
+        return http.client.HTTPResponse(_Timed(sock, self._left_s), *rest, **named)  # type: ignore[arg-type]  # it has the one method that is called
 
     def close(self) -> None:
         """Close the connection; the next post opens it again."""

@@ -47,7 +47,7 @@ def read_json(body: bytes) -> Received:
 
 def read_protobuf(body: bytes) -> Received:
     """Read a request in protobuf. Raises BadRequestError, and ImportError without the extra `otlp`."""
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it ships no types
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     message = ExportTraceServiceRequest()

@@ -100,8 +100,8 @@ def _pairs(carrier: Headers) -> Iterable[tuple[Any, Any]]:
     for method in ("multi_items", "items"):
         items = getattr(carrier, method, None)
         if items is not None:
-            return items()  # type: ignore[no-any-return]
-    return carrier  # type: ignore[no-any-return]
+            return items()  # type: ignore[no-any-return]  # a carrier may be any mapping
+    return carrier  # type: ignore[no-any-return]  # as above
 
 
 def _text(value: object) -> str:
