@@ -75,7 +75,8 @@ class Upstream:
                 while (field := reader.readline()) != b"\r\n":
                     name, _, value = field.decode("latin-1").partition(":")
                     headers[name.lower()] = value.strip()
-                body = reader.read(int(headers.get("content-length", 0)))
+                body = _read_chunks(reader) if "transfer-encoding" in headers else b""
+                body += reader.read(int(headers.get("content-length", 0)))
                 exchange = Exchange(connection, method, path, headers, body)
                 self.requests.put(exchange)
                 try:
@@ -91,6 +92,15 @@ class Upstream:
         self._socket.close()
         for connection in self._open:
             connection.close()
+
+
+def _read_chunks(reader: Any) -> bytes:
+    body = b""
+    while size := int(reader.readline() or b"0", 16):  # a gateway may hang up in the middle
+        body += reader.read(size)
+        reader.readline()
+    reader.readline()
+    return body
 
 
 class Exchange:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,6 +28,8 @@ from .errors import ProviderError
 if TYPE_CHECKING:
     from .dialects import Speaker
 
+_VERSION = re.compile(r"/v\d[\w.]*$", re.ASCII)
+
 
 class HTTPProvider(Provider):
     """A model behind HTTP. Every method has OpenAI's dialect as its default: override what differs.
@@ -50,6 +53,9 @@ class HTTPProvider(Provider):
 
     asks_usage: bool = True
     """Whether a stream is asked for its usage by `stream_options`; not where that field is refused."""
+
+    raw_needs_body: bool = False
+    """Whether `raw` needs the body, as a signature does; else a body may pass in pieces."""
 
     url: str
     """Where it is (scheme, host, base path): `server.address` and `server.port` of its spans."""
@@ -93,6 +99,29 @@ class HTTPProvider(Provider):
             call = without_options(call)
         headers = (("content-type", "application/json"), *self.headers)
         return UpstreamRequest(url, headers, body_of(call, self.target.model, ask_usage=self.asks_usage))
+
+    def raw(
+        self, method: str, path: str, headers: tuple[tuple[str, str], ...], body: bytes
+    ) -> UpstreamRequest:
+        """Say how to pass on a request of the caller's own, with the credentials of the service.
+
+        `path` begins with a slash, stands below the base URL and may have a query; `headers` have names in
+        lower case, and nothing of the caller's credentials among them. Unless `raw_needs_body`, the gateway
+        may send another body than this. A version that ends the base URL and begins the path is meant once.
+        """
+        ours = {name.lower() for name, _ in self.headers}
+        kept = tuple(one for one in headers if one[0] not in ours)
+        version = _VERSION.search(self.url)
+        if version is not None and path.startswith(f"{version[0]}/"):
+            path = path.removeprefix(version[0])
+        return UpstreamRequest(self.address(path), kept + self.headers, body, method)
+
+    def raw_model_path(self, api: str, method: str) -> str | None:
+        """Return the path of a method of the model, for `raw`, in another vendor's API that the service has.
+
+        `api` is `gemini`. None where the service does not have it.
+        """
+        return None
 
     def response(self, call: Call, response: UpstreamResponse) -> Answer:
         """Read a whole answer (status 2xx); raise `UpstreamError` or `ResponseError` when it is none."""

@@ -9,6 +9,7 @@ are everything, and the other counts are parts of them.
 | xAI, Gemini's OpenAI dialect | inside | beside; `total_tokens` includes it |
 | Anthropic | beside the input's count | inside the output's count |
 | Gemini | inside the prompt's count | beside the candidates' count |
+| Bedrock | beside the input's count | inside the output's count |
 """
 
 from __future__ import annotations
@@ -126,6 +127,42 @@ def gemini_usage(metadata: Any) -> Usage | None:
         thoughts,
         details if details != _NO_DETAILS else None,
     )
+
+
+def bedrock_usage(usage: Any) -> Usage | None:
+    """Read the `TokenUsage` of Bedrock's Converse; None when it is no object. What the cache gave
+    and took is beside `inputTokens`.
+
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
+    """
+    if not isinstance(usage, dict):
+        return None
+    plain, output = count_of(usage.get("inputTokens")), count_of(usage.get("outputTokens"))
+    read, written = (count_of(usage.get(f"cache{way}InputTokens")) for way in ("Read", "Write"))
+    found = Usage(None if plain is None else plain + (read or 0) + (written or 0), output, read)
+    if written is not None:
+        hours = [
+            one for one in usage.get("cacheDetails") or () if isinstance(one, dict) and one.get("ttl") == "1h"
+        ]
+        kept = sum(count_of(one.get("inputTokens")) or 0 for one in hours) if hours else None
+        found.details = UsageDetails(cache_write_input_tokens=written, cache_write_1h_input_tokens=kept)
+    return found
+
+
+def cohere_usage(usage: Any) -> Usage | None:
+    """Read the `usage` of Cohere (of embeddings and rerank, the `meta`); None when it is no object.
+
+    What is billed counts, where it is told: the tokens that Cohere adds by itself are not.
+    """
+    if not isinstance(usage, dict):
+        return None
+    billed, counted = usage.get("billed_units"), usage.get("tokens")
+
+    def told(key: str) -> int | None:
+        found = detail(billed, key)
+        return detail(counted, key) if found is None else found
+
+    return Usage(told("input_tokens"), told("output_tokens"), count_of(usage.get("cached_tokens")))
 
 
 def count_of(value: Any) -> int | None:

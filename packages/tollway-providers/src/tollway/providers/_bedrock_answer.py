@@ -17,13 +17,11 @@ from tollway.provider import (
     ResponseError,
     StreamError,
     UpstreamError,
-    Usage,
-    UsageDetails,
     sse,
 )
 from tollway.provider.json_text import dumps
 from tollway.provider.upstream_answers import error_in_answer
-from tollway.provider.usages import count_of
+from tollway.provider.usages import bedrock_usage
 
 from ._aws_events import EventParser, Message
 from ._chunk_stream import ChunkWriter, load, whole_answer
@@ -57,28 +55,9 @@ def answer_of(body: Any, answer_id: str, model: str, now_s: int) -> Answer:
     finish = _finish(body.get("stopReason"))
     if finish is None:
         raise ResponseError("the model's service answered without saying why it stopped")
-    info = AnswerInfo(answer_id, model, usage_of(body.get("usage")), (finish,))
+    info = AnswerInfo(answer_id, model, bedrock_usage(body.get("usage")), (finish,))
     said = {"role": "assistant", **_said([one for one in content if isinstance(one, dict)])}
     return whole_answer(info, now_s, [{"message": said, "finish_reason": finish}])
-
-
-def usage_of(usage: Any) -> Usage | None:
-    """Read a `TokenUsage`; None when it is none. What the cache gave and took is beside `inputTokens`.
-
-    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
-    """
-    if not isinstance(usage, dict):
-        return None
-    plain, output = count_of(usage.get("inputTokens")), count_of(usage.get("outputTokens"))
-    read, written = (count_of(usage.get(f"cache{way}InputTokens")) for way in ("Read", "Write"))
-    found = Usage(None if plain is None else plain + (read or 0) + (written or 0), output, read)
-    if written is not None:
-        hours = [
-            one for one in usage.get("cacheDetails") or () if isinstance(one, dict) and one.get("ttl") == "1h"
-        ]
-        kept = sum(count_of(one.get("inputTokens")) or 0 for one in hours) if hours else None
-        found.details = UsageDetails(cache_write_input_tokens=written, cache_write_1h_input_tokens=kept)
-    return found
 
 
 class ConverseStream(ChunkWriter):
@@ -204,7 +183,7 @@ class ConverseStream(ChunkWriter):
             yield self._chunk({}, finish)
 
     def _metadata(self, event: dict[str, Any]) -> Iterator[bytes]:
-        self.info.usage = usage_of(event.get("usage")) or self.info.usage
+        self.info.usage = bedrock_usage(event.get("usage")) or self.info.usage
         if self._is_finished:
             yield self._finish()
 

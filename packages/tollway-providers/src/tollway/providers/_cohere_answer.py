@@ -17,9 +17,8 @@ from tollway.provider import (
     ResponseError,
     StreamError,
     UpstreamError,
-    Usage,
 )
-from tollway.provider.usages import count_of, detail
+from tollway.provider.usages import cohere_usage
 
 from ._chunk_stream import EventStream, whole_answer
 
@@ -48,24 +47,8 @@ def answer_of(body: Any, model: str, now_s: int) -> Answer:
     finish = _finish(body.get("finish_reason"), body.get("error"))
     if finish is None:
         raise ResponseError("the model's service answered without saying why it stopped")
-    info = AnswerInfo(_text(body, "id") or None, model, usage_of(body.get("usage")), (finish,))
+    info = AnswerInfo(_text(body, "id") or None, model, cohere_usage(body.get("usage")), (finish,))
     return whole_answer(info, now_s, [{"message": _said(message), "finish_reason": finish}])
-
-
-def usage_of(usage: Any) -> Usage | None:
-    """Read a `usage` (of embeddings, a `meta`); None when it is none.
-
-    What is billed counts, where it is told: the tokens that Cohere adds by itself are not.
-    """
-    if not isinstance(usage, dict):
-        return None
-    billed, counted = usage.get("billed_units"), usage.get("tokens")
-
-    def told(key: str) -> int | None:
-        found = detail(billed, key)
-        return detail(counted, key) if found is None else found
-
-    return Usage(told("input_tokens"), told("output_tokens"), count_of(usage.get("cached_tokens")))
 
 
 class CohereStream(EventStream):
@@ -130,7 +113,7 @@ class CohereStream(EventStream):
             self._citations += 1
 
     def _end(self, event: dict[str, Any], delta: dict[str, Any]) -> Iterator[bytes]:
-        self.info.usage = usage_of(delta.get("usage"))
+        self.info.usage = cohere_usage(delta.get("usage"))
         finish = _finish(delta.get("finish_reason"), delta.get("error"))
         if finish is None:
             raise StreamError("the model's stream ended without saying why")

@@ -82,6 +82,7 @@ class BedrockProvider(NativeProvider):
         key = aws.get("aws_bearer_token")
         self.headers = (("authorization", f"Bearer {key}"),) if key else ()
         self._credentials: Credentials | None = None if key else credentials_of(aws, self._region)
+        self.raw_needs_body = self._credentials is not None
         self._model = quote(target.model, safe="")
 
     def url_for(self, task: Task, *, stream: bool) -> str:
@@ -91,7 +92,16 @@ class BedrockProvider(NativeProvider):
 
     def request(self, call: Call) -> UpstreamRequest:
         """Say how to ask, signed."""
-        request = super().request(call)
+        return self._signed(super().request(call))
+
+    def raw(
+        self, method: str, path: str, headers: tuple[tuple[str, str], ...], body: bytes
+    ) -> UpstreamRequest:
+        """Say how to pass on a request, signed."""
+        kept = tuple(one for one in headers if not one[0].startswith("x-amz-"))  # of a signature by another
+        return self._signed(super().raw(method, path, kept, body))
+
+    def _signed(self, request: UpstreamRequest) -> UpstreamRequest:
         return request if self._credentials is None else sign(request, self._credentials.get(), self._region)
 
     def chat_body(self, call: Call) -> dict[str, Any]:

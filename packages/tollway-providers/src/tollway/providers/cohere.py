@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tollway.provider import Answer, Call, Setting, SettingProblem, StreamDecoder, Target, Task
+from tollway.provider.usages import cohere_usage
 
 from ._base_url import check_base_url
 from ._chat_request import said
-from ._cohere_answer import CohereStream, answer_of, usage_of
+from ._cohere_answer import CohereStream, answer_of
 from ._cohere_request import body_of
 from ._native import NativeProvider
 
@@ -77,7 +78,7 @@ class CohereProvider(NativeProvider):
 
     def embeddings_of(self, body: Any) -> dict[str, Any]:
         """Return the vectors, and the tokens that are billed."""
-        usage = usage_of(body.get("meta"))
+        usage = cohere_usage(body.get("meta"))
         tokens = None if usage is None else usage.input_tokens
         told = {"usage": {"prompt_tokens": tokens, "total_tokens": tokens}} if tokens is not None else {}
         return {"embeddings": body["embeddings"]["float"], **told}

@@ -74,7 +74,15 @@ class DatabricksProvider(HTTPProvider):
 
     def request(self, call: Call) -> UpstreamRequest:
         """Say how to ask, with a token that is good."""
-        request = super().request(call)
+        return self._with_token(super().request(call))
+
+    def raw(
+        self, method: str, path: str, headers: tuple[tuple[str, str], ...], body: bytes
+    ) -> UpstreamRequest:
+        """Say how to pass on a request, with a token that is good."""
+        return self._with_token(super().raw(method, path, headers, body))
+
+    def _with_token(self, request: UpstreamRequest) -> UpstreamRequest:
         if self._tokens is None:
             return request
         return request._replace(headers=(*request.headers, ("authorization", f"Bearer {self._tokens.get()}")))

@@ -16,6 +16,7 @@ from tollway.provider import (
     StreamDecoder,
     Target,
     Task,
+    UpstreamRequest,
     UpstreamResponse,
 )
 
@@ -28,6 +29,7 @@ from ._native import NativeProvider
 
 _BASE = "https://generativelanguage.googleapis.com/v1beta"
 METHODS = {False: "generateContent", True: "streamGenerateContent?alt=sse"}
+_KEY = re.compile(r"(?<=[?&])(?:key|access_token)=[^&]*&?", re.IGNORECASE)
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)s", re.ASCII)
 
 
@@ -47,6 +49,19 @@ class GoogleProvider(NativeProvider):
     def chat_stream(self, call: Call) -> StreamDecoder:
         """Return a decoder of `streamGenerateContent`."""
         return GeminiStream(call, self.redact, int(self.now_s()), lambda raw: self._whole(call, raw))
+
+    def raw(
+        self, method: str, path: str, headers: tuple[tuple[str, str], ...], body: bytes
+    ) -> UpstreamRequest:
+        """Say how to pass on a request; Google's clients may have put a key of theirs into the query."""
+        return super().raw(method, _KEY.sub("", path), headers, body)
+
+    def raw_model_path(self, api: str, method: str) -> str | None:
+        """Return the path of a method of the model."""
+        return self._path_of(method) if api == "gemini" else None
+
+    def _path_of(self, method: str) -> str:
+        raise NotImplementedError
 
     def error(self, response: UpstreamResponse) -> ProviderError:
         """Read an answer whose status is not 2xx; a key that is not valid is a 400 there."""
@@ -92,8 +107,12 @@ class GeminiProvider(GoogleProvider):
 
     def url_for(self, task: Task, *, stream: bool) -> str:
         """Return the address of a method of the model."""
-        method = "batchEmbedContents" if task is Task.EMBEDDINGS else METHODS[stream]
-        return self.address(f"/{quote(self._model)}:{method}")
+        return self.address(
+            self._path_of("batchEmbedContents" if task is Task.EMBEDDINGS else METHODS[stream])
+        )
+
+    def _path_of(self, method: str) -> str:
+        return f"/{quote(self._model)}:{method}"
 
     def embeddings_body(self, call: Call, texts: list[str]) -> dict[str, Any]:
         """Return the body of `batchEmbedContents`."""

@@ -71,14 +71,24 @@ class VertexAIProvider(GoogleProvider):
 
     def url_for(self, task: Task, *, stream: bool) -> str:
         """Return the address of a method of the model; a name with a slash says who publishes it."""
+        return self.address(self._path_of("predict" if task is Task.EMBEDDINGS else METHODS[stream]))
+
+    def _path_of(self, method: str) -> str:
         publisher, slash, model = self._model.rpartition("/")
         publisher = publisher if slash else "publishers/google/models"
-        method = "predict" if task is Task.EMBEDDINGS else METHODS[stream]
-        return self.address(f"/{quote(publisher)}/{quote(model)}:{method}")
+        return f"/{quote(publisher)}/{quote(model)}:{method}"
 
     def request(self, call: Call) -> UpstreamRequest:
         """Say how to ask, with a token that is good."""
-        request = super().request(call)
+        return self._with_token(super().request(call))
+
+    def raw(
+        self, method: str, path: str, headers: tuple[tuple[str, str], ...], body: bytes
+    ) -> UpstreamRequest:
+        """Say how to pass on a request, with a token that is good; paths begin behind the location."""
+        return self._with_token(super().raw(method, path, headers, body))
+
+    def _with_token(self, request: UpstreamRequest) -> UpstreamRequest:
         return request._replace(headers=(*request.headers, ("authorization", f"Bearer {self._tokens.get()}")))
 
     def embeddings_body(self, call: Call, texts: list[str]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _FORMS = (
 """What stands before and behind a name; a longer end goes before one that it ends in."""
 
 _BY_MODEL = ("/gateway/mlflow", "/gateway/openai")
+_BY_MODEL_OF_ANTHROPIC = "/gateway/anthropic"
 
 SHAPE: ErrorShape = mlflow_shape
 """How errors look on these paths."""
@@ -65,8 +66,9 @@ def paths_of(name: str) -> list[tuple[str, str]]:
 
 
 def paths_by_model(path: str) -> list[str]:
-    """Return what stands in MLflow's gateway for a path of OpenAI's; none for other APIs."""
-    return [f"{prefix}{path}" for prefix in _BY_MODEL]
+    """Return what stands in MLflow's gateway for a path of OpenAI's, or of Anthropic's."""
+    prefixes = (_BY_MODEL_OF_ANTHROPIC,) if path.startswith("/v1/messages") else _BY_MODEL
+    return [f"{prefix}{path}" for prefix in prefixes]
 
 
 def name_in(path: str) -> tuple[str, str] | None:

@@ -68,7 +68,7 @@ class HTTPRunner:
         if 200 <= stream.status < 300:
             return HTTPEvents(stream, self._provider.stream(call), attempt, self._size)
         try:
-            response = await _whole(stream)
+            response = await whole_error(stream)
         finally:
             attempt.waited(stream.waited_s)
         if response.status in (400, 422) and self._forgoes_usage(call, response):
@@ -174,7 +174,8 @@ class HTTPEvents:
             raise StreamError(_ANSWER_TOO_DEEP) from error
 
 
-async def _whole(stream: UpstreamStream) -> UpstreamResponse:
+async def whole_error(stream: UpstreamStream) -> UpstreamResponse:
+    """Read an answer that is no success, as far as anybody wants to know, and let go of it."""
     body = bytearray()
     try:
         while len(body) < MAX_ERROR_BYTES and (data := await stream.read()):

@@ -51,6 +51,7 @@ async def answer(plan: Plan, record: Record, deadline: Deadline, reply: Reply) -
                 raise
             call = following
     await (reply.whole(200, body) if relay is None else relay.end())
+    record.status = record.sent_status = 200
 
 
 async def _attempt(

@@ -23,6 +23,8 @@ from .quota import Quota, QuotaSet
 if TYPE_CHECKING:
     from tollway.gateway.budgets.budget import Budget
 
+    from .raw import RawRunner
+
 
 class Attempt(Protocol):
     """What a runner knows of the attempt that it makes, and notes there."""
@@ -89,6 +91,9 @@ class Endpoint:
     span_name: str
     attributes: dict[str, Any]
     """What the span of every attempt says."""
+
+    raw: RawRunner | None = None
+    """What passes requests on raw; None where it has no service of HTTP."""
 
     quota_sets: dict[tuple[Quota, ...], QuotaSet] = field(default_factory=dict)
     """Its limits together with those of callers and routes, as far as such calls have come."""

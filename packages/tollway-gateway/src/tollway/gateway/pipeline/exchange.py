@@ -48,6 +48,9 @@ class Exchange(Protocol):
     def hang_up_after(self) -> None:
         """End the connection when this is answered."""
 
+    def cut_off(self) -> None:
+        """End the connection in mid-answer: so the caller knows that it does not have all of it."""
+
     def when_sent(self, call: Callable[[], None]) -> None:
         """Have this called once what was answered so far is with the system, or never can be."""
 

@@ -39,7 +39,7 @@ class Reply:
     as they are; pairs are made of them only for another server.
     """
 
-    __slots__ = ("_record", "_send", "_shape", "exchange", "header_lines", "info", "status")
+    __slots__ = ("_is_raw", "_record", "_send", "_shape", "exchange", "header_lines", "info", "status")
 
     def __init__(
         self, send: Send, shape: ErrorShape, record: Record, exchange: Exchange | None = None
@@ -50,6 +50,7 @@ class Reply:
         self.exchange = exchange
         self.header_lines = record.trace_lines
         self.status: int | None = None
+        self._is_raw = False
         self.info: AnswerInfo | None = None
         """What is known of the model's answer, once there is one."""
 
@@ -81,8 +82,14 @@ class Reply:
         dropped = b"" if self.info is None or not self.info.dropped else _dropped_line(self.info)
         await self._start(_EVENT_STREAM + self.header_lines + _timing_line(self._record) + dropped)
 
+    async def begin_raw(self, status: int, lines: bytes) -> None:
+        """Begin an answer that passes as it came: no error can be told in it from here on."""
+        self.status = status
+        self._is_raw = True
+        await self._start(lines + self.header_lines + _timing_line(self._record))
+
     async def events(self, events: bytes) -> None:
-        """Send events; waits while the caller does not take them."""
+        """Send events, or bytes of an answer that passes raw; waits while the caller does not take them."""
         await self._send({"type": "http.response.body", "body": events, "more_body": True})
 
     async def end(self) -> None:
@@ -94,6 +101,10 @@ class Reply:
         if self.status is None:
             self.header_lines += failure.header_lines
             await self.whole(failure.status, self._shape(failure))
+            return
+        if self._is_raw:
+            if self.exchange is not None:  # any other server hangs up by itself where an answer is not ended
+                self.exchange.cut_off()
             return
         try:
             async with asyncio.timeout(_LAST_WORDS_S):

@@ -55,22 +55,28 @@ async def read(
             coding += b"," + value
     body = None if exchange is None else exchange.whole_body()
     if body is None:
-        body = await _receive_body(headers, receive, bounds.max_body_bytes, hold)
+        body = await receive_body(headers, receive, bounds.max_body_bytes, hold)
     if len(body) > bounds.max_body_bytes:
         raise too_large(bounds.max_body_bytes)
     if coding:
         body = decompress(body, coding, bounds.max_body_bytes, hold)
     payload = parse_object(body, bounds.max_json_nodes)
-    destination = route.destination or _named(payload, route, caller)
+    destination = route.destination or named(payload.get(MODEL), payload, route, caller)
     call = route.api.call(payload, body, scope)
     if not hold.grow_to(hold.measure(body, payload)):
         raise overloaded()
     return destination, call
 
 
-async def _receive_body(
+def header_of(headers: Iterable[tuple[bytes, bytes]], sought: bytes) -> bytes:
+    """Return the value of a header; of several, joined by commas (RFC 9110, section 5.3)."""
+    return b",".join([value for name, value in headers if name == sought])
+
+
+async def receive_body(
     headers: Iterable[tuple[bytes, bytes]], receive: Receive, max_bytes: int, hold: Hold
 ) -> bytes:
+    """Receive a body whole. Raises RequestRejected: it is too large, or there is no memory for it."""
     for name, value in headers:
         if name == b"content-length" and value.isdigit() and int(value) > max_bytes:
             raise too_large(max_bytes)
@@ -128,20 +134,29 @@ def _refuse_duplicates(body: bytes) -> None:
         raise RequestRejected(400, "json_too_deep", "the JSON is nested too deep") from None
 
 
-def _named(payload: Mapping[str, Any], route: HTTPRoute, caller: Caller) -> Destination:
-    """Return what `model` names; reject with a hint when it names nothing, or something of another kind."""
-    model, task, destinations = payload.get(MODEL), route.api.task, route.destinations
+def named(
+    model: Any, payload: Mapping[str, Any], route: HTTPRoute, caller: Caller, *, is_any: bool = False
+) -> Destination:
+    """Return what `model` names; reject with a hint when it names nothing, or something of another kind.
+
+    With `is_any`, it may be of any kind.
+    """
+    task, destinations = route.api.task, route.destinations
     if not isinstance(model, str):
         raise no_model(payload)
     destination = destinations.get(model) or matching(route.patterns, model, task)
     if destination is not None:
         if caller is not ANONYMOUS:
             caller.check(destination.name)
-        if destination.task is task:
+        if is_any or destination.task is task:
             return destination
-    fitting = [name for name, known in destinations.items() if known.task is task and caller.may_use(name)]
+    fitting = [
+        name
+        for name, known in destinations.items()
+        if (is_any or known.task is task) and caller.may_use(name)
+    ]
     message = (
-        f"no endpoint or route named {model[:100]!r} serves {task}"
+        f"no endpoint or route named {model[:100]!r} serves {'this' if is_any else task}"
         if destination is None
         else f"{model!r} serves {destination.task}, not {task}"
     )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from tollway.gateway.apis import API, APIS, ErrorShape, api_of, mlflow
+from tollway.gateway.apis import API, APIS, ErrorShape, api_of, mlflow, openai_shape
+from tollway.gateway.apis.passthrough import BY_MODEL, BY_NAME, PASSTHROUGH, RawForm
 from tollway.provider import Task
 
 from .authenticate import Caller
@@ -32,6 +33,11 @@ class HTTPRoute:
     destinations: Mapping[str, Destination] = field(default_factory=dict)
     patterns: Patterns = ()
     missing: Callable[[Caller], str] | None = None
+    raw: RawForm | None = None
+    """How it names an endpoint of any type, to whose service requests pass raw; None where they do not."""
+
+    deepest: int = 0
+    """The most slashes that a name in its path has."""
 
 
 class HTTPRoutes(dict[str, HTTPRoute | None]):
@@ -40,12 +46,16 @@ class HTTPRoutes(dict[str, HTTPRoute | None]):
     def __init__(self, destinations: Mapping[str, Destination]) -> None:
         super().__init__(_routes(destinations))
         self._names = sorted(destinations)
+        self._raw = {start: _raw_route(form, destinations) for start, form in BY_NAME.items()}
 
     def __missing__(self, path: str) -> HTTPRoute | None:
         """Return the route of a path with slashes at its end, as that of the one without.
 
         Where only the name of an MLflow path is unknown, one that tells what there is.
         """
+        for start, route in self._raw.items():
+            if path.startswith(start):
+                return route
         if path.endswith("/"):
             return self[path.rstrip("/")]
         found = mlflow.name_in(path)
@@ -72,6 +82,13 @@ def matching(patterns: Patterns, model: str, task: Task) -> Destination | None:
     return None
 
 
+def _raw_route(form: RawForm, destinations: Mapping[str, Destination]) -> HTTPRoute:
+    deepest = max((name.count("/") for name in destinations), default=0)
+    return HTTPRoute(
+        form.template, PASSTHROUGH, form.shape, destinations=destinations, raw=form, deepest=deepest
+    )
+
+
 def _patterns(destinations: Mapping[str, Destination]) -> Patterns:
     """Split the patterns of all routes at their `*`; the ones with more letters go first."""
     found = [
@@ -93,7 +110,10 @@ def _routes(destinations: Mapping[str, Destination]) -> Iterator[tuple[str, HTTP
         for path in api.paths:
             yield path, HTTPRoute(path, api, api.shape, destinations=by_model, patterns=patterns)
             for other in mlflow.paths_by_model(path):
-                yield other, HTTPRoute(other, api, mlflow.SHAPE, destinations=by_model, patterns=patterns)
+                shape = mlflow.SHAPE if api.shape is openai_shape else api.shape
+                yield other, HTTPRoute(other, api, shape, destinations=by_model, patterns=patterns)
+    for path, form in BY_MODEL.items():
+        yield path, _raw_route(form, destinations)
     for name, destination in destinations.items():
         for path, template in mlflow.paths_of(name):
             api = mlflow.OWN.get(destination.task) or api_of(destination.task)

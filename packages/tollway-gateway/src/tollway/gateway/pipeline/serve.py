@@ -20,6 +20,8 @@ from .deadline import Deadline, Receive, Timers
 from .exchange import EXTENSION, Exchange
 from .malformed import MalformedRequest, observe
 from .plan import Plan
+from .raw import pass_on
+from .raw_request import read_raw
 from .record import Record, Recorder
 from .reply import Reply, Send
 from .request import read
@@ -125,7 +127,8 @@ class Gateway:
         hold = Hold(snapshot.memory)
         plan: Plan | None = None
         try:
-            destination, call = await read(
+            reading, answering = (read, answer) if route.raw is None else (read_raw, pass_on)
+            destination, call = await reading(
                 route, scope, receive, exchange, snapshot.server, hold, caller=caller
             )
             plan = Plan(call, destination, scope, record)
@@ -139,8 +142,7 @@ class Gateway:
             grant = await admission(caller, plan, record, deadline)
             plan.grant = grant
             reply.header_lines += grant.header_lines
-            await answer(plan, record, deadline, reply)
-            record.status = record.sent_status = 200
+            await answering(plan, record, deadline, reply)
         finally:
             if plan is not None and plan.grant is not None:
                 plan.grant.settle(record.usage, answered=reply.status == 200)

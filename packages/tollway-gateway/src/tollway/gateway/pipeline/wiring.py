@@ -38,6 +38,7 @@ from .dropping import DroppingRunner
 from .endpoint import Endpoint, Runner
 from .plan import Destination, Direct, Routed
 from .quota import quotas_of
+from .raw import RawRunner
 from .runtime import Runtime
 
 
@@ -142,6 +143,7 @@ class Wiring:
             limits=time_limits(config.timeout),
             runner=runner,
             dialects=self._dialects(config, provider, runner),
+            raw=self._raw(config, provider),
             upstream=upstream,
             retry=retry_policy(config.retry, runtime.random),
             hedge=carried.get(("hedge", name, hedge), lambda: hedge_policy(hedge, runtime.clock_s)),
@@ -183,6 +185,11 @@ class Wiring:
     def _http(self, config: EndpointConfig, provider: Speaker) -> Runner:
         size = AnswerSize(self._config.server.max_answer_bytes)
         return HTTPRunner(provider, self._client, config.timeout.connect_s, size)
+
+    def _raw(self, config: EndpointConfig, provider: Provider) -> RawRunner | None:
+        if not isinstance(provider, HTTPProvider):
+            return None
+        return RawRunner(provider, self._client, config.timeout.connect_s)
 
     def _predict(self, config: EndpointConfig, provider: BaseProvider) -> Runner:
         server = self._config.server

@@ -27,6 +27,11 @@ class Exchange(ExchangeCore):
             await self._drained()
         self.answer(status, fields, body)
 
+    def cut_off(self) -> None:
+        """See `pipeline.exchange.Exchange.cut_off`."""
+        self.disconnected = True
+        self.connection.end()
+
     async def run_asgi(self, app: Any) -> None:
         """Run the application; one that fails or does not finish its answer keeps no caller waiting."""
         connection = self.connection

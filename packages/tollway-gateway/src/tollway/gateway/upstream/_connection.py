@@ -17,6 +17,33 @@ the time to connect may be that of a slow resolver."""
 class Connection(ConnectionCore, asyncio.Protocol):
     """Bytes out, a head and a body in. Its owner writes a request, then reads to the end, or aborts."""
 
+    _unwritable: asyncio.Future[None] | None = None
+    """Done when more may be written; None while it may."""
+
+    async def write(self, data: bytes) -> None:
+        """Write more of the request; waits while the upstream does not take what was written."""
+        transport = self.transport
+        if transport is None or self.closed or transport.is_closing():  # `connection_lost` tells who waits
+            return
+        transport.write(data)
+        if (unwritable := self._unwritable) is not None:
+            await unwritable
+
+    def pause_writing(self) -> None:
+        """See `asyncio.BaseProtocol.pause_writing`."""
+        self._unwritable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """See `asyncio.BaseProtocol.resume_writing`."""
+        unwritable, self._unwritable = self._unwritable, None
+        if unwritable is not None and not unwritable.done():
+            unwritable.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.BaseProtocol.connection_lost`."""
+        ConnectionCore.connection_lost(self, exc)
+        self.resume_writing()
+
     async def read(self) -> bytes:
         """Wait for bytes of the body; empty at its end."""
         while (data := self.read_nowait()) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from collections.abc import Callable, Mapping
@@ -16,7 +17,8 @@ from ._pool import MAX_OPEN, Pool
 from ._pools import Pools
 from ._request import Origin, Way, target_of
 from ._stream import HTTP1Stream, decoded
-from .client import Waited
+from ._upload import UploadStream, answered, send_pieces, stop
+from .client import Upload, Waited
 
 _MAX_WAYS = 1024
 """Addresses whose ways are remembered; a provider that makes more of them makes us forget all at times."""
@@ -74,6 +76,35 @@ class HTTP1Client:
         """See `UpstreamClient.open`."""
         pool, connection = await self._ask(request, connect_s, fields, waited, 0)
         return HTTP1Stream(pool, connection)
+
+    async def upload(
+        self,
+        request: UpstreamRequest,
+        body: Upload,
+        connect_s: float,
+        fields: bytes = b"",
+        waited: Waited = _no_matter,
+    ) -> HTTP1Stream:
+        """See `UpstreamClient.upload`. A kept connection may end when it is used, and no body comes twice."""
+        way, pool = self._find(request.url)
+        framing = (
+            b"transfer-encoding: chunked" if body.length is None else b"content-length: %d" % body.length
+        )
+        head = b"%b%b%b\r\n\r\n" % (way.head_of(request), fields, framing)
+        connection = await self._connected(pool, connect_s, waited)
+        sending: asyncio.Task[None] | None = None
+        try:
+            answer = connection.ask(head)
+            sending = asyncio.create_task(send_pieces(connection, body))
+            await answered(answer, sending)
+        except BaseException:
+            if sending is not None:
+                stop(sending, connection)
+            pool.drop(connection)
+            raise
+        finally:
+            waited(connection.waited_s)
+        return UploadStream(pool, connection, sending)
 
     async def close(self) -> None:
         """See `UpstreamClient.close`: pools that other clients use stay open."""

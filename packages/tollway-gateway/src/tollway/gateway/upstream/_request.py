@@ -99,10 +99,10 @@ class Way:
         if head is None:
             if len(self._heads) >= _MAX_HEADS:
                 self._heads.clear()
-            head = self._heads[key] = self._head_of(request)
+            head = self._heads[key] = self.head_of(request)
         return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, fields, len(body), body)
 
-    def _head_of(self, request: UpstreamRequest) -> bytes:
+    def head_of(self, request: UpstreamRequest) -> bytes:
         """Write what stays; through a plain proxy the target is the whole URL (RFC 9112 section 3.2.2)."""
         target, proxy = self._target, self._proxy
         path = target.path

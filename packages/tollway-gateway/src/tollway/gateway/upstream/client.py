@@ -7,13 +7,23 @@ addresses or keys in its message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, Protocol
 
 from tollway.provider import UpstreamRequest, UpstreamResponse
 
 Waited = Callable[[float], None]
 """Told of seconds that were waited for the upstream, connecting included, whatever came of it."""
+
+
+class Upload(NamedTuple):
+    """A body that comes in pieces: `length` bytes in all, None where nobody knows.
+
+    `read` waits for the next piece; empty at the end.
+    """
+
+    length: int | None
+    read: Callable[[], Awaitable[bytes]]
 
 
 class UpstreamStream(Protocol):
@@ -54,6 +64,14 @@ class UpstreamClient(Protocol):
         self, request: UpstreamRequest, connect_s: float, fields: bytes, waited: Waited
     ) -> UpstreamStream:
         """Send a request and wait for the head of its answer, of any status; `fields` as in `send`."""
+
+    async def upload(
+        self, request: UpstreamRequest, body: Upload, connect_s: float, fields: bytes, waited: Waited
+    ) -> UpstreamStream:
+        """Send a request with another body than its own, in pieces, and wait for the head of its answer.
+
+        What reading the body raises is raised. It goes over a connection of its own, and out once alone.
+        """
 
     async def close(self) -> None:
         """Close every connection."""
