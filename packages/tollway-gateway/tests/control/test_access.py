@@ -84,6 +84,17 @@ def test_probes_are_open(start, auth: dict[str, Any], path: str):
     assert 200 == get(start(auth), path).status_code
 
 
+def test_the_pages_ask_for_the_key_themselves(start):
+    """Their files have no secrets; their data needs the key, and the browser does not ask for it first."""
+    running = start(BOTH)
+    assert [200, 200] == [get(running, path).status_code for path in ("/ui/", "/ui/app.js")]
+    for path in ("/ui/api", "/ui/api/info", "/ui/api/traces/x", "/ui//api/info", "/ui/x/../api/info"):
+        refused = get(running, path)
+        assert 401 == refused.status_code, path
+        assert "Basic" not in refused.headers["www-authenticate"]
+    assert 200 == get(running, "/ui/api/info", ADMIN).status_code
+
+
 def test_metrics_may_be_public(start):
     """For a scraper without a key, in a network of one's own; nothing else is."""
     running = start({**BOTH, "public_metrics": True})

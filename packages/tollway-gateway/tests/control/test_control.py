@@ -63,7 +63,7 @@ PATHS = [
     "/api/2.0/endpoints/chat",
     "/api/3.0/gateway/endpoint/chat",
     "/api/3.0/gateway/route/split",
-    "/ui/",
+    "/ui/app.css",
     "/ui/api/info",
     "/ui/api/traces",
 ]

@@ -22,10 +22,11 @@ _PROBES = frozenset({HEALTH, READY, "*"})
 
 _MODELS = "/v1/models"
 
-_CHALLENGES = (
-    b'www-authenticate: Bearer realm="tollway admin"\r\n'
-    b'www-authenticate: Basic realm="tollway admin", charset="UTF-8"\r\n'
-)
+_PAGES = "/ui"
+
+_BEARER = b'www-authenticate: Bearer realm="tollway admin"\r\n'
+
+_CHALLENGES = _BEARER + b'www-authenticate: Basic realm="tollway admin", charset="UTF-8"\r\n'
 """A browser asks its user for the second: any name, and the admin key as the password."""
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -49,7 +50,7 @@ class Access:
 
     def caller(self, path: str, headers: Headers) -> Caller:
         """Return who asks; the admin is nobody in particular. Raises RequestRejected, a 401."""
-        if self._is_open or path in self._public:
+        if self._is_open or path in self._public or _is_page(path):
             return ANONYMOUS
         if self._admin is not None and _is_admin(headers, self._admin):
             return ANONYMOUS
@@ -60,12 +61,20 @@ class Access:
             if self._admin is not None
             else "only an admin may ask this, and there is no admin key: set auth.admin_key"
         )
-        raise RequestRejected(401, "admin_key_required", message, header_lines=_CHALLENGES)
+        # The pages ask for the key themselves: by the second challenge the browser would ask before them.
+        challenges = _BEARER if path.startswith(f"{_PAGES}/") else _CHALLENGES
+        raise RequestRejected(401, "admin_key_required", message, header_lines=challenges)
 
 
 def is_of_callers(path: str) -> bool:
     """Say whether callers of models may ask this of the control plane: which models there are."""
     return path == _MODELS or path.startswith(f"{_MODELS}/")
+
+
+def _is_page(path: str) -> bool:
+    """Say whether it is a file of the front end, which is the same everywhere; its data is below `api/`."""
+    folder, _, name = path.rpartition("/")
+    return path == _PAGES or (folder == _PAGES and name != "api")
 
 
 def access_of(serving: Serving) -> Access:
