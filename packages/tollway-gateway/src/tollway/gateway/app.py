@@ -49,6 +49,7 @@ def create_app(
             metrics=runtime.metrics,
             unready=lifetime.unready,
             reload=lambda: lifetime.reload,
+            budgets=lambda: runtime.opened_budgets,
             tracer_provider=tracer_provider,
         )
     return Gateway(snapshots, recorder, control=control, lifetime=lifetime)

@@ -12,7 +12,7 @@ import click
 import uvicorn
 
 from tollway.gateway import otlp_grpc
-from tollway.gateway.otlp_in import PATH, asgi_app
+from tollway.gateway.otlp_in import PATH, ASGIApp, asgi_app
 from tollway.tracing import RatioSlowSampler
 from tollway.tracing.receiving import TraceReceiver
 from tollway.tracing.store import FileStore, FileStoreProcessor
@@ -21,33 +21,56 @@ GRPC_PORT = 4317
 
 _LOOK_EVERY_S = 1.0
 
+_GRACE_S = 2
+"""For what is being sent at the end; pages that are live would stay for ever."""
+
 
 def serve(store: Path, host: str, port: int, grpc_port: int | None, policy: RatioSlowSampler) -> None:
     """Serve until SIGINT or SIGTERM, then write what is decided, and say what was dropped.
 
     grpc_port: None takes spans over HTTP alone.
     """
+    with receiving(store, host, grpc_port, policy) as receiver:
+        run(asgi_app(receiver), host, port, f"Spans sent to {{address}}{PATH} go to {store}.")
+
+
+@contextmanager
+def receiving(
+    store: Path, host: str, grpc_port: int | None, policy: RatioSlowSampler
+) -> Iterator[TraceReceiver]:
+    """Give what takes spans into a store; at the end write what is decided, and say what was dropped."""
     processor = FileStoreProcessor(FileStore(store))
     receiver = TraceReceiver(processor.put, policy)
-    config = uvicorn.Config(
-        asgi_app(receiver), host, port, lifespan="off", log_level="warning", access_log=False
-    )
     with ExitStack() as running:
-        listener = running.enter_context(config.bind_socket())
+        running.callback(processor.shutdown)
         running.enter_context(ending_windows(receiver))
         if grpc_port is not None:
-            grpc_port = running.enter_context(serving_grpc(receiver, host, grpc_port))
-        click.echo(f"Spans sent to http://{host}:{listener.getsockname()[1]}{PATH} go to {store}.")
-        if grpc_port is not None:
-            click.echo(f"Spans sent by gRPC to {host}:{grpc_port} do too.")
+            bound = running.enter_context(serving_grpc(receiver, host, grpc_port))
+            click.echo(f"Spans sent by gRPC to {host}:{bound} go to {store}.")
+        yield receiver
+    dropped = ", ".join(f"{count} {reason}" for reason, count in receiver.dropped.items() if count) or "none"
+    click.echo(f"{receiver.received} spans received; dropped: {dropped}.")
+
+
+def run(app: ASGIApp, host: str, port: int, *greeting: str) -> None:
+    """Serve until SIGINT or SIGTERM; in the lines that greet `{address}` stands for where that is."""
+    config = uvicorn.Config(
+        app,
+        host,
+        port,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    with config.bind_socket() as listener:
+        for line in greeting:
+            click.echo(line.replace("{address}", f"http://{host}:{listener.getsockname()[1]}"))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(
                 number, lambda *_: None
             )  # Uvicorn sends itself the signal again when it has stopped
         uvicorn.Server(config).run([listener])
-    processor.shutdown()
-    dropped = ", ".join(f"{count} {reason}" for reason, count in receiver.dropped.items() if count) or "none"
-    click.echo(f"{receiver.received} spans received; dropped: {dropped}.")
 
 
 def chosen_grpc_port(port: int | None, *, wanted: bool) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from .failing import BAD_INPUT, FAILED, fail
 from .reading import answering, found, reader_of, store_of
 
 if TYPE_CHECKING:
+    from tollway.tracing.readers import Query
     from tollway.tracing.readers.analysis import ErrorGroup, Stats
     from tollway.tracing.store import Trace
 
@@ -36,8 +38,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def selecting(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that choose traces."""
+    """Give a command what chooses traces: a query as on the pages, and options; where both say, the query."""
     options = (
+        click.argument("words", nargs=-1, metavar="[QUERY]..."),
         click.option("--status", type=click.Choice(["OK", "ERROR"], case_sensitive=False)),
         click.option(
             "--since", type=arguments.moment, metavar="WHEN", help="Started then or later: 1h ago, or a date."
@@ -76,20 +79,25 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
 @json_option
 def list_traces(
+    words: tuple[str, ...],
     store: Path,
     jaeger: str | None,
     min_duration: float | None,
     max_duration: float | None,
     attribute: tuple[str, ...],
-    limit: int,
     *,
+    limit: int,
     as_json: bool,
     **filters: Any,
 ) -> None:
-    """List traces, the newest first."""
+    """List traces, the newest first.
+
+    QUERY is what the pages take: tollway traces list status:error 'duration:>1s' refund
+    """
     traces = _search(
         store,
         jaeger,
+        words,
         min_duration_ms=min_duration,
         max_duration_ms=max_duration,
         attribute=_pairs(attribute),
@@ -142,12 +150,18 @@ def show(trace_id: str, store: Path, jaeger: str | None, attributes: bool, as_js
 )
 @json_option
 def stats(
-    store: Path, jaeger: str | None, attribute: tuple[str, ...], limit: int, as_json: bool, **filters: Any
+    words: tuple[str, ...],
+    store: Path,
+    jaeger: str | None,
+    attribute: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+    **filters: Any,
 ) -> None:
     """Sum up traces: throughput, durations by span name, errors by their kind."""
     from tollway.tracing.readers import analysis
 
-    traces = _search(store, jaeger, attribute=_pairs(attribute), limit=limit, **filters)
+    traces = _search(store, jaeger, words, attribute=_pairs(attribute), limit=limit, **filters)
     _read_spans(traces)
     summed, errors = (
         analysis.stats(traces, since=filters["since"], until=filters["until"]),
@@ -223,14 +237,18 @@ def prune(store: Path, older_than: float | None, max_size: int | None) -> None:
 )
 @json_option
 def tail(
-    store: Path, min_duration: float | None, attribute: tuple[str, ...], *, as_json: bool, **filters: Any
+    words: tuple[str, ...],
+    store: Path,
+    min_duration: float | None,
+    attribute: tuple[str, ...],
+    *,
+    as_json: bool,
+    **filters: Any,
 ) -> None:
     """Print traces as they are stored, by whichever process, until Ctrl-C."""
-    from tollway.tracing.readers import Query
-
     from .tailing import follow
 
-    query = Query.of(min_duration_ms=min_duration, attribute=_pairs(attribute), **filters)
+    query = _query(words, min_duration_ms=min_duration, attribute=_pairs(attribute), **filters)
     follow(store_of(store), query, as_json=as_json)
 
 
@@ -271,13 +289,32 @@ def _say_none(store: Path, jaeger: str | None) -> None:
     click.echo(f"No traces in {printable(place)} match.", err=True)
 
 
-def _search(store: Path, jaeger: str | None, **filters: Any) -> list[Trace]:
+def _search(store: Path, jaeger: str | None, words: tuple[str, ...], **filters: Any) -> list[Trace]:
     """Search, with a bar while files have to be opened."""
-    reader = reader_of(store, jaeger)
+    query, reader = _query(words, **filters), reader_of(store, jaeger)
     from .output import bar
 
     with answering(), bar("traces searched") as progress:
-        return reader.search(**filters, progress=progress)
+        return reader.find(query, progress)
+
+
+def _query(words: tuple[str, ...], **filters: Any) -> Query:
+    """Return the query of a command's words and options; end with 2 where the words cannot be read."""
+    from tollway.tracing.readers import Query
+    from tollway.tracing.readers.words import QueryError, parse
+
+    try:
+        return parse(" ".join(map(_quoted, words)), now_ns=time.time_ns(), query=Query.of(**filters))
+    except QueryError as error:
+        fail(str(error), BAD_INPUT)
+
+
+def _quoted(word: str) -> str:
+    """Put the quotes back that the shell took off a value with spaces: `name:"GET /"` comes without them."""
+    key, colon, value = word.partition(":")
+    if '"' in word or not any(map(str.isspace, word)):
+        return word
+    return f'{key}:"{value}"' if colon and not any(map(str.isspace, key)) else f'"{word}"'
 
 
 def _read_spans(traces: list[Trace]) -> None:

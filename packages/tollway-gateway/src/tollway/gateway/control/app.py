@@ -11,7 +11,7 @@ from opentelemetry.trace import TracerProvider
 from starlette.routing import Match
 
 from tollway.gateway.pages import routes as pages
-from tollway.gateway.pages.sources import GatewaySource
+from tollway.gateway.pages.sources import Source
 
 from . import docs, errors, mlflow, models, openapi, operations, otlp, upstreams
 from .counting import ASGIApp, Message, Receive, Send
@@ -31,9 +31,13 @@ def build_app(
     current: Current,
     probes: Probes,
     reload: Callable[[], Reload | None],
+    source: Source,
     tracer_provider: TracerProvider | None,
 ) -> ASGIApp:
-    """Build the whole control plane; the probes are in it for its documentation and its errors."""
+    """Build the whole control plane; the probes are in it for its documentation and its errors.
+
+    source: of what the pages show.
+    """
     app = FastAPI(
         title="Tollway",
         version=version("tollway-gateway"),
@@ -50,7 +54,7 @@ def build_app(
         upstreams.router(current),
         router_of_reload(reload),
         otlp.router(),
-        pages.router(GatewaySource(current)),
+        pages.router(source),
         docs.router(app, current),
     )
     for router in routers:

@@ -17,10 +17,12 @@ from tollway.gateway.telemetry import Metrics
 
 from .access import CALLER, access_of, is_of_callers
 from .counting import ASGIApp, Counted, Message, Receive, Send, note_code
-from .probes import JSON, METRICS, Answer, Probes
+from .probes import DRAINING, JSON, METRICS, Answer, Probes
 from .serving import Current
 
 if TYPE_CHECKING:
+    from tollway.gateway.budgets.store import BudgetStore
+
     from .reload import Reload
 
 _ELSEWHERE = "the control plane has an address of its own: see server.admin of the configuration"
@@ -36,20 +38,26 @@ def create_control_app(
     metrics: Metrics,
     unready: Callable[[], str | None],
     reload: Callable[[], Reload | None] = lambda: None,
+    budgets: Callable[[], BudgetStore | None] = lambda: None,
     tracer_provider: TracerProvider | None = None,
 ) -> ASGIApp:
     """Return the application that serves every path which is not the data plane's.
 
     `current` returns the configuration that serves, as it is built; `unready` says why no requests are to be
     sent here, and None when they are. `reload` returns what reloads the configuration, where it is from
-    a file.
+    a file; `budgets` where budgets are kept, where there are any.
     """
     probes = Probes(metrics.render, unready)
 
     def build() -> ASGIApp:
+        from tollway.gateway.pages.overview import GatewayOverview
+        from tollway.gateway.pages.sources import GatewaySource
+
         from .app import build_app
 
-        return build_app(current, probes, reload, tracer_provider)
+        overview = GatewayOverview(metrics, current, budgets)
+        pages = GatewaySource(current, overview, lambda: unready() == DRAINING)
+        return build_app(current, probes, reload, pages, tracer_provider)
 
     plane = _with_origins(ControlPlane(probes, build, current), current)
     return Counted(_without_slash(plane), probes.__contains__, metrics.control_answered)

@@ -15,6 +15,9 @@ from tollway.gateway.telemetry.metrics import InvalidAcceptError
 
 _log = logging.getLogger(__name__)
 
+DRAINING = "draining"
+"""Why a gateway is not ready that is about to end."""
+
 HEALTH, READY, METRICS = "/health", "/ready", "/metrics"
 
 JSON = "application/json"

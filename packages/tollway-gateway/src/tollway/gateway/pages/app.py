@@ -12,7 +12,8 @@ from tollway.gateway.guard.origin_check import OriginCheck
 from tollway.gateway.otlp_in import ASGIApp, Message, Receive, Send
 from tollway.tracing.receiving import TraceReceiver
 
-from .routes import PREFIX, Source, router
+from .routes import PREFIX, router
+from .sources import Source
 
 
 def pages_app(source: Source, receiver: TraceReceiver | None, origins: OriginCheck) -> ASGIApp:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from math import fsum
+from threading import Lock
 from typing import Any
 
 from tollway.tracing.readers import SpanView, Trace
 from tollway.tracing.readers.analysis import COST
-from tollway.tracing.readers.query import SESSION_KEYS, USER_KEYS
+from tollway.tracing.readers.query import ENDPOINT_KEYS, MODEL_KEYS, SESSION_KEYS, USER_KEYS
 from tollway.tracing.semconv.genai import read
+from tollway.tracing.summary import Summary
 
 MAX_SPANS = 1_000
 """Traces with more spans are not opened for a list."""
 
-_MODELS = ("gen_ai.response.model", "gen_ai.request.model")
+MAX_CACHED = 5_000
+"""Rows that are remembered."""
 
 
 def row_of(trace: Trace) -> dict[str, Any]:
@@ -34,14 +38,39 @@ def row_of(trace: Trace) -> dict[str, Any]:
     }
 
 
+class RowCache:
+    """Rows of traces that were listed lately: turning back reads nothing. For any number of threads."""
+
+    def __init__(self) -> None:
+        self._rows: OrderedDict[Summary, dict[str, Any]] = OrderedDict()
+        self._lock = Lock()
+
+    def row(self, trace: Trace) -> dict[str, Any]:
+        """Return the row of a trace."""
+        with self._lock:
+            row = self._rows.get(trace.summary)
+        if row is None:
+            row = row_of(trace)
+            with self._lock:
+                self._rows[trace.summary] = row
+                if len(self._rows) > MAX_CACHED:
+                    self._rows.popitem(last=False)
+        return row
+
+    def known(self) -> list[dict[str, Any]]:
+        """Return the rows that are at hand."""
+        with self._lock:
+            return list(self._rows.values())
+
+
 def facts_of(spans: Iterable[SpanView]) -> dict[str, Any]:
     """Return what spans say of their trace; None where none of them says it."""
     spans = tuple(spans)
     calls = [span for span in spans if not _repeats(span, spans)]
     return {
         "errors": sum(span.status == "ERROR" for span in spans) if spans else None,
-        "endpoint": _first(spans, "tollway.route", "tollway.endpoint"),
-        "model": _first(spans, *_MODELS),
+        "endpoint": _first(spans, *ENDPOINT_KEYS),
+        "model": _first(spans, *MODEL_KEYS),
         "input_tokens": _total(calls, "gen_ai.usage.input_tokens"),
         "output_tokens": _total(calls, "gen_ai.usage.output_tokens"),
         "cost_usd": cost_usd(spans),
@@ -58,7 +87,7 @@ def cost_usd(spans: Iterable[SpanView]) -> float | None:
 
 def model_of(attributes: Mapping[str, Any]) -> str | None:
     """Return the model that answered, or the one that was asked for."""
-    found = next((attributes[key] for key in _MODELS if attributes.get(key)), None)
+    found = next((attributes[key] for key in MODEL_KEYS if attributes.get(key)), None)
     return None if found is None else str(found)
 
 

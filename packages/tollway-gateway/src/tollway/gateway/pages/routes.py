@@ -4,36 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
 
-from .answers import Answers, NotFoundError
+from .asking import BusyError
 from .assets import HEADERS, assets
+from .live import MAX_LIVE, Live
+from .reading import FAILED, FOUND, MISSING, WRONG
+from .sources import Source
 
 PREFIX = "/ui"
 
-_SEARCHES = 4
-"""Searches that run at the same time; more wait."""
+_STATUSES = {FOUND: 200, MISSING: 404, WRONG: 400, FAILED: 500}
 
+_AGAIN = {"retry-after": "1"}
 
-class Source(Protocol):
-    """Where the pages' facts are from: a gateway, or a store alone."""
+Q = Annotated[str, Query(max_length=2_000, description="A query, as docs/pages.md has it")]
+TraceId = Annotated[str, Query(pattern="^[0-9a-fA-F]{32}$")]
 
-    def info(self) -> dict[str, Any]:
-        """Return what `api/info` answers beside the version."""
+_Responses = dict[int | str, dict[str, Any]]
 
-    def answers(self) -> Answers | None:
-        """Return what answers from the traces; None where none are stored."""
+_BAD_QUERY: _Responses = {400: {"description": "The query cannot be read; `position` says where"}}
+_GONE: _Responses = {404: {"description": "There is no such trace, or not any more"}}
 
 
 def router(source: Source) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix=PREFIX, tags=["pages"])
+    api = _Api(source)
     _add_files(routes)
-    _add_api(routes, source)
+    _add_lists(routes, api)
+    _add_traces(routes, api)
+    _add_numbers(routes, api)
     return routes
 
 
@@ -59,43 +64,121 @@ def _file(request: Request, name: str) -> Response:
     return Response(asset.body, media_type=asset.content_type, headers=headers)
 
 
-def _add_api(routes: APIRouter, source: Source) -> None:
-    gate = asyncio.Semaphore(_SEARCHES)
+class _Api:
+    """Asks, and makes HTTP of the answers."""
 
-    async def ask(what: str, **arguments: Any) -> Response:
-        answers = source.answers()
-        if answers is None:
-            return _problem(404, "no traces are stored", "set tracing.store in the configuration")
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.live = Live(source)
+
+    async def ask(self, what: str, /, **arguments: Any) -> Response:
+        """Return the answer to a question about traces."""
+        asker = self.source.asker()
+        if asker is None:
+            return problem(404, "no traces are stored here", "set tracing.store in the configuration")
         try:
-            async with gate:
-                body = await asyncio.to_thread(answers.ask, what, arguments)
-        except NotFoundError as error:
-            return _problem(404, str(error), None)
-        except ValueError as error:
-            return _problem(400, str(error), None)
-        return _json(body)
+            kind, body = await asker.ask(what, **arguments)
+        except BusyError:
+            return problem(503, "too many pages ask at the same time", "try again in a moment", _AGAIN)
+        return _json(body if kind == FOUND else b'{"error":%b}' % body, _STATUSES[kind])
 
+
+def _add_lists(routes: APIRouter, api: _Api) -> None:
+    @routes.get("/api/traces", summary="Traces, a page at a time", responses=_BAD_QUERY)
+    async def traces(
+        q: Q = "", limit: int = 100, cursor: str | None = None, order: str = "newest"
+    ) -> Response:
+        return await api.ask("traces", q=q, limit=limit, cursor=cursor, order=order)
+
+    @routes.get("/api/points", summary="Starts and durations, as columns", responses=_BAD_QUERY)
+    async def points(q: Q = "", limit: int = 10_000) -> Response:
+        return await api.ask("points", q=q, limit=limit)
+
+    @routes.get("/api/facets", summary="Names to complete a query with")
+    async def facets() -> Response:
+        return await api.ask("facets")
+
+    @routes.get("/api/sessions", summary="Sessions of the newest traces", responses=_BAD_QUERY)
+    async def sessions(q: Q = "") -> Response:
+        return await api.ask("sessions", q=q)
+
+    @routes.get("/api/sessions/{session:path}", summary="One session as a thread", responses=_GONE)
+    async def session(session: str) -> Response:
+        return await api.ask("session", session=session)
+
+    @routes.get("/api/services", summary="Who calls whom, how often, and how it goes", responses=_BAD_QUERY)
+    async def services(q: Q = "", window: str = "1h") -> Response:
+        return await api.ask("services", q=q, window=window)
+
+    @routes.get("/api/flame", summary="Traces merged by the paths of their spans", responses=_BAD_QUERY)
+    async def flame(q: Q = "") -> Response:
+        return await api.ask("flame", q=q)
+
+
+def _add_traces(routes: APIRouter, api: _Api) -> None:
+    @routes.get("/api/traces/{trace_id}", summary="One trace with its spans", responses=_GONE)
+    async def trace(trace_id: str) -> Response:
+        return await api.ask("trace", trace_id=trace_id)
+
+    @routes.get("/api/traces/{trace_id}/spans/{span_id}", summary="All that a span says", responses=_GONE)
+    async def span(trace_id: str, span_id: str) -> Response:
+        return await api.ask("span", trace_id=trace_id, span_id=span_id)
+
+    @routes.get("/api/traces/{trace_id}/otlp", summary="A trace as OTLP JSON", responses=_GONE)
+    async def otlp(trace_id: str) -> Response:
+        return _as_file(await api.ask("download", trace_id=trace_id, form="otlp"), trace_id, "otlp")
+
+    @routes.get("/api/traces/{trace_id}/jaeger", summary="A trace for Jaeger's page", responses=_GONE)
+    async def jaeger(trace_id: str) -> Response:
+        return _as_file(await api.ask("download", trace_id=trace_id, form="jaeger"), trace_id, "jaeger")
+
+    @routes.get("/api/compare", summary="Two traces, their spans matched by path", responses=_GONE)
+    async def compare(a: TraceId, b: TraceId) -> Response:
+        return await api.ask("compare", a=a, b=b)
+
+
+def _add_numbers(routes: APIRouter, api: _Api) -> None:
     @routes.get("/api/info", summary="What the pages show")
     async def info() -> Response:
-        return _json(orjson.dumps({"version": version("tollway-gateway"), **source.info()}))
+        return _json(orjson.dumps({"version": version("tollway-gateway"), **api.source.info()}))
 
-    @routes.get("/api/traces", summary="Traces, a page at a time")
-    async def traces(limit: int = 100) -> Response:
-        return await ask("traces", limit=limit)
+    @routes.get("/api/overview", summary="Requests, errors, latency, tokens, cost, breakers, spans kept")
+    async def overview() -> Response:
+        found = await asyncio.to_thread(api.source.overview)
+        if found is None:
+            return problem(404, "there is no gateway here", "open the pages of a gateway: /ui/")
+        return _json(orjson.dumps(found))
 
-    @routes.get("/api/points", summary="When traces started and how long they took, as columns")
-    async def points(limit: int = 10_000) -> Response:
-        return await ask("points", limit=limit)
+    @routes.get("/api/live", summary="Traces as they are stored, as server-sent events", responses=_BAD_QUERY)
+    async def live(request: Request, q: Q = "", traces: bool = True, overview: bool = False) -> Response:
+        if api.live.is_full:
+            return problem(503, f"{MAX_LIVE} pages are live already", "close one, or reload later", _AGAIN)
+        if traces:
+            checked = await api.ask("news", q=q)  # what is wrong with a query is said with a status
+            if checked.status_code != 200:
+                return checked
+        after = request.headers.get("last-event-id")
+        events = api.live.events(q if traces else None, after, overview=overview)
+        return StreamingResponse(events, headers=_no_store(), media_type="text/event-stream")
 
-    @routes.get("/api/traces/{trace_id}", summary="One trace with its spans")
-    async def trace(trace_id: str) -> Response:
-        return await ask("trace", trace_id=trace_id)
+
+def _as_file(answer: Response, trace_id: str, form: str) -> Response:
+    if answer.status_code == 200:
+        name = f"{form}-{trace_id.lower()}.json"  # a trace that was found has 32 hex digits
+        answer.headers["content-disposition"] = f'attachment; filename="{name}"'
+    return answer
 
 
-def _problem(status: int, message: str, hint: str | None) -> Response:
-    return _json(orjson.dumps({"error": {"message": message, "hint": hint}}), status)
+def problem(status: int, message: str, hint: str, headers: dict[str, str] | None = None) -> Response:
+    """Return an error as the pages show it."""
+    answer = _json(orjson.dumps({"error": {"message": message, "hint": hint}}), status)
+    answer.headers.update(headers or {})
+    return answer
 
 
 def _json(body: bytes, status: int = 200) -> Response:
-    headers = {**HEADERS, "cache-control": "no-store"}
-    return Response(body, status, headers, "application/json")
+    return Response(body, status, _no_store(), "application/json")
+
+
+def _no_store() -> dict[str, str]:
+    return {**HEADERS, "cache-control": "no-store"}

@@ -3,45 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from tollway.tracing.readers import EventView, SpanView, Trace
 from tollway.tracing.readers.analysis import COST, critical_path, error_type, self_times_ms
 
+from .agents import agents_of
+from .conversation import conversation_of
 from .facts import facts_of, model_of, row_of, tokens_of
+from .reasons import Policy, why
+from .roles import roles_of
 
 MAX_WITH_DETAILS = 2_000
 """Of a trace with more spans the attributes come span by span."""
 
 
-def trace_object(trace: Trace, *, details: bool = True) -> dict[str, Any]:
+def trace_object(trace: Trace, policy: Policy, *, details: bool = True) -> dict[str, Any]:
     """Return a trace: its spans depth first, each with the index of its parent."""
-    ordered = list(trace.walk())
-    index = {span.span_id: at for at, (_, span) in enumerate(ordered)}
-    resources: dict[int, int] = {}
-    listed: list[Mapping[str, Any]] = []
-    for _, span in ordered:
-        if id(span.resource) not in resources:
-            resources[id(span.resource)] = len(listed)
-            listed.append(span.resource)
-    own_ms = self_times_ms(trace)
     begun_ns = trace.summary.start_ns
-    with_details = details and len(ordered) <= MAX_WITH_DETAILS
-    spans = []
-    for depth, span in ordered:
-        one = span_object(span, begun_ns, own_ms[span.span_id])
-        one["depth"] = depth
-        one["parent"] = index.get(span.parent_id or "", -1) if depth else -1
-        one["resource"] = resources[id(span.resource)]
-        if with_details:
-            one.update(details_of(span, begun_ns))
-        spans.append(one)
     return {
         "trace_id": trace.trace_id,
         "start_ns": str(begun_ns),
         "summary": {**row_of(trace), **facts_of(trace.spans)},
+        "why": why(trace, policy),
+        **_drawn(trace, details=details and trace.span_count <= MAX_WITH_DETAILS),
+        "agents": agents_of(trace),
+        "feedback": [asdict(one) for one in trace.feedback],
+    }
+
+
+def _drawn(trace: Trace, *, details: bool) -> dict[str, Any]:
+    """Return spans, the resources that they name by their index, and the critical path."""
+    begun_ns = trace.summary.start_ns
+    own_ms, roles = self_times_ms(trace), roles_of(trace)
+    index: dict[str, int] = {}
+    resources: dict[int, tuple[int, Mapping[str, Any]]] = {}
+    spans: list[dict[str, Any]] = []
+    for depth, span in trace.walk():
+        index[span.span_id] = len(spans)
+        at, _ = resources.setdefault(id(span.resource), (len(resources), span.resource))
+        one = span_object(span, begun_ns, own_ms[span.span_id])
+        one["parent"] = index.get(span.parent_id or "", -1) if depth else -1
+        one["role"], one["reason"] = roles.get(span.span_id, (None, None))
+        spans.append(
+            {**one, "depth": depth, "resource": at, **(details_of(span, begun_ns) if details else {})}
+        )
+    return {
         "spans": spans,
-        "resources": [dict(one) for one in listed],
+        "resources": [dict(resource) for _, resource in resources.values()],
         "critical_path": [
             {
                 "span": index[segment.span.span_id],
@@ -67,8 +77,6 @@ def span_object(span: SpanView, begun_ns: int, self_ms: float) -> dict[str, Any]
         "self_ms": self_ms,
         "status": span.status,
         "status_message": span.status_message,
-        "role": None,
-        "reason": None,
         "tokens": tokens_of(span.attributes),
         "cost_usd": cost if isinstance(cost, int | float) else None,
         "model": model_of(span.attributes),
@@ -86,7 +94,7 @@ def details_of(span: SpanView, begun_ns: int) -> dict[str, Any]:
         "scope": span.scope,
         "inputs": span.inputs,
         "outputs": span.outputs,
-        "conversation": None,
+        "conversation": conversation_of(span),
     }
 
 

@@ -108,6 +108,11 @@ class Runtime:
             self.metrics.sources.append(self._budget_families)
         return self._budgets
 
+    @property
+    def opened_budgets(self) -> BudgetStore | None:
+        """Where budgets are kept; None where none was wired."""
+        return self._budgets
+
     def _budget_families(self) -> Iterable[Metric]:
         from tollway.gateway.budgets.collector import families_of
 

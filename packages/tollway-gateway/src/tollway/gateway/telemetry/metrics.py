@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tollway.gateway.resilience.upstream import Upstream
 
-_LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 
 _OVERHEAD_BUCKETS_S = (
     *(0.000025, 0.00005, 0.0001, 0.00015, 0.0002, 0.0003, 0.0005, 0.00075),
@@ -58,7 +58,7 @@ class InvalidAcceptError(ValueError):
 _UNKNOWN_ROUTE = "unknown"
 """The route of a request whose path leads nowhere, or was never understood."""
 
-_CONTROL_ROUTE = "control"
+CONTROL_ROUTE = "control"
 """The route of all requests to the control plane: one, since its paths are chosen by callers."""
 
 _WHO = ("endpoint", "provider", "model")
@@ -86,7 +86,7 @@ _LATENCY = Family(
     "gateway_latency_seconds",
     "From the request's first byte to the answer's last.",
     (*_WHO, "route"),
-    _LATENCY_BUCKETS_S,
+    LATENCY_BUCKETS_S,
 )
 _OVERHEAD = Family(
     "gateway_overhead_seconds",
@@ -113,7 +113,7 @@ _FIRST_TOKEN = Family(
     "gateway_first_token_seconds",
     "From the attempt's start to the first token of its stream.",
     _WHO,
-    _LATENCY_BUCKETS_S,
+    LATENCY_BUCKETS_S,
 )
 _RETRIES = Family("gateway_retries", "Calls for which an endpoint's model was asked again.", _WHO)
 _RETRIES_DENIED = Family(
@@ -272,9 +272,9 @@ class Metrics:
 
     def control_answered(self, status: int, code: str | None) -> None:
         """Count an answer of the control plane; the times are those of models, and not told of it."""
-        self._add(_REQUESTS, *UNKNOWN, _CONTROL_ROUTE, str(status))
+        self._add(_REQUESTS, *UNKNOWN, CONTROL_ROUTE, str(status))
         if code is not None:
-            self.failed(UNKNOWN, _CONTROL_ROUTE, code)
+            self.failed(UNKNOWN, CONTROL_ROUTE, code)
 
     def resent(self) -> None:
         """Count a request that was sent to its model a second time."""
@@ -364,7 +364,7 @@ class Metrics:
         waits = self._first_tokens.get(labels)
         if waits is None:
             first = self._at(_FIRST_TOKEN, *labels)
-            waits = self._first_tokens[labels] = Histogram(self.cells, first, _LATENCY_BUCKETS_S)
+            waits = self._first_tokens[labels] = Histogram(self.cells, first, LATENCY_BUCKETS_S)
         waits.observe(after_s)
 
     def used(self, labels: Labels, usage: Usage) -> None:
@@ -480,7 +480,7 @@ class Metrics:
 
     def _counted_at(self, labels: Labels, route: str, status: int) -> AnswerCells:
         who = (*labels, route)
-        latency = Histogram(self.cells, self._at(_LATENCY, *who), _LATENCY_BUCKETS_S)
+        latency = Histogram(self.cells, self._at(_LATENCY, *who), LATENCY_BUCKETS_S)
         overhead = Histogram(self.cells, self._at(_OVERHEAD, *who), _OVERHEAD_BUCKETS_S)
         requests = self._at(_REQUESTS, *who, str(status))
         return AnswerCells(self.cells, requests, latency, overhead, self._exemplars)

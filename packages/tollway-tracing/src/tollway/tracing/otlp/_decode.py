@@ -46,6 +46,7 @@ def _span(item: Mapping[str, Any], resource: Mapping[str, Any], scope: str) -> S
         resource=resource,
         scope=scope,
         parent_is_remote=bool(item.get("flags", 0) & REMOTE),
+        trace_state=_text(item.get("traceState", "")),
     )
 
 

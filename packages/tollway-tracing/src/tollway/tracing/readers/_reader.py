@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Unpack
 
 from .query import Progress, Query, SearchOptions
 from .views import Trace
+
+_SCANNED = 1_000
+"""How many traces a reader that cannot go on where it stopped gives at most."""
 
 
 class TraceReader(ABC):
@@ -22,6 +27,15 @@ class TraceReader(ABC):
 
         progress: told how far the reader is, where it has to open traces.
         """
+
+    def scan(self, query: Query) -> Iterator[tuple[Trace, bool]]:
+        """Yield traces in a query's order, whatever its limit, each with whether it matches.
+
+        What does not match is told of only where the trace had to be opened to know. Nothing is read beyond
+        what is taken, where the reader can do so.
+        """
+        for trace in self.find(replace(query, limit=_SCANNED)):
+            yield trace, True
 
     def search(self, *, progress: Progress | None = None, **options: Unpack[SearchOptions]) -> list[Trace]:
         """Return the traces that match all that is given, in order; `SearchOptions` says what can be given.

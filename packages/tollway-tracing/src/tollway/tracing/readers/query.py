@@ -26,21 +26,29 @@ Progress = Callable[[int, int], None]
 
 SESSION_KEYS = ("session.id", "gen_ai.conversation.id")
 USER_KEYS = ("user.id", "enduser.id")
+ENDPOINT_KEYS = ("tollway.route", "tollway.endpoint")
+MODEL_KEYS = ("gen_ai.response.model", "gen_ai.request.model")
+CALLER_KEYS = ("tollway.key",)
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+_WILD = frozenset("*?[")
 
 
 class SearchOptions(TypedDict, total=False):
     """The keywords of a search. None is as if it were not given.
 
     status: ERROR where a span failed, else OK. min_duration_ms, max_duration_ms, since, until: bounds of the
-    duration and of the start, included (naive times are local). name: of the root span; `*` and `?` are
-    wildcards. attribute: pairs that one span (or its resource) has. session: `session.id` or
-    `gen_ai.conversation.id`. user: `user.id` or `enduser.id`. text: part of names, attributes, events and
-    status messages, whatever the case. feedback: names and values, each of which the trace was given by
-    `log_feedback` (None for any value). order_by: newest unless given. limit: 50 unless given.
+    duration and of the start, included (naive times are local). name: of the root span; service: its
+    `service.name`; kept_because: ratio, slow, error, parent or forced. endpoint: a gateway's endpoint or
+    route; model: that was asked for, or that answered; key: the name of the caller's key. attribute: pairs
+    that one span (or its resource) has. session: `session.id` or `gen_ai.conversation.id`. user: `user.id` or
+    `enduser.id`. In name, service, endpoint and model `*` and `?` are wildcards. text: part of names,
+    attributes, events and status messages, whatever the case. feedback: names and values, each of which the
+    trace was given by `log_feedback` (None for any value). order_by: newest unless given. limit: 50 unless
+    given.
     """
 
     status: str | None
@@ -49,6 +57,11 @@ class SearchOptions(TypedDict, total=False):
     since: datetime | None
     until: datetime | None
     name: str | None
+    service: str | None
+    kept_because: str | None
+    endpoint: str | None
+    model: str | None
+    key: str | None
     attribute: Mapping[str, Any] | None
     session: str | None
     user: str | None
@@ -68,6 +81,11 @@ class Query:
     since_ns: int = 0
     until_ns: int = FOREVER_NS
     name: str | None = None
+    service: str | None = None
+    kept_because: str | None = None
+    endpoint: str | None = None
+    model: str | None = None
+    key: str | None = None
     attribute: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     session: str | None = None
     user: str | None = None
@@ -88,6 +106,11 @@ class Query:
             since_ns=0 if since is None else _ns(since),
             until_ns=FOREVER_NS if until is None else _ns(until) + 999,
             name=options.get("name"),
+            service=options.get("service"),
+            kept_because=options.get("kept_because"),
+            endpoint=options.get("endpoint"),
+            model=options.get("model"),
+            key=options.get("key"),
             attribute=MappingProxyType(dict(options.get("attribute") or {})),
             session=options.get("session"),
             user=options.get("user"),
@@ -99,22 +122,36 @@ class Query:
 
     def admits(self, summary: Summary) -> bool:
         """Return whether a trace is wanted, as far as its summary tells; bounds are included."""
-        name = summary.root_name or ""
         return (
             (self.status is None or summary.status == self.status)
             and self.min_duration_ns <= summary.duration_ns <= self.max_duration_ns
             and self.since_ns <= summary.start_ns <= self.until_ns
-            and (self.name is None or name == self.name or fnmatchcase(name, self.name))
+            and (self.kept_because is None or self.kept_because == summary.kept_because)
+            and _fits(summary.root_name or "", self.name)
+            and _fits(summary.service or "", self.service)
         )
 
     @property
     def reads_spans(self) -> bool:
         """Whether the summary does not tell all."""
-        return bool(self.attribute) or not (self.session is self.user is self.text is None)
+        return bool(self.attribute or self._of_spans) or self.text is not None
+
+    @property
+    def _of_spans(self) -> list[tuple[tuple[str, ...], str]]:
+        """What some span must have in one of several attributes."""
+        wanted = (
+            (SESSION_KEYS, self.session),
+            (USER_KEYS, self.user),
+            (CALLER_KEYS, self.key),
+            (ENDPOINT_KEYS, self.endpoint),
+            (MODEL_KEYS, self.model),
+        )
+        return [(keys, value) for keys, value in wanted if value is not None]
 
     def may_match(self, lines: Iterable[bytes]) -> bool:
         """Return False where the bytes alone show that `matches` would: most traces, at no parsing."""
-        wanted = [text for text in (self.session, self.user, *self.attribute) if text is not None]
+        values = [value for _, value in self._of_spans]
+        wanted = [*(one for one in values if not _WILD & set(one)), *self.attribute]
         plain = [text.encode() for text in wanted if _is_plain(text)]
         folded = self.text.lower().encode() if self.text is not None and _is_plain(self.text) else b""
         data = b"\n".join(lines)
@@ -124,8 +161,7 @@ class Query:
         """Return whether the spans have all that is asked for; all pairs of `attribute` on one span."""
         return (
             (not self.attribute or any(self._has_attributes(span) for span in spans))
-            and (self.session is None or _any_has(spans, SESSION_KEYS, self.session))
-            and (self.user is None or _any_has(spans, USER_KEYS, self.user))
+            and all(_any_has(spans, keys, value) for keys, value in self._of_spans)
             and (self.text is None or _contains(spans, self.text.casefold()))
         )
 
@@ -175,7 +211,17 @@ def _same(found: Any, wanted: Any) -> bool:
 
 
 def _any_has(spans: Iterable[SpanView], keys: Sequence[str], wanted: str) -> bool:
-    return any(_same(span.attributes.get(key), wanted) for span in spans for key in keys)
+    """Return whether a span has the value, or one that fits it, in one of the attributes."""
+    has_wildcards = keys in (ENDPOINT_KEYS, MODEL_KEYS) and bool(_WILD & set(wanted))
+    return any(
+        _same(value, wanted) or (has_wildcards and value is not None and fnmatchcase(str(value), wanted))
+        for span in spans
+        for value in (span.attributes.get(key) for key in keys)
+    )
+
+
+def _fits(value: str, pattern: str | None) -> bool:
+    return pattern is None or value == pattern or fnmatchcase(value, pattern)
 
 
 def _contains(spans: Iterable[SpanView], folded: str) -> bool:

@@ -57,6 +57,8 @@ class SpanView:
     resource: Mapping[str, Any]
     scope: str
     parent_is_remote: bool
+    trace_state: str = ""
+    """The W3C `tracestate`, in which `ot=th:…` says how many traces this one stands for."""
 
     @property
     def start_time(self) -> datetime:

@@ -1,6 +1,6 @@
 """Reading a file store: by id, and by its indexes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -49,29 +49,41 @@ class StoreReader(TraceReader):
         What summaries tell is answered by the indexes alone. Else traces are opened until enough are found,
         and `progress` is told how far that is.
         """
-        candidates: Iterable[Row] = rows(self.layout, query)
-        if query.feedback:
-            wanted = self.feedback.traces_with(query.feedback)
-            candidates = (row for row in candidates if row.summary.trace_id in wanted)
+        candidates: Iterable[Row] = self._candidates(query)
         if not query.reads_spans:
             return [self.trace(row.summary) for row in islice(candidates, query.limit)]
-        return self._scan(query, candidates, progress)
-
-    def _scan(self, query: Query, candidates: Iterable[Row], progress: Progress | None) -> list[Trace]:
         total = 0
         if progress is not None:
             candidates = list(candidates)
             total = len(candidates)
         found: list[Trace] = []
-        for done, row in enumerate(candidates, 1):
-            if len(found) >= query.limit:
-                break
-            trace = self.trace(row.summary)
-            if query.may_match(self._lines(trace.trace_id)) and query.matches(trace.spans):
+        for done, (trace, matches) in enumerate(self._scan(query, candidates), 1):
+            if matches:
                 found.append(trace)
             if progress is not None:
                 progress(done, total)
-        return found
+            if len(found) >= query.limit:
+                break
+        return found[: query.limit]
+
+    def scan(self, query: Query) -> Iterator[tuple[Trace, bool]]:
+        """See `TraceReader.scan`; reads of the indexes and of traces only what is taken."""
+        if query.reads_spans:
+            return self._scan(query, self._candidates(query))
+        return ((self.trace(row.summary), True) for row in self._candidates(query))
+
+    def _candidates(self, query: Query) -> Iterator[Row]:
+        candidates = rows(self.layout, query)
+        if not query.feedback:
+            return candidates
+        wanted = self.feedback.traces_with(query.feedback)
+        return (row for row in candidates if row.summary.trace_id in wanted)
+
+    def _scan(self, query: Query, candidates: Iterable[Row]) -> Iterator[tuple[Trace, bool]]:
+        for row in candidates:
+            trace = self.trace(row.summary)
+            matches = query.may_match(self._lines(trace.trace_id)) and query.matches(trace.spans)
+            yield trace, matches
 
     def trace(self, summary: Summary) -> Trace:
         """Return the trace of a summary; its spans are read when they are asked for."""
@@ -88,6 +100,10 @@ class StoreReader(TraceReader):
         if not is_trace_id(trace_id):
             return []  # also keeps `../` out of paths
         return [line for day in self.layout.days() for line in self.lines_of_day(day, trace_id)]
+
+    def lines(self, trace_id: str) -> list[bytes]:
+        """Return a trace's lines as they lie in the store: each is OTLP `TracesData`, and its summary."""
+        return list(self._lines(trace_id.lower()))
 
     def has_lines(self, day: str, trace_id: str) -> bool:
         """Return whether a day has something of a trace."""
