@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .failing import BAD_INPUT, fail
 
 if TYPE_CHECKING:
+    from tollway.tracing.readers import Query
     from tollway.tracing.store import FileStore, Trace, TraceReader
 
 _ID_PREFIX = re.compile(r"[0-9a-f]{1,32}")
@@ -73,3 +75,22 @@ def _beginning(reader: TraceReader, prefix: str) -> list[str]:
     if not isinstance(reader, FileStore):
         return [trace.trace_id for trace in reader.search(limit=1000) if trace.trace_id.startswith(prefix)]
     return reader.ids_beginning(prefix)
+
+
+def query_of(words: tuple[str, ...], **filters: Any) -> Query:
+    """Return the query of a command's words and options; end with 2 where the words cannot be read."""
+    from tollway.tracing.readers import Query
+    from tollway.tracing.readers.words import QueryError, parse
+
+    try:
+        return parse(" ".join(map(_quoted, words)), now_ns=time.time_ns(), query=Query.of(**filters))
+    except QueryError as error:
+        fail(str(error), BAD_INPUT)
+
+
+def _quoted(word: str) -> str:
+    """Put the quotes back that the shell took off a value with spaces: `name:"GET /"` comes without them."""
+    key, colon, value = word.partition(":")
+    if '"' in word or not any(map(str.isspace, word)):
+        return word
+    return f'{key}:"{value}"' if colon and not any(map(str.isspace, key)) else f'"{word}"'

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import arguments
+from . import arguments, showing
 from .failing import BAD_INPUT, FAILED, fail
-from .reading import answering, found, reader_of, store_of
+from .options import jaeger_option, json_option, selecting, store_option
+from .reading import answering, found, query_of, reader_of, store_of
 
 if TYPE_CHECKING:
-    from tollway.tracing.readers import Query
     from tollway.tracing.readers.analysis import ErrorGroup, Stats
     from tollway.tracing.store import Trace
 
@@ -22,43 +20,6 @@ if TYPE_CHECKING:
 @click.group(no_args_is_help=True)
 def app() -> None:
     """Read stored traces, and keep their store in order."""
-
-
-store_option = click.option(
-    "--store",
-    type=click.Path(path_type=Path),
-    default=Path("traces"),
-    show_default=True,
-    help="The folder of the traces.",
-)
-jaeger_option = click.option(
-    "--jaeger", metavar="URL", help="Read from a Jaeger 2, by the URL of its page, instead."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def selecting(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command what chooses traces: a query as on the pages, and options; where both say, the query."""
-    options = (
-        click.argument("words", nargs=-1, metavar="[QUERY]..."),
-        click.option("--status", type=click.Choice(["OK", "ERROR"], case_sensitive=False)),
-        click.option(
-            "--since", type=arguments.moment, metavar="WHEN", help="Started then or later: 1h ago, or a date."
-        ),
-        click.option("--until", type=arguments.moment, metavar="WHEN", help="Started then or earlier."),
-        click.option("--name", help="The root span's name; * and ? are wildcards."),
-        click.option(
-            "--attribute",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="One span has this attribute; may be repeated.",
-        ),
-        click.option("--session", help="The session, or conversation, it belongs to."),
-        click.option("--user", help="The user it was for."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 @app.command("list")
@@ -248,7 +209,7 @@ def tail(
     """Print traces as they are stored, by whichever process, until Ctrl-C."""
     from .tailing import follow
 
-    query = _query(words, min_duration_ms=min_duration, attribute=_pairs(attribute), **filters)
+    query = query_of(words, min_duration_ms=min_duration, attribute=_pairs(attribute), **filters)
     follow(store_of(store), query, as_json=as_json)
 
 
@@ -282,6 +243,10 @@ def receive(
     serve(store, host, port, chosen_grpc_port(grpc_port, wanted=not no_grpc), policy)
 
 
+for command in (showing.ui, showing.diff, showing.report):
+    app.add_command(command)
+
+
 def _say_none(store: Path, jaeger: str | None) -> None:
     from tollway.gateway.printable import printable, without_passwords
 
@@ -291,30 +256,11 @@ def _say_none(store: Path, jaeger: str | None) -> None:
 
 def _search(store: Path, jaeger: str | None, words: tuple[str, ...], **filters: Any) -> list[Trace]:
     """Search, with a bar while files have to be opened."""
-    query, reader = _query(words, **filters), reader_of(store, jaeger)
+    query, reader = query_of(words, **filters), reader_of(store, jaeger)
     from .output import bar
 
     with answering(), bar("traces searched") as progress:
         return reader.find(query, progress)
-
-
-def _query(words: tuple[str, ...], **filters: Any) -> Query:
-    """Return the query of a command's words and options; end with 2 where the words cannot be read."""
-    from tollway.tracing.readers import Query
-    from tollway.tracing.readers.words import QueryError, parse
-
-    try:
-        return parse(" ".join(map(_quoted, words)), now_ns=time.time_ns(), query=Query.of(**filters))
-    except QueryError as error:
-        fail(str(error), BAD_INPUT)
-
-
-def _quoted(word: str) -> str:
-    """Put the quotes back that the shell took off a value with spaces: `name:"GET /"` comes without them."""
-    key, colon, value = word.partition(":")
-    if '"' in word or not any(map(str.isspace, word)):
-        return word
-    return f'{key}:"{value}"' if colon and not any(map(str.isspace, key)) else f'"{word}"'
 
 
 def _read_spans(traces: list[Trace]) -> None:

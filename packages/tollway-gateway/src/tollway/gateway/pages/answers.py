@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -14,6 +14,7 @@ from tollway.tracing.readers import Query, Trace, TraceReader, formats
 from tollway.tracing.readers.views import time_of
 from tollway.tracing.readers.words import parse, seconds_of
 from tollway.tracing.store import FileStore
+from tollway.tracing.summary import Summary
 
 from . import aggregates, compare
 from .facts import RowCache
@@ -72,16 +73,7 @@ class Answers:
     def points(self, q: str = "", limit: int = MAX_POINTS) -> dict[str, Any]:
         """Return the dots of the plot, as columns."""
         found = [one.summary for one in self._some(q, min(limit, MAX_POINTS))]
-        names = sorted({one.kept_because or "" for one in found})
-        number = {name: at for at, name in enumerate(names)}
-        return {
-            "trace_id": [one.trace_id for one in found],
-            "start_ms": [one.start_ns / 1e6 for one in found],
-            "duration_ms": [one.duration_ns / 1e6 for one in found],
-            "status": [int(one.status == "ERROR") for one in found],
-            "kept": [number[one.kept_because or ""] for one in found],
-            "kept_names": names,
-        }
+        return points_of(found)
 
     def trace(self, trace_id: str) -> dict[str, Any]:
         """Return a whole trace. Raises NotFoundError."""
@@ -177,6 +169,20 @@ class Answers:
 
     def _few(self, q: str, since_ns: int = 0) -> list[Trace]:
         return aggregates.limited(self._some(q, MAX_SUMMED, since_ns))
+
+
+def points_of(found: Sequence[Summary]) -> dict[str, Any]:
+    """Return the dots of a plot, as columns."""
+    names = sorted({one.kept_because or "" for one in found})
+    number = {name: at for at, name in enumerate(names)}
+    return {
+        "trace_id": [one.trace_id for one in found],
+        "start_ms": [one.start_ns / 1e6 for one in found],
+        "duration_ms": [one.duration_ns / 1e6 for one in found],
+        "status": [int(one.status == "ERROR") for one in found],
+        "kept": [number[one.kept_because or ""] for one in found],
+        "kept_names": names,
+    }
 
 
 def _matching(reader: TraceReader, query: Query) -> Iterator[Trace]:
