@@ -14,9 +14,9 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from tollway.tracing.summary import MAX_NS, NS_PER_S
+from tollway.tracing.summary import MAX_NS, NS_PER_S, TRACE_STATUSES, trace_status
 
-from .query import TRACE_STATUSES, Query, trace_status
+from .query import Query
 
 __all__ = ["KEYS", "QueryError", "parse", "seconds_of"]
 
