@@ -25,7 +25,7 @@ COMPILED := $(wildcard packages/*/setup.py) $(TYPES) $(wildcard $(TYPES:.pxd=.py
 INPUTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) $(COMPILED)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench fuzz format clean
+.PHONY: help run build test coverage check docs bench fuzz format clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -43,6 +43,14 @@ build: $(VENV)/run.stamp  ## install, and compile what runs for every request (a
 
 test: $(VENV)/dev.stamp  ## run all tests, and say what was skipped and why
 	$(VENV)/bin/pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+# The Python source of what is compiled, so that its lines count too.
+coverage: $(VENV)/dev.stamp  ## run the packages' tests on the Python source, and fail below the threshold of branches taken
+	PYTHONPATH="$(CURDIR)/interpreted" TOLLWAY_NO_EXTENSIONS=1 \
+	  $(VENV)/bin/pytest -n $(JOBS) --dist worksteal packages --cov --cov-report=term $(ARGS)
+
+docs: $(VENV)/dev.stamp  ## build the documentation's site into build/docs; broken links are errors
+	$(VENV)/bin/zensical build --strict --clean
 
 check: $(VENV)/dev.stamp  ## lint, format, types, and what must not be in the tree
 	$(VENV)/bin/ruff check .
