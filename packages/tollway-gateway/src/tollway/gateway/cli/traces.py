@@ -13,7 +13,7 @@ from .options import jaeger_option, json_option, selecting, store_option
 from .reading import answering, found, query_of, reader_of, store_of
 
 if TYPE_CHECKING:
-    from tollway.tracing.readers.analysis import ErrorGroup, Stats
+    from tollway.tracing.readers.analysis import ErrorGroup, GroupStats, Stats
     from tollway.tracing.store import Trace
 
 
@@ -109,13 +109,16 @@ def show(trace_id: str, store: Path, jaeger: str | None, attributes: bool, as_js
     show_default=True,
     help="Of at most so many traces, the newest.",
 )
+@click.option("--by", type=click.Choice(["session", "endpoint", "model", "key"]), help="A row for each.")
 @json_option
 def stats(
     words: tuple[str, ...],
     store: Path,
     jaeger: str | None,
     attribute: tuple[str, ...],
+    *,
     limit: int,
+    by: str | None,
     as_json: bool,
     **filters: Any,
 ) -> None:
@@ -124,6 +127,9 @@ def stats(
 
     traces = _search(store, jaeger, words, attribute=_pairs(attribute), limit=limit, **filters)
     _read_spans(traces)
+    if by is not None:
+        _print_groups(analysis.stats_by(traces, by), by, as_json=as_json)
+        return
     summed, errors = (
         analysis.stats(traces, since=filters["since"], until=filters["until"]),
         analysis.errors(traces),
@@ -292,6 +298,31 @@ def _row(trace: Trace, shown: int) -> tuple[Any, ...]:
         trace.kept_because or "",
         trace.root_name or "",
     )
+
+
+def _print_groups(groups: tuple[GroupStats, ...], by: str, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from .output import duration, print_json, print_table, usd
+
+    if as_json:
+        print_json([asdict(group) for group in groups])
+        return
+    if not groups:
+        click.echo(f"No trace says its {by}.", err=True)
+        return
+    columns = (by, "count", "errors", "p50", "p95", "max", "tokens in", "tokens out", "USD")
+    rows = [
+        (
+            one.name,
+            *map(str, (one.count, one.errors)),
+            *map(duration, (one.p50_ms, one.p95_ms, one.max_ms)),
+            *("" if count is None else str(count) for count in (one.input_tokens, one.output_tokens)),
+            usd(one.cost_usd),
+        )
+        for one in groups
+    ]
+    print_table(columns, rows, right=columns[1:], folds=(by,))
 
 
 def _print_stats_json(summed: Stats, errors: tuple[ErrorGroup, ...]) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _VALUE = 200
 """Characters of a value that are shown."""
 
+_STACK_LINES = 7
+"""Of a stack, unless all is asked for: the error and the frames that it came from."""
+
 _GUIDES = 40
 """Levels that are indented: deeper ones would leave no room for their names."""
 
@@ -35,17 +38,28 @@ def head(trace: Trace) -> Text:
 
 def tree(trace: Trace, *, attributes: bool) -> Tree:
     """Return the spans below their parents, each with its events; `attributes` adds all that spans carry."""
+    from tollway.tracing.readers.analysis import critical_path, self_times_ms
+
     top = Tree(head(trace))
     path = [top]
+    own_ms = self_times_ms(trace)
+    critical_ms: dict[str, float] = {}
+    for segment in critical_path(trace):
+        spent_ms = critical_ms.get(segment.span.span_id, 0.0)
+        critical_ms[segment.span.span_id] = spent_ms + segment.duration_ms
     start_ns = trace.summary.start_ns
     several = len({span.service for span in trace.spans}) > 1
     for depth, span in trace.walk():
         level = min(depth, _GUIDES)
         del path[level + 1 :]
-        branch = path[level].add(_span(span, several=several))
+        line = _span(span, several=several)
+        _add_times(line, span, own_ms[span.span_id], critical_ms.get(span.span_id))
+        branch = path[level].add(line)
         path.append(branch)
         for event in span.events:
-            branch.add(_event(event, start_ns, attributes=attributes))
+            branch.add(_event(event, start_ns))
+            if stack := _stack(event, whole=attributes):
+                branch.add(stack)
         if attributes:
             for line in _details(span):
                 branch.add(line)
@@ -66,10 +80,29 @@ def _span(span: SpanView, *, several: bool) -> Text:
     return line
 
 
-def _event(event: EventView, start_ns: int, *, attributes: bool) -> Text:
+def _add_times(line: Text, span: SpanView, own_ms: float, critical_ms: float | None) -> None:
+    """Say how much of a span's time was its own, and how much of it the whole trace waited for."""
+    if own_ms < span.duration_ms:
+        line.append(f"  self {duration(own_ms)}", "dim")
+    if critical_ms is not None:
+        line.append(f"  critical {duration(critical_ms)}", "yellow")
+
+
+def _stack(event: EventView, *, whole: bool) -> Text | None:
+    """Return the stack of an exception, in lines as they were; if not `whole` its end."""
+    stack = event.attributes.get("exception.stacktrace")
+    if not isinstance(stack, str):
+        return None
+    lines = [line.rstrip() for line in stack.splitlines() if line.strip()]
+    if not whole and len(lines) > _STACK_LINES:
+        lines = ["… (-a shows all)", *lines[-_STACK_LINES:]]
+    return Text("\n").join(safe(line, "dim") for line in lines)
+
+
+def _event(event: EventView, start_ns: int) -> Text:
     after_ms = (event.time_ns - start_ns) / 1e6
     line = Text.assemble(("• ", "yellow"), safe(event.name, "yellow"), f"  at {duration(max(0.0, after_ms))}")
-    told = event.attributes if attributes else _brief(event.attributes)
+    told = _brief(event.attributes)
     if told:
         line.append_text(
             safe("  " + ", ".join(f"{key}={_shown(value)}" for key, value in told.items()), "dim")
@@ -78,7 +111,7 @@ def _event(event: EventView, start_ns: int, *, attributes: bool) -> Text:
 
 
 def _brief(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what an event says in a line: of an exception not its stack."""
+    """Return what an event says in a line: the stack of an exception has lines of its own."""
     return {key: value for key, value in attributes.items() if key != "exception.stacktrace"}
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from math import fsum
 from threading import Lock
 from typing import Any
 
 from tollway.tracing.readers import SpanView, Trace
-from tollway.tracing.readers.analysis import COST
+from tollway.tracing.readers.analysis import cost_usd, tokens_in
 from tollway.tracing.readers.query import ENDPOINT_KEYS, MODEL_KEYS, SESSION_KEYS, USER_KEYS
-from tollway.tracing.semconv.genai import read
 from tollway.tracing.summary import Summary
 
 MAX_SPANS = 1_000
@@ -66,23 +64,17 @@ class RowCache:
 def facts_of(spans: Iterable[SpanView]) -> dict[str, Any]:
     """Return what spans say of their trace; None where none of them says it."""
     spans = tuple(spans)
-    calls = [span for span in spans if not _repeats(span, spans)]
+    tokens = tokens_in(spans)
     return {
         "errors": sum(span.status == "ERROR" for span in spans) if spans else None,
         "endpoint": _first(spans, *ENDPOINT_KEYS),
         "model": _first(spans, *MODEL_KEYS),
-        "input_tokens": _total(calls, "gen_ai.usage.input_tokens"),
-        "output_tokens": _total(calls, "gen_ai.usage.output_tokens"),
+        "input_tokens": tokens and tokens["input"],
+        "output_tokens": tokens and tokens["output"],
         "cost_usd": cost_usd(spans),
         "session": _first(spans, *SESSION_KEYS),
         "user": _first(spans, *USER_KEYS),
     }
-
-
-def cost_usd(spans: Iterable[SpanView]) -> float | None:
-    """Add up what the calls to models cost, in USD; None where no span says it."""
-    costs = [float(cost) for span in spans if isinstance(cost := span.attributes.get(COST), int | float)]
-    return fsum(costs) if costs else None
 
 
 def model_of(attributes: Mapping[str, Any]) -> str | None:
@@ -91,28 +83,6 @@ def model_of(attributes: Mapping[str, Any]) -> str | None:
     return None if found is None else str(found)
 
 
-def tokens_of(attributes: Mapping[str, Any]) -> dict[str, int | None] | None:
-    """Return the tokens of a call to a model; None where it has none."""
-    counts = [_count(read(attributes, f"gen_ai.usage.{way}_tokens")) for way in ("input", "output")]
-    return None if counts == [None, None] else dict(zip(("input", "output"), counts, strict=True))
-
-
-def _repeats(span: SpanView, spans: tuple[SpanView, ...]) -> bool:
-    """Say whether a span tells of tokens that its children tell of too: frameworks count upwards."""
-    if tokens_of(span.attributes) is None:
-        return False
-    return any(one.parent_id == span.span_id and tokens_of(one.attributes) is not None for one in spans)
-
-
 def _first(spans: Iterable[SpanView], *keys: str) -> str | None:
     found = (span.attributes.get(key) for span in spans for key in keys)
     return next((str(value) for value in found if value), None)
-
-
-def _total(spans: Iterable[SpanView], name: str) -> int | None:
-    counts = [count for span in spans if (count := _count(read(span.attributes, name))) is not None]
-    return sum(counts) if counts else None
-
-
-def _count(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

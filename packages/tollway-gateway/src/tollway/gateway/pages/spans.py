@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from tollway.tracing.readers import EventView, SpanView, Trace
-from tollway.tracing.readers.analysis import COST, critical_path, error_type, self_times_ms
+from tollway.tracing.readers.analysis import COST, critical_path, error_type, self_times_ms, tokens_of
 
 from .agents import agents_of
 from .conversation import conversation_of
-from .facts import facts_of, model_of, row_of, tokens_of
+from .facts import facts_of, model_of, row_of
 from .reasons import Policy, why
 from .roles import roles_of
 

@@ -9,7 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, fsum
+from typing import Any
 
+from tollway.tracing.semconv.genai import read
+
+from .query import CALLER_KEYS, ENDPOINT_KEYS, MODEL_KEYS, SESSION_KEYS
 from .views import NS_PER_MS, SpanView, Trace
 
 COST = "gen_ai.usage.cost"
@@ -191,7 +195,7 @@ def stats(traces: Iterable[Trace], *, since: datetime | None = None, until: date
         errors=sum(trace.status == "ERROR" for trace in chosen),
         window_s=(last - first).total_seconds() if first and last else 0.0,
         by_name=tuple(_name_stats(name, spans) for name, spans in ranked),
-        cost_usd=_cost_usd(span for spans in found.values() for span in spans),
+        cost_usd=cost_usd(span for spans in found.values() for span in spans),
     )
 
 
@@ -205,17 +209,100 @@ def _name_stats(name: str, spans: Sequence[SpanView]) -> NameStats:
         percentile(durations, 95),
         percentile(durations, 99),
         durations[-1],
-        _cost_usd(spans),
+        cost_usd(spans),
     )
 
 
-def _cost_usd(spans: Iterable[SpanView]) -> float | None:
-    """Add up what spans say that they cost, in USD."""
+def cost_usd(spans: Iterable[SpanView]) -> float | None:
+    """Add up what spans say that they cost, in USD; None where none says it."""
     costs = [span.attributes.get(COST) for span in spans]
     known = [float(cost) for cost in costs if isinstance(cost, int | float)]
     return fsum(known) if known else None
 
 
+def tokens_of(attributes: Mapping[str, Any]) -> dict[str, int | None] | None:
+    """Return the `input` and `output` tokens of a call to a model; None where it has neither."""
+    counts = {way: _count(read(attributes, f"gen_ai.usage.{way}_tokens")) for way in ("input", "output")}
+    return counts if any(count is not None for count in counts.values()) else None
+
+
+def tokens_in(spans: Iterable[SpanView]) -> dict[str, int | None] | None:
+    """Add up the tokens of a trace, each call's once: frameworks tell of those of their children again."""
+    counts = {span.span_id: (span.parent_id, tokens_of(span.attributes)) for span in spans}
+    counted_below = {parent for parent, tokens in counts.values() if tokens is not None}
+    calls = [tokens for one, (_, tokens) in counts.items() if tokens is not None and one not in counted_below]
+    if not calls:
+        return None
+    return {way: _added(tokens[way] for tokens in calls) for way in ("input", "output")}
+
+
+def _added(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _count(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """Return the nearest-rank percentile of ordered values: always one that occurred. Raises on none."""
     return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)]
+
+
+BY: Mapping[str, tuple[str, ...]] = {
+    "session": SESSION_KEYS,
+    "endpoint": ENDPOINT_KEYS,
+    "model": MODEL_KEYS,
+    "key": CALLER_KEYS,
+}
+"""What traces can be summed up by, and the attributes that say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStats:
+    """What the traces of one session, endpoint or key amount to; of a model, the calls to it."""
+
+    name: str
+    count: int
+    errors: int
+    p50_ms: float
+    p95_ms: float
+    max_ms: float
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+
+
+def stats_by(traces: Iterable[Trace], by: str) -> tuple[GroupStats, ...]:
+    """Return the groups of traces, those that took the most time in all first. Raises KeyError: see `BY`.
+
+    What says nothing of what it is grouped by is in no group.
+    """
+    groups: dict[str, list[tuple[float, bool, list[SpanView]]]] = {}
+    for trace in traces:
+        items = [(trace.duration_ms, trace.status == "ERROR", list(trace.spans))]
+        if by == "model":
+            items = [(span.duration_ms, span.status == "ERROR", [span]) for span in trace.spans]
+        for item in items:
+            found = (span.attributes.get(key) for span in item[2] for key in BY[by])
+            if (name := next((str(value) for value in found if value), None)) is not None:
+                groups.setdefault(name, []).append(item)
+    ranked = sorted(groups.items(), key=lambda group: -sum(item[0] for item in group[1]))
+    return tuple(_group(name, items) for name, items in ranked)
+
+
+def _group(name: str, items: Sequence[tuple[float, bool, list[SpanView]]]) -> GroupStats:
+    durations = sorted(item[0] for item in items)
+    tokens = [tokens_in(spans) or {"input": None, "output": None} for _, _, spans in items]
+    return GroupStats(
+        name,
+        len(items),
+        sum(failed for _, failed, _ in items),
+        percentile(durations, 50),
+        percentile(durations, 95),
+        durations[-1],
+        _added(one["input"] for one in tokens),
+        _added(one["output"] for one in tokens),
+        cost_usd(span for _, _, spans in items for span in spans),
+    )

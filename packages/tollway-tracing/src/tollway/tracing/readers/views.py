@@ -12,6 +12,8 @@ import orjson
 from tollway.tracing.feedback import Feedback
 from tollway.tracing.summary import Summary
 
+from . import notebook
+
 SPAN_STATUSES = ("UNSET", "OK", "ERROR")
 """OTLP status codes 0, 1, 2 by their names; of a trace, see `TRACE_STATUSES`."""
 
@@ -114,6 +116,13 @@ class Trace:
     summary: Summary
     _load: Callable[[], tuple[SpanView, ...]] = field(repr=False, compare=False)
     _load_feedback: Callable[[], tuple[Feedback, ...]] = field(default=tuple, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return notebook.line_of(self)
+
+    def _repr_html_(self) -> str:
+        """Return the waterfall that a notebook shows."""
+        return notebook.html_of(self)
 
     @property
     def trace_id(self) -> str:
