@@ -91,6 +91,7 @@ def query_of(words: tuple[str, ...], **filters: Any) -> Query:
 def _quoted(word: str) -> str:
     """Put the quotes back that the shell took off a value with spaces: `name:"GET /"` comes without them."""
     key, colon, value = word.partition(":")
-    if '"' in word or not any(map(str.isspace, word)):
+    is_whole_query = any(":" in part for part in word.split()[1:])
+    if not colon or '"' in word or is_whole_query or not any(map(str.isspace, value)):
         return word
-    return f'{key}:"{value}"' if colon and not any(map(str.isspace, key)) else f'"{word}"'
+    return f'{key}:"{value}"'
