@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict, Union, get_args, get_origin
 
 import typing_extensions
+from anthropic.types.beta.message_create_params import MessageCreateParamsBase as BetaParamsBase
 from anthropic.types.message_create_params import MessageCreateParamsBase
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
@@ -43,14 +44,14 @@ class _Sampling(TypedDict, total=False):
     top_k: Annotated[int, Field(ge=0)]
 
 
-def check(body: Any, version: str) -> None:
-    """Refuse what the API refuses.
+def check(body: Any, version: str, *, beta: bool = False) -> None:
+    """Refuse what the API refuses; a request that names betas may have their fields.
 
     Raises:
         RefusalError: with the place and the reason of the first problem.
     """
     try:
-        _request(version).validate_python(body)
+        _request(version, beta).validate_python(body)
     except ValidationError as error:
         # Of a union every member complains: the deepest complaint is that of the member that was meant.
         problem = max(error.errors(), key=lambda one: len(one["loc"]))
@@ -66,11 +67,13 @@ def sign(thinking: str) -> str:
 
 
 @functools.cache
-def _request(version: str) -> TypeAdapter[Any]:
+def _request(version: str, beta: bool) -> TypeAdapter[Any]:
     older = _fields(_Sampling) if version == VERSIONS[0] else {}
-    fields = _fields(MessageCreateParamsBase) | {"stream": NotRequired[bool]} | older
-    # These two are headers, though the SDK takes them among the fields.
-    for header in ("workspace_id", "user_profile_id"):
+    fields = (
+        _fields(BetaParamsBase if beta else MessageCreateParamsBase) | {"stream": NotRequired[bool]} | older
+    )
+    # These are headers, though the SDK takes them among the fields.
+    for header in ("workspace_id", "user_profile_id", "betas"):
         fields.pop(header, None)
     return TypeAdapter(_closed("Request", fields))
 
@@ -173,7 +176,10 @@ def _tools(body: dict[str, Any]) -> None:
     names = [tool["name"] for tool in tools]
     _refuse(not all(_NAME.fullmatch(name) for name in names), "tools: a name has odd characters")
     _refuse(len(set(names)) < len(names), "tools: names must be unique")
-    _refuse(any(tool["input_schema"].get("type") != "object" for tool in tools), "tools: type must be object")
+    _refuse(
+        any(tool["input_schema"].get("type") != "object" for tool in tools if "input_schema" in tool),
+        "tools: type must be object",
+    )
     choice = body.get("tool_choice")
     _refuse(choice is not None and not tools, "tool_choice: may only be given with tools")
     _refuse((choice or {}).get("name", "") not in ["", *names], "tool_choice: there is no such tool")

@@ -133,7 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
             return {}, wrong
         try:
             body = json.loads(data)
-            anthropic_schema.check(body, self.headers["anthropic-version"])
+            version, betas = self.headers["anthropic-version"], self.headers["anthropic-beta"]
+            anthropic_schema.check(body, version, beta=bool(betas))
         except (ValueError, anthropic_schema.RefusalError) as problem:
             return {}, Failure(400, "invalid_request_error", str(problem))
         return body, None

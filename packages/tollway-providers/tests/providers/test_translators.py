@@ -110,7 +110,7 @@ def _joined(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools.0"),
         ({"mcp_servers": [{}]}, "mcp_servers"),
         ({"container": "c"}, "container"),
-        ({"context_management": {"edits": [{"type": "compact_20260112"}]}}, "context_management"),
+        ({"context_management": {"edits": [{"type": "odd_20260112"}]}}, "context_management"),
         ({"nonsense": 1}, "nonsense"),
         ({"tool_choice": {"type": "odd"}, "tools": [{"name": "n"}]}, "tool_choice"),
         ({"messages": [{"role": "user", "content": [{"type": "odd"}]}]}, "messages.0.content.0.type"),

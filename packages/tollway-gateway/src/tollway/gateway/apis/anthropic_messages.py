@@ -11,13 +11,16 @@ from tollway.provider.dialects import ANTHROPIC_COUNT_TOKENS, ANTHROPIC_MESSAGES
 
 from .anthropic_content import events_as_messages, message_as_messages, turns_as_messages
 from .api import API, APICall
-from .checks import dialect_of, no_messages, stream_of, wrong_type
+from .checks import dialect_of, no_messages, session_of, stream_of, wrong_type
 from .conversation import by_prefix, opening
 from .parameters import SAMPLING, integer, texts
 from .shapes import anthropic_shape
 
 _SESSION = re.compile(r"session_?(?:id)?\W*_?([0-9a-fA-F-]{36})")
 """How Claude Code names its session in `metadata.user_id`."""
+
+_SESSION_HEADERS = (b"x-claude-code-session-id",)
+"""How it names its session in all requests, those without metadata too."""
 
 
 _BLOCK = {
@@ -28,7 +31,7 @@ _BLOCK = {
 """The schema of a block of text; that of others is Anthropic's documentation."""
 
 
-def session_of(metadata: Any) -> str | None:
+def named_session(metadata: Any) -> str | None:
     """Return the session that Claude Code names."""
     user = metadata.get("user_id") if isinstance(metadata, dict) else None
     found = _SESSION.search(user[:1024]) if isinstance(user, str) else None
@@ -68,15 +71,15 @@ class AnthropicMessages(API):
         ("max_tokens", "gen_ai.request.max_tokens", integer),
         *SAMPLING,
         ("stop_sequences", "gen_ai.request.stop_sequences", texts),
-        ("metadata", "gen_ai.conversation.id", session_of),
+        ("metadata", "gen_ai.conversation.id", named_session),
     )
     forwarded = frozenset({b"anthropic-beta", b"anthropic-version"})
 
     def call(self, payload: dict[str, Any], body: bytes, scope: MutableMapping[str, Any]) -> APICall:
         """See `API.call`."""
         _check(payload)
-        stream = stream_of(payload)
-        return APICall(self.task, payload, body, stream, dialect_of(self, scope), api=self)
+        stream, session = stream_of(payload), session_of(scope, _SESSION_HEADERS)
+        return APICall(self.task, payload, body, stream, dialect_of(self, scope), api=self, session=session)
 
     def bounds(self, payload: Mapping[str, Any]) -> tuple[int | None, int]:
         """See `API.bounds`."""
@@ -117,7 +120,8 @@ class AnthropicCountTokens(AnthropicMessages):
     def call(self, payload: dict[str, Any], body: bytes, scope: MutableMapping[str, Any]) -> APICall:
         """See `API.call`."""
         _check(payload)
-        return APICall(self.task, payload, body, False, dialect_of(self, scope), api=self)
+        session = session_of(scope, _SESSION_HEADERS)
+        return APICall(self.task, payload, body, False, dialect_of(self, scope), api=self, session=session)
 
     def output_messages(self, body: bytes | None, events: Iterable[bytes]) -> list[dict[str, Any]]:
         """See `API.output_messages`: a count says nothing."""

@@ -109,6 +109,10 @@ class API:
 
 @dataclass(slots=True)
 class APICall(Call):
-    """One request on its way through the pipeline; `api` is the one that it came by."""
+    """One request on its way through the pipeline; `api` is the one that it came by.
+
+    `session` is the conversation that its headers name.
+    """
 
     api: API = field(kw_only=True)
+    session: str | None = field(default=None, kw_only=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tollway.gateway.errors import RequestRejected
 from tollway.provider import Dialect
 
+from .parameters import MAX_CHARACTERS
+
 if TYPE_CHECKING:
     from .api import API
 
@@ -66,6 +68,13 @@ def dialect_of(api: API, scope: Mapping[str, Any]) -> Dialect:
         if name in api.forwarded
     )
     return Dialect(str(api.dialect), headers, scope.get("query_string", b"").decode("latin-1"))
+
+
+def session_of(scope: Mapping[str, Any], names: tuple[bytes, ...]) -> str | None:
+    """Return the conversation that the first of these headers names, for spans; None for none."""
+    headers = dict(scope.get("headers", ()))
+    found = next((headers[name] for name in names if headers.get(name)), None)
+    return None if found is None else found[:MAX_CHARACTERS].decode("latin-1")
 
 
 def stream_of(payload: Mapping[str, Any]) -> bool:

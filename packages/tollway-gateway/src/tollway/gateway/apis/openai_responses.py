@@ -10,7 +10,7 @@ from tollway.provider import Task
 from tollway.provider.dialects import OPENAI_RESPONSES
 
 from .api import API, APICall
-from .checks import dialect_of, missing, stream_of, wrong_type
+from .checks import dialect_of, missing, session_of, stream_of, wrong_type
 from .conversation import by_name, by_prefix, opening
 from .parameters import SAMPLING, integer, level, named
 from .responses_content import events_as_messages, items_as_messages, response_as_messages
@@ -26,6 +26,10 @@ _ITEM = {
     },
 }
 """The schema of a message; that of other items is OpenAI's documentation."""
+
+
+_SESSION_HEADERS = (b"session-id", b"session_id", b"conversation_id")
+"""How Codex names its session, today and before."""
 
 
 class OpenAIResponses(API):
@@ -68,8 +72,8 @@ class OpenAIResponses(API):
                 raise wrong_type(f"input.{index}", "an object")
         if given is not None and not given:
             raise RequestRejected(400, "empty_value", "'input' must not be empty", param="input")
-        stream = stream_of(payload)
-        return APICall(self.task, payload, body, stream, dialect_of(self, scope), api=self)
+        stream, session = stream_of(payload), session_of(scope, _SESSION_HEADERS)
+        return APICall(self.task, payload, body, stream, dialect_of(self, scope), api=self, session=session)
 
     def bounds(self, payload: Mapping[str, Any]) -> tuple[int | None, int]:
         """See `API.bounds`."""

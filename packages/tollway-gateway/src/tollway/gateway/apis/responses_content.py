@@ -8,6 +8,20 @@ from typing import Any
 from tollway.provider import sse
 from tollway.provider.json_text import loads
 
+_CALLS = {
+    "function_call": "arguments",
+    "custom_tool_call": "input",
+    "local_shell_call": "action",
+    "tool_search_call": "arguments",
+}
+_RESULTS = {
+    "function_call_output": "output",
+    "custom_tool_call_output": "output",
+    "local_shell_call_output": "output",
+    "tool_search_output": "tools",
+}
+"""Items of calls and of their results, with the field that holds what was said."""
+
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -17,7 +31,7 @@ def items_as_messages(payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if isinstance(given, str):
         yield {"role": "user", "parts": [{"type": "text", "content": given}]}
     for item in given if isinstance(given, list) else ():
-        role = item.get("role") or ("assistant" if "name" in item else "tool")
+        role = item.get("role") or ("tool" if item.get("type") in _RESULTS else "assistant")
         yield {"role": str(role), "parts": list(_parts(item))}
 
 
@@ -48,12 +62,12 @@ def _messages(response: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _parts(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     kind = item.get("type") or "message"
-    if kind in ("function_call", "custom_tool_call"):
-        arguments = item.get("arguments", item.get("input"))
-        called = {"id": item.get("call_id"), "name": item.get("name"), "arguments": arguments}
-        yield {"type": "tool_call", **called}
-    elif kind in ("function_call_output", "custom_tool_call_output"):
-        response = item.get("output")
+    if kind in _CALLS:
+        arguments = item.get(_CALLS[kind])
+        name = item.get("name") or kind.removesuffix("_call")
+        yield {"type": "tool_call", "id": item.get("call_id"), "name": name, "arguments": arguments}
+    elif kind in _RESULTS:
+        response = item.get(_RESULTS[kind])
         yield {"type": "tool_call_response", "id": item.get("call_id"), "response": response}
     elif kind == "reasoning":
         yield from _texts(item.get("summary"), "reasoning")

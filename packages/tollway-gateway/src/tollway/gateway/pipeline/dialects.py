@@ -98,6 +98,7 @@ class TranslatingRunner:
         answer = await self._runner.answer(translation.call, attempt)
         body = translation.answering.whole(answer)
         self._keep(call, history, translation.answering)
+        answer.info.dropped += translation.dropped
         return Answer(body, answer.info)
 
     async def open(self, call: Call, attempt: Attempt) -> TranslatedEvents:
@@ -105,6 +106,7 @@ class TranslatingRunner:
         history = self._history(call)
         translation = self._translated(call, history)
         events = await self._runner.open(translation.call, attempt)
+        events.info.dropped += translation.dropped
         answering = translation.answering
         return TranslatedEvents(events, answering.stream(), lambda: self._keep(call, history, answering))
 

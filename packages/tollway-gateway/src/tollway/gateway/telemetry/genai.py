@@ -43,6 +43,8 @@ def request_attributes(call: APICall) -> dict[str, Any]:
     for key, name, fit in call.api.parameters:
         if key in payload and (value := fit(payload[key])) is not None:
             attributes[name] = value
+    if call.session is not None:
+        attributes.setdefault("gen_ai.conversation.id", call.session)
     if call.stream:
         attributes["gen_ai.request.stream"] = True
     return attributes

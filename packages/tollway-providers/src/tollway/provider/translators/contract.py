@@ -38,10 +38,14 @@ class Answering(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A request, said in OpenAI's chat: the `call`, and what says its answer in the caller's dialect."""
+    """A request, said in OpenAI's chat: the `call`, and what says its answer in the caller's dialect.
+
+    `dropped` names the fields that are left out and that the answer tells of.
+    """
 
     call: Call
     answering: Answering
+    dropped: tuple[str, ...] = ()
 
 
 class Front(Protocol):

@@ -71,7 +71,7 @@ def _refuse(payload: dict[str, Any]) -> None:
     edits = management.get("edits") if isinstance(management, dict) else None
     for edit in edits if isinstance(edits, list) else ():
         kind = edit.get("type") if isinstance(edit, dict) else None
-        if not str(kind).startswith("clear_"):  # clearing only saves tokens
+        if not str(kind).startswith(("clear_", "compact_")):  # these only save tokens
             raise unsayable("context_management")
 
 

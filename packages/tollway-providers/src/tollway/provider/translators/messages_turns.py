@@ -1,7 +1,8 @@
 """Turns of Anthropic's Messages API as messages of OpenAI's chat; pure functions.
 
 A turn of the user that answers tools becomes a message of each tool, and one of the user for the rest. Images
-in a tool's result go into the user's message that follows: chat has only text there.
+in a tool's result go into the user's message that follows: chat has only text there. Searches of tools by
+Anthropic's servers are left out, for all tools are said; a compaction stands for what was before it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def messages_of(payload: dict[str, Any], extensions: frozenset[str]) -> list[dic
     if payload.get("system"):
         messages.append(_system(payload["system"], "system", marks))
     turns = payload.get("messages")
-    for index, turn in enumerate(turns if isinstance(turns, list) else ()):
+    turns = turns if isinstance(turns, list) else []
+    compacted = max((index for index, turn in enumerate(turns) if _is_compaction(turn)), default=0)
+    for index, turn in enumerate(turns[compacted:], compacted):
         where = f"messages.{index}"
         role = turn.get("role") if isinstance(turn, dict) else None
         if role not in _SPEAKERS:
@@ -43,6 +46,12 @@ def messages_of(payload: dict[str, Any], extensions: frozenset[str]) -> list[dic
         else:
             messages += _user(content, place, marks)
     return messages
+
+
+def _is_compaction(turn: Any) -> bool:
+    content = turn.get("content") if isinstance(turn, dict) else None
+    blocks = content if isinstance(content, list) else ()
+    return any(isinstance(block, dict) and block.get("type") == "compaction" for block in blocks)
 
 
 def plain_text(content: Any) -> str:
@@ -107,6 +116,10 @@ def _assistant(content: Any, where: str, keeps_thinking: bool) -> dict[str, Any]
             calls.append(_call(block, place))
         elif kind in ("thinking", "redacted_thinking"):
             thinking.append(block)
+        elif kind == "compaction":
+            said, calls, thinking = [texts(block.get("content") or "", f"{place}.content")], [], []
+        elif kind == "tool_search_tool_result" or _searches_tools(block):
+            continue
         else:
             raise unsayable(f"{place}.type", f"a block of the type {kind!r}")
     message: dict[str, Any] = {"role": "assistant", "content": "".join(said) or (None if calls else "")}
@@ -115,6 +128,10 @@ def _assistant(content: Any, where: str, keeps_thinking: bool) -> dict[str, Any]
     if thinking and keeps_thinking:
         message["thinking_blocks"] = thinking
     return message
+
+
+def _searches_tools(block: dict[str, Any]) -> bool:
+    return block.get("type") == "server_tool_use" and str(block.get("name")).startswith("tool_search_tool")
 
 
 def _call(block: dict[str, Any], where: str) -> dict[str, Any]:

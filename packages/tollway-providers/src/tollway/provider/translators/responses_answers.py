@@ -5,14 +5,15 @@ https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tollway.provider import Answer, Usage, sse
-from tollway.provider.json_text import dumps, loads
+from tollway.provider.json_text import dumps
 
 from ._reading import ChatEvents, Delta, ToolDelta, whole_delta
 from .contract import Sources
+from .responses_tools import Declared, call_fields, names_of
 
 ID_PREFIX = "resp_tw_"
 """How ids of answers begin that were translated: the model's service does not know them."""
@@ -34,11 +35,11 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 
 
 class ResponsesAnswering:
-    """See `Answering`; `custom` names the tools whose input is a text without a form."""
+    """See `Answering`; `declared` says what tools are by their names in chat."""
 
-    def __init__(self, payload: dict[str, Any], custom: frozenset[str], sources: Sources) -> None:
+    def __init__(self, payload: dict[str, Any], declared: Mapping[str, Declared], sources: Sources) -> None:
         self._payload = payload
-        self._custom = custom
+        self._declared = declared
         self._sources = sources
         self.id = ID_PREFIX + sources.new_id()
         self._kept: dict[str, Any] | None = None
@@ -108,11 +109,14 @@ class ResponsesAnswering:
 
     def call_item(self, tool: ToolDelta, arguments: str, status: str = "completed") -> dict[str, Any]:
         """Return an item of a tool's call."""
-        called = {"call_id": tool.id or self.new_id("call"), "name": tool.name, "status": status}
-        if tool.name in self._custom:
-            given = freeform(arguments) if arguments else ""
-            return {"id": self.new_id("ctc"), "type": "custom_tool_call", **called, "input": given}
-        return {"id": self.new_id("fc"), "type": "function_call", **called, "arguments": arguments}
+        declared = self.declared(tool)
+        prefix, fields = call_fields(declared, arguments)
+        called = {"call_id": tool.id or self.new_id("call"), **names_of(declared), "status": status}
+        return {"id": self.new_id(prefix), "type": fields["type"], **called, **fields}
+
+    def declared(self, tool: ToolDelta) -> Declared:
+        """Return what the caller declared a called tool as; one that nobody declared is a function."""
+        return self._declared.get(tool.name) or Declared("function", tool.name)
 
     def new_id(self, kind: str) -> str:
         """Return the id of a new item."""
@@ -251,19 +255,18 @@ class ResponsesWriter:
             )
 
     def _end_calls(self) -> Iterator[bytes]:
-        for place, _, texts in self._calls.values():
+        for place, tool, texts in self._calls.values():
             item, arguments = self._output[place], "".join(texts)
+            _, fields = call_fields(self._answering.declared(tool), arguments)
             where = {"item_id": item["id"], "output_index": place}
             if item["type"] == "function_call":
                 done = {"name": item["name"], "arguments": arguments}
                 yield self._event("response.function_call_arguments.done", **where, **done)
-                item = item | {"status": "completed", "arguments": arguments}
-            else:
-                given = freeform(arguments)
+            elif item["type"] == "custom_tool_call":
+                given = fields["input"]
                 yield self._event("response.custom_tool_call_input.delta", **where, delta=given)
                 yield self._event("response.custom_tool_call_input.done", **where, input=given)
-                item = item | {"status": "completed", "input": given}
-            self._output[place] = item
+            self._output[place] = item = item | fields | {"status": "completed"}
             yield self._event("response.output_item.done", output_index=place, item=item)
 
     def _end(self) -> Iterator[bytes]:
@@ -276,16 +279,6 @@ class ResponsesWriter:
     def _event(self, kind: str, **fields: Any) -> bytes:
         self._number += 1
         return sse.event(dumps({"type": kind, "sequence_number": self._number, **fields}), kind.encode())
-
-
-def freeform(arguments: str) -> str:
-    """Return the text of a custom tool's input; a model that did not keep to the form said it bare."""
-    try:
-        said = loads(arguments.encode())
-    except ValueError:
-        return arguments
-    given = said.get("input") if isinstance(said, dict) else None
-    return given if isinstance(given, str) else arguments
 
 
 def _text_part(text: str, logprobs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Items of OpenAI's Responses API as messages of its chat; pure functions.
 
 https://platform.openai.com/docs/api-reference/responses/create#responses_create-input. Reasoning of earlier
-answers is left out: it is of use only to the model that wrote it.
+answers is left out: it is of use only to the model that wrote it. So are OpenAI's searches of the web, whose
+results are not in them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,25 @@ from typing import Any
 from tollway.provider import PayloadError
 from tollway.provider.json_text import dumps
 
-from ._fields import texts, unsayable
+from ._fields import objects, texts, unsayable
+from .responses_tools import chat_name, shell_arguments
 
 Message = dict[str, Any]
+
+
+class Messages(list[Message]):
+    """The messages so far; `pictures` of tools' results wait for the last of them, which stand together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures: list[dict[str, Any]] = []
+
+    def show(self) -> None:
+        """Add the pictures that wait, as the user's: chat has only text in a tool's result."""
+        if self.pictures:
+            self.append({"role": "user", "content": self.pictures})
+            self.pictures = []
+
 
 _ROLES = ("user", "assistant", "system", "developer")
 
@@ -37,7 +54,7 @@ def messages_of(payload: dict[str, Any], history: Iterable[dict[str, Any]]) -> l
     Raises:
         PayloadError: an item has no form in chat.
     """
-    messages: list[Message] = []
+    messages = Messages()
     if payload.get("instructions"):
         content = texts(payload["instructions"], "instructions")
         messages.append({"role": "system", "content": content})
@@ -45,17 +62,20 @@ def messages_of(payload: dict[str, Any], history: Iterable[dict[str, Any]]) -> l
         _add(messages, item, "previous_response_id")
     for index, item in enumerate(items_of(payload)):
         _add(messages, item, f"input.{index}")
+    messages.show()
     return messages
 
 
-def _add(messages: list[Message], item: dict[str, Any], where: str) -> None:
+def _add(messages: Messages, item: dict[str, Any], where: str) -> None:
     kind = item.get("type") or "message"
     if not isinstance(kind, str) or kind not in _ITEMS:
         raise unsayable(f"{where}.type", f"an item of the type {kind!r}")
+    if kind not in _RESULTS:
+        messages.show()
     _ITEMS[kind](messages, item, where)
 
 
-def _message(messages: list[Message], item: dict[str, Any], where: str) -> None:
+def _message(messages: Messages, item: dict[str, Any], where: str) -> None:
     role, content = item.get("role"), item.get("content")
     if role not in _ROLES:
         raise PayloadError(f"the role must be one of {', '.join(_ROLES)}", param=f"{where}.role")
@@ -99,48 +119,76 @@ def _part(part: dict[str, Any], where: str) -> dict[str, Any]:
     raise unsayable(f"{where}.type", f"a part of the type {kind!r}")
 
 
-def _function_call(messages: list[Message], item: dict[str, Any], where: str) -> None:
+def _function_call(messages: Messages, item: dict[str, Any], where: str) -> None:
     _called(messages, item, where, texts(item.get("arguments"), f"{where}.arguments"))
 
 
-def _custom_call(messages: list[Message], item: dict[str, Any], where: str) -> None:
+def _custom_call(messages: Messages, item: dict[str, Any], where: str) -> None:
     given = texts(item.get("input"), f"{where}.input")
     _called(messages, item, where, dumps({"input": given}).decode())
 
 
-def _called(messages: list[Message], item: dict[str, Any], where: str, arguments: str) -> None:
+def _shell_call(messages: Messages, item: dict[str, Any], where: str) -> None:
+    _called(messages, item, where, shell_arguments(item), "local_shell")
+
+
+def _search_call(messages: Messages, item: dict[str, Any], where: str) -> None:
+    _called(messages, item, where, dumps(item.get("arguments") or {}).decode(), "tool_search")
+
+
+def _called(
+    messages: Messages, item: dict[str, Any], where: str, arguments: str, name: str | None = None
+) -> None:
     """Add a call to the answer that it is a part of, or as one of its own."""
+    if name is None:
+        name = chat_name(texts(item.get("name"), f"{where}.name"), item.get("namespace"))
     call = {
         "id": texts(item.get("call_id"), f"{where}.call_id"),
         "type": "function",
-        "function": {"name": texts(item.get("name"), f"{where}.name"), "arguments": arguments},
+        "function": {"name": name, "arguments": arguments},
     }
     if not messages or messages[-1]["role"] != "assistant":
         messages.append({"role": "assistant", "content": None})
     messages[-1].setdefault("tool_calls", []).append(call)
 
 
-def _output(messages: list[Message], item: dict[str, Any], where: str) -> None:
+def _output(messages: Messages, item: dict[str, Any], where: str) -> None:
     output = item.get("output")
-    called = texts(item.get("call_id"), f"{where}.call_id")
+    called = texts(item.get("call_id") or item.get("id"), f"{where}.call_id")
     content = _content(output if output is not None else "", f"{where}.output", text_alone=False)
-    shown = [part for part in content if part["type"] != "text"] if isinstance(content, list) else []
     if isinstance(content, list):
+        messages.pictures += [part for part in content if part["type"] != "text"]
         content = "".join(part["text"] for part in content if part["type"] == "text")
     messages.append({"role": "tool", "tool_call_id": called, "content": content})
-    if shown:
-        messages.append({"role": "user", "content": shown})
 
 
-def _nothing(messages: list[Message], item: dict[str, Any], where: str) -> None:
+def _found(messages: Messages, item: dict[str, Any], where: str) -> None:
+    """Say which tools a search found; `tools_of` declares them."""
+    names = [str(tool.get("name")) for tool in objects(item.get("tools"), f"{where}.tools")]
+    said = f"These tools are available now: {', '.join(names)}" if names else "No tool was found."
+    called = texts(item.get("call_id"), f"{where}.call_id")
+    messages.append({"role": "tool", "tool_call_id": called, "content": said})
+
+
+def _nothing(messages: Messages, item: dict[str, Any], where: str) -> None:
     """Leave an item out."""
 
 
-_ITEMS: dict[str, Callable[[list[Message], dict[str, Any], str], None]] = {
+_RESULTS = frozenset(
+    {"function_call_output", "custom_tool_call_output", "local_shell_call_output", "tool_search_output"}
+)
+
+_ITEMS: dict[str, Callable[[Messages, dict[str, Any], str], None]] = {
     "message": _message,
     "function_call": _function_call,
     "function_call_output": _output,
     "custom_tool_call": _custom_call,
     "custom_tool_call_output": _output,
+    "local_shell_call": _shell_call,
+    "local_shell_call_output": _output,
+    "tool_search_call": _search_call,
+    "tool_search_output": _found,
+    "additional_tools": _nothing,
     "reasoning": _nothing,
+    "web_search_call": _nothing,
 }

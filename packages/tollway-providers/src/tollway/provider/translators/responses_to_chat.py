@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tollway.provider import Call, PayloadError
+from tollway.provider import Call
 
-from ._fields import chat_call, objects, refuse_others, texts, unsayable
+from ._fields import chat_call, refuse_others, unsayable
 from .contract import Sources, Translation
 from .responses_answers import ResponsesAnswering
-from .responses_items import messages_of
+from .responses_items import items_of, messages_of
+from .responses_tools import tools_of
 
 _STEERING = frozenset(
     {
@@ -30,14 +31,6 @@ _KNOWN = _STEERING | {
 }
 _LOGPROBS = "message.output_text.logprobs"
 
-_FREEFORM = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-    "additionalProperties": False,
-}
-"""The input of a custom tool, whose text has no form: a function takes it as its one argument."""
-
 
 def translate(
     call: Call,
@@ -49,10 +42,11 @@ def translate(
     """Translate a request; see `Front`."""
     payload = call.payload
     _refuse(payload)
-    tools, custom = _tools(payload)
+    earlier = list(history)
+    tools = tools_of(payload, [*earlier, *items_of(payload)])
     chat: dict[str, Any] = {
         "model": payload.get("model"),
-        "messages": messages_of(payload, history),
+        "messages": messages_of(payload, earlier),
         "max_completion_tokens": payload.get("max_output_tokens"),
         "temperature": payload.get("temperature"),
         "top_p": payload.get("top_p"),
@@ -60,9 +54,10 @@ def translate(
         "response_format": _format(payload),
         "reasoning_effort": _effort(payload),
         **_logprobs(payload),
-        **tools,
+        **tools.said,
     }
-    return Translation(chat_call(call, chat), ResponsesAnswering(payload, custom, sources))
+    answering = ResponsesAnswering(payload, tools.declared, sources)
+    return Translation(chat_call(call, chat), answering, tools.dropped)
 
 
 def _refuse(payload: dict[str, Any]) -> None:
@@ -97,45 +92,3 @@ def _format(payload: dict[str, Any]) -> dict[str, Any] | None:
         raise unsayable("text.format", "a format other than text, json_object and json_schema")
     keys = ("name", "description", "schema", "strict")
     return {"type": kind, "json_schema": {key: wanted[key] for key in keys if wanted.get(key) is not None}}
-
-
-def _tools(payload: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
-    """Return what chat says of the tools, and the names of those that are custom."""
-    tools, custom = [], set()
-    for index, tool in enumerate(objects(payload.get("tools"), "tools")):
-        where = f"tools.{index}"
-        kind = tool.get("type")
-        if kind not in ("function", "custom"):
-            raise unsayable(where, f"the tool {kind!r}")
-        function = {
-            key: tool[key] for key in ("description", "parameters", "strict") if tool.get(key) is not None
-        }
-        function["name"] = name = texts(tool.get("name"), f"{where}.name")
-        if kind == "custom":
-            custom.add(name)
-            function |= {"parameters": _FREEFORM, "description": _described(tool)}
-        tools.append({"type": "function", "function": function})
-    if not tools:
-        return {}, frozenset()
-    said: dict[str, Any] = {"tools": tools, "parallel_tool_calls": payload.get("parallel_tool_calls")}
-    if payload.get("tool_choice") is not None:
-        said["tool_choice"] = _choice(payload["tool_choice"])
-    return said, frozenset(custom)
-
-
-def _described(tool: dict[str, Any]) -> str:
-    """Return the description of a custom tool, with the grammar that its input must follow."""
-    said, form = str(tool.get("description") or ""), tool.get("format")
-    grammar = form.get("definition") if isinstance(form, dict) else None
-    if isinstance(form, dict) and isinstance(grammar, str):
-        said += f"\n\nThe input follows this {form.get('syntax') or 'lark'} grammar:\n{grammar}"
-    return said
-
-
-def _choice(choice: Any) -> Any:
-    if isinstance(choice, str):
-        return choice
-    kind = choice.get("type") if isinstance(choice, dict) else None
-    if kind in ("function", "custom") and isinstance(choice.get("name"), str):
-        return {"type": "function", "function": {"name": choice["name"]}}
-    raise PayloadError("tool_choice must be none, auto, required, or name a function", param="tool_choice")
