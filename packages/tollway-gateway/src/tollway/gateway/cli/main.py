@@ -9,12 +9,16 @@ import click
 
 GROUPS: Mapping[str, str] = {
     "gateway": "Serve a configuration, or check one.",
+    "import": "Write a configuration from another gateway's.",
     "keys": "Keys that callers of a gateway send.",
     "providers": "The providers that a configuration may name.",
     "traces": "Read stored traces, and keep their store in order.",
     "tracing": "Write what goes with tracing.",
 }
 """The groups of commands, each the `app` of the module with its name, and the help of each."""
+
+MODULES: Mapping[str, str] = {"import": "importing"}
+"""The modules of groups whose name is a word of Python."""
 
 
 class Groups(click.Group):
@@ -28,7 +32,7 @@ class Groups(click.Group):
         """Return the group of a name; None if there is none."""
         if cmd_name not in GROUPS:
             return None
-        group: click.Group = import_module(f"{__package__}.{cmd_name}").app
+        group: click.Group = import_module(f"{__package__}.{MODULES.get(cmd_name, cmd_name)}").app
         return group
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
