@@ -52,6 +52,7 @@ def test_the_section_of_a_gateways_file(read):
     [
         ("tracing:", {}),
         ("tracing: {store: traces}", {"store": "traces"}),
+        ("tracing: {store: {path: a, seal_after: 1d}}", {"store": "a", "store_seal_after_s": 86_400.0}),
         ("tracing: {store: null, otlp: null}", {"store": False, "otlp": False}),
         ("tracing: {slow_threshold_ms: null}", {"slow_threshold_ms": math.inf}),
         ("tracing: {sampling_rate: $RATE}", {"sampling_rate": 0.5}),
@@ -81,6 +82,7 @@ def test_short_forms(read, text, found):
         ("tracing:\n  otlp: [{endpoint: 'http://c', dialect: klingon}]", 2, "unknown dialect"),
         ("tracing:\n  store: {file_mode: 0o600}", 2, "needs a path"),
         ("tracing:\n  store: {path: a, file_mode: x}", 2, "must be a mode"),
+        ("tracing:\n  store: {path: a, seal_after: soon}", 2, "must be an age such as 12h or 1d"),
         ("tracing:\n  capture_content: maybe", 2, "true or false"),
         ("tracing:\n  store: a\n  store: b", 3, "first in line 2"),
         ("tracing: 7", 1, "must be a mapping"),

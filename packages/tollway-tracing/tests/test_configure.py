@@ -22,7 +22,7 @@ from tollway import tracing
 from tollway.tracing import RatioSlowSampler, SettingError, TracerProvider
 from tollway.tracing._environment import read_environment
 from tollway.tracing.otlp import BatchProcessor, OTLPExporter
-from tollway.tracing.store import FileStoreProcessor
+from tollway.tracing.store import FileStoreProcessor, MissingZstdError
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +149,20 @@ class TestStore:
     def test_a_mode_that_no_store_can_live_with_is_refused(self, tmp_path, mode):
         with pytest.raises(SettingError, match=r"store_file_mode is .*use 0o600"):
             configure(store=tmp_path, store_file_mode=mode)
+
+    def test_an_age_of_sealing_below_zero_is_refused(self, tmp_path):
+        with pytest.raises(SettingError, match="store_seal_after_s is -1"):
+            configure(store=tmp_path, store_seal_after_s=-1)
+
+    def test_a_store_that_is_to_seal_needs_zstd(self, tmp_path, monkeypatch):
+        """It is said when tracing is set up, not when the first day is over."""
+
+        def missing():
+            raise MissingZstdError("pip install it")
+
+        monkeypatch.setattr("tollway.tracing._configure.zstd", missing)
+        with pytest.raises(SettingError, match="pip install it"):
+            configure(store=tmp_path, store_seal_after_s=86_400)
 
     def test_none_whatever_the_environment_says(self, tmp_path):
         made = configure({"TOLLWAY_STORE": str(tmp_path)}, store=False)

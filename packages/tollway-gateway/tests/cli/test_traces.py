@@ -229,9 +229,14 @@ def test_verify_and_reindex(tollway, as_json, three, tmp_path):
     assert 1 == result.exit_code
     assert "3 are not in the indexes: run tollway traces reindex" in result.stdout
     assert "3 traces indexed." in tollway("traces", "reindex").stdout
-    assert {"traces": 3, "torn_lines": 0, "unindexed": [], "missing": [], "ok": True} == as_json(
-        "traces", "verify"
-    )
+    assert {
+        "traces": 3,
+        "torn_lines": 0,
+        "unindexed": [],
+        "missing": [],
+        "damaged": [],
+        "ok": True,
+    } == as_json("traces", "verify")
 
 
 def test_prune_removes_whole_old_days(tollway, as_json, three):
@@ -246,6 +251,31 @@ def test_prune_by_size(tollway, writer, as_json):
     """The oldest days go until the rest fits."""
     writer.write("old", 1, after_ms=-400 * 86_400_000)
     assert "1 traces removed" in tollway("traces", "prune", "--max-size", "0B").stdout
+
+
+def test_days_that_are_over_are_sealed_and_unsealed(tollway, tmp_path, writer, as_json):
+    """Other commands read them as before; what cannot be done is said in a line."""
+    trace_id = writer.write("old", 1, after_ms=-400 * 86_400_000)
+    (day,) = (one.name for one in (tmp_path / "traces").glob("20*"))
+    assert 2 == tollway("traces", "seal", day, "--older-than", "1d").exit_code
+    assert "1 traces sealed" in tollway("traces", "seal", "--older-than", "300d").stdout
+    assert not list((tmp_path / "traces" / day).glob("*.json"))
+    assert [trace_id] == ids(as_json("traces", "list"))
+    assert trace_id == as_json("traces", "show", trace_id[:9])["trace_id"]
+    assert "1 traces, 0 torn lines." in tollway("traces", "verify").stdout
+    assert "1 traces unsealed" in tollway("traces", "unseal", day).stdout
+    refused = tollway("traces", "unseal", day)
+    assert (1, f"nothing of {day} is sealed\n") == (refused.exit_code, refused.stderr)
+    (segment,) = _sealed(tollway, tmp_path / "traces" / day)
+    segment.write_bytes(b"nothing of that kind")
+    damaged = tollway("traces", "verify")
+    assert 1 == damaged.exit_code
+    assert f"segment {day}/{segment.name} is damaged" in damaged.stdout
+
+
+def _sealed(tollway, day):
+    tollway("traces", "seal", day.name)
+    return (day / "sealed").glob("*.seg")
 
 
 def test_the_bar_is_for_terminals(tollway, three):

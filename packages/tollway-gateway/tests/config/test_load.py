@@ -397,6 +397,14 @@ def test_a_store_is_a_path_or_a_section(loaded, store: str, path: str, mode: int
     assert (path, mode) == (said.path, said.file_mode)
 
 
+@pytest.mark.parametrize(
+    ("store", "after_s"), [("{}", None), ("{seal_after: 1d}", 86_400), ("{seal_after: 0}", 0)]
+)
+def test_a_store_may_seal_its_days(loaded, store: str, after_s: float | None):
+    said = loaded(f"{GOOD}tracing: {{store: {store}}}\n").tracing.store
+    assert after_s == said.seal_after_s
+
+
 def test_spans_go_to_one_target_or_to_several(loaded):
     """Each with its headers, and the names that it reads."""
     one = loaded(GOOD + "tracing: {otlp: {endpoint: 'http://c'}}\n").tracing.otlp_targets

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from opentelemetry.trace import StatusCode
 
-from support.store_forms import FORMS, in_form, writers_of
+from support.store_forms import FORMS, halfway, in_form, writers_of
 from support.store_spans import NOON_NS, make_span
 from tollway.tracing.store import verify
 
@@ -42,10 +42,15 @@ class Model:
         self.users = {piece["user"] for piece in pieces}
 
 
-def written(stores, pieces):
-    """Write pieces in their order, by several writers of one store, and return the model of each trace."""
+def written(stores, pieces, between):
+    """Write pieces in their order, by several writers of one store, and return the model of each trace.
+
+    between: called after each third of them.
+    """
     by_trace = {}
     for number, piece in enumerate(pieces, 1):
+        if number % (1 + len(pieces) // 3) == 0:
+            between()
         span = make_span(
             piece["trace"],
             number,
@@ -74,7 +79,7 @@ def test_readers_say_what_the_model_says(tmp_path_factory, form, pieces):
     """Ids, summaries, orders and filters, over all writers."""
     folder = tmp_path_factory.mktemp("store")
     writers = writers_of(form, folder, 3)
-    model = written(writers, pieces)
+    model = written(writers, pieces, lambda: halfway(form, folder))
     reader = in_form(form, folder, writers)
     for trace_id, wanted in model.items():
         trace = reader.get(trace_id)

@@ -29,7 +29,8 @@ from ._worker import SHUTDOWN_S
 from .engine import Clock, TracerProvider
 from .receiving import TraceReceiver, set_receiver
 from .sampling import RatioSlowSampler
-from .store import FileStore, FileStoreProcessor, set_default
+from .store import FileStore, FileStoreProcessor, MissingZstdError, set_default
+from .store._zstd import zstd
 
 _logger = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class Settings(EngineSettings, total=False):
     """A folder for trace files; False for none, whatever the environment says."""
     store_file_mode: int | None
     """Of new files in the store (0o600); 0o640 lets the group read them."""
+    store_seal_after_s: float | None
+    """Compress days of the store that ended so long ago (`tollway-tracing[seal]`); never unless given."""
     otlp: Targets | Literal[False] | None
     """The base URL of a collector, or `{"endpoint": ..., "dialect": ..., "headers": ...}`, or a list of them
     (docs/tracing.md); False for none, whatever the environment says.
@@ -209,10 +212,28 @@ def _store(
             raise SettingError(f"store_{error}") from None
     days = known.get("retention_days")
     max_age_s = None if days is None else days * 86_400
-    stored = FileStoreProcessor(store, max_age_s=max_age_s, max_bytes=known.get("retention_bytes"))
+    stored = FileStoreProcessor(
+        store,
+        max_age_s=max_age_s,
+        max_bytes=known.get("retention_bytes"),
+        seal_after_s=_seal_after_s(known.get("store_seal_after_s")),
+    )
     policy = sampler if isinstance(sampler, RatioSlowSampler) else RatioSlowSampler()
     set_receiver(TraceReceiver(stored.put, policy))
     return store, [stored]
+
+
+def _seal_after_s(after_s: float | None) -> float | None:
+    """Return it, if days can be sealed. Raises SettingError."""
+    if after_s is None:
+        return None
+    if not after_s >= 0:
+        raise SettingError(f"store_seal_after_s is {after_s!r}: use seconds, 0 or more")
+    try:
+        zstd()
+    except MissingZstdError as error:
+        raise SettingError(str(error)) from None
+    return after_s
 
 
 def flush(timeout_s: float = 30.0) -> bool:

@@ -21,6 +21,10 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 
 _NEEDS_YAML = "a configuration file needs PyYAML: pip install 'tollway-tracing[yaml]'"
 
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)", re.ASCII)
+
+_UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
 _MAX_BYTES = 1024 * 1024
 
 
@@ -137,10 +141,20 @@ class _Reader:
             return {"path": False}
         if node.id == "scalar":
             return {"path": self.text(node)}
-        found = self.fields(node, "tracing.store", {"path": self.text, "file_mode": self.mode})
+        found = self.fields(
+            node, "tracing.store", {"path": self.text, "file_mode": self.mode, "seal_after": self.age_s}
+        )
         if "path" not in found and not self.problems:
             raise _InvalidValue("needs a path; add 'path: traces/'")
         return found
+
+    def age_s(self, node: Any) -> float:
+        """Return an age in seconds."""
+        value = self.scalar(node)
+        found = _AGE.fullmatch(str(value).strip())
+        if found is None:
+            raise _InvalidValue(f"must be an age such as 12h or 1d, not {value!r}")
+        return float(found[1]) * _UNITS_S[found[2]]
 
     def mode(self, node: Any) -> int:
         """Return a file's mode."""
@@ -221,7 +235,11 @@ def _arguments(found: dict[str, Any]) -> dict[str, Any]:
     """Return what was read under the names of `configure`; what only the gateway does is left out."""
     found.pop("capture_content", None)
     store = found.pop("store", {})
-    renamed = {"store": store.get("path"), "store_file_mode": store.get("file_mode")}
+    renamed = {
+        "store": store.get("path"),
+        "store_file_mode": store.get("file_mode"),
+        "store_seal_after_s": store.get("seal_after"),
+    }
     return {**found, **{key: value for key, value in renamed.items() if value is not None}}
 
 

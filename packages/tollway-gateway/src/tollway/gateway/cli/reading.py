@@ -43,6 +43,19 @@ def answering() -> Iterator[None]:
         fail(str(error))
 
 
+@contextmanager
+def sealing() -> Iterator[None]:
+    """End with a word where a day cannot be sealed, or unsealed."""
+    from tollway.tracing.store import MissingZstdError, SealError
+
+    try:
+        yield
+    except (SealError, MissingZstdError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error}; nothing is lost: free space or fix the permissions, and run it again")
+
+
 def store_of(store: Path) -> FileStore:
     """Return the store in a folder; end where there is none."""
     from tollway.tracing.store import FileStore

@@ -10,7 +10,7 @@ import click
 from . import arguments, showing
 from .failing import BAD_INPUT, FAILED, fail
 from .options import jaeger_option, json_option, selecting, store_option
-from .reading import answering, found, query_of, reader_of, store_of
+from .reading import answering, found, query_of, reader_of, sealing, store_of
 
 if TYPE_CHECKING:
     from tollway.tracing.readers.analysis import ErrorGroup, GroupStats, Stats
@@ -176,6 +176,8 @@ def verify(store: Path, as_json: bool) -> None:
             click.echo(f"{len(result.unindexed)} are not in the indexes: run tollway traces reindex.")
         if result.missing:
             click.echo(f"{len(result.missing)} are in the indexes only: run tollway traces reindex.")
+        for name in result.damaged:
+            click.echo(f"segment {name} is damaged: restore it from a backup.")
     if not result.ok:
         raise SystemExit(FAILED)
 
@@ -192,8 +194,45 @@ def prune(store: Path, older_than: float | None, max_size: int | None) -> None:
         fail("say what to remove: --older-than 7d, --max-size 2GB, or both", BAD_INPUT)
     from tollway.tracing import store as stores
 
-    removed = stores.prune(store_of(store), max_age_s=older_than, max_bytes=max_size)
+    from .output import bar
+
+    with bar("days") as progress:
+        removed = stores.prune(store_of(store), max_age_s=older_than, max_bytes=max_size, progress=progress)
     click.echo(f"{removed.traces} traces removed, {removed.bytes} bytes.")
+
+
+@app.command()
+@click.argument("days", metavar="[DAY]...", nargs=-1)
+@store_option
+@click.option(
+    "--older-than", type=arguments.age_s, metavar="AGE", help="Days that ended longer ago: 12h, 7d."
+)
+def seal(days: tuple[str, ...], store: Path, older_than: float | None) -> None:
+    """Compress days that are over, all of them unless some are named; other commands read them as before."""
+    if days and older_than is not None:
+        fail("name days, or say --older-than 7d, not both", BAD_INPUT)
+    from tollway.tracing import store as stores
+
+    from .output import bar
+
+    with sealing(), bar("traces") as progress:
+        done = stores.seal(store_of(store), days or None, older_than_s=older_than or 0, progress=progress)
+    rate = f", {done.bytes / done.spans:.0f} bytes a span" if done.spans else ""
+    click.echo(f"{done.traces} traces sealed: {done.bytes_before} bytes became {done.bytes}{rate}.")
+
+
+@app.command()
+@click.argument("day")
+@store_option
+def unseal(day: str, store: Path) -> None:
+    """Make a file of each trace of a sealed day again, byte for byte what it was."""
+    from tollway.tracing import store as stores
+
+    from .output import bar
+
+    with sealing(), bar("traces") as progress:
+        traces = stores.unseal(store_of(store), day, progress=progress)
+    click.echo(f"{traces} traces unsealed.")
 
 
 @app.command()

@@ -69,9 +69,6 @@ def _dialect(at: At) -> str:
     return name
 
 
-_STORE_NOT_YET = {"seal_after": "sealed days are"}
-
-
 def _store(at: At) -> dict[str, Any] | None:
     if at.is_null:
         return None
@@ -81,8 +78,12 @@ def _store(at: At) -> dict[str, Any] | None:
         "path": Field(scalars.text),
         "layout": Field(scalars.choice(["files", "journal"])),
         "file_mode": Field(scalars.file_mode),
+        "seal_after": Field(scalars.duration_or_0_s),
     }
-    return fields(at, table, _STORE_NOT_YET)
+    found = fields(at, table)
+    if "seal_after" in found:
+        found["seal_after_s"] = found.pop("seal_after")
+    return found
 
 
 def _slow_threshold_ms(at: At) -> float:

@@ -216,15 +216,13 @@ class Field:
 def fields(
     at: At,
     table: Mapping[str, Field],
-    not_yet: Mapping[str, str] | None = None,
     *,
     is_whole_file: bool = False,
 ) -> dict[str, Any]:
     """Read a section: what is good is returned by key, what is not is noted, each where it stands.
 
     Unknown keys are problems; those that begin with `x-`, and those of the whole file, are only warned of.
-    `not_yet` has the keys that a later version will know, each with what it is. Raises InvalidValue when this
-    is no mapping.
+    Raises InvalidValue when this is no mapping.
     """
     entries = at.entries()
     for key, (node, value) in entries.items():
@@ -232,8 +230,6 @@ def fields(
             place = At(node, value.key, at.report, at.inside)
             if is_whole_file or key.startswith("x-"):
                 place.warn("unknown key, which is ignored", did_you_mean(key, table, ""))
-            elif not_yet and key in not_yet:
-                place.problem(f"{not_yet[key]} not there yet", "remove it")
             else:
                 place.problem("unknown key", did_you_mean(key, table, f"known keys: {', '.join(table)}"))
     found: dict[str, Any] = {}

@@ -181,11 +181,15 @@ class RouteConfig(Value):
 
 
 class StoreConfig(Value):
-    """The folder of the traces, their layout, and the mode of new files: 0o600 is their owner's alone."""
+    """The folder of the traces, their layout, and the mode of new files: 0o600 is their owner's alone.
+
+    Days that ended `seal_after_s` ago are sealed; None seals none.
+    """
 
     path: str = "traces"
     layout: Literal["files", "journal"] = "files"
     file_mode: int = 0o600
+    seal_after_s: float | None = None
 
 
 class OTLPConfig(Value):

@@ -198,6 +198,7 @@ def _configure_tracing(settings: TracingConfig) -> None:
         slow_threshold_ms=settings.slow_threshold_ms,
         store=store is not None
         and tracing.FileStore(store.path, layout=store.layout, file_mode=store.file_mode),
+        store_seal_after_s=None if store is None else store.seal_after_s,
         otlp=None if settings.otlp is None else [*map(_target, settings.otlp_targets)] or False,
     )
 

@@ -7,16 +7,22 @@ from ._default import NoStoreError, get_trace, search_traces, set_default
 from ._follow import Follower
 from ._maintenance import Pruned, Verification, prune, reindex, verify
 from ._processor import FileStoreProcessor
+from ._seal import Sealed, SealError
+from ._sealing import seal, unseal
 from ._store import FileStore
 from ._writer import StoreCounts
+from ._zstd import MissingZstdError
 
 __all__ = [
     "EventView",
     "FileStore",
     "FileStoreProcessor",
     "Follower",
+    "MissingZstdError",
     "NoStoreError",
     "Pruned",
+    "SealError",
+    "Sealed",
     "SpanView",
     "StoreCounts",
     "Summary",
@@ -26,7 +32,9 @@ __all__ = [
     "get_trace",
     "prune",
     "reindex",
+    "seal",
     "search_traces",
     "set_default",
+    "unseal",
     "verify",
 ]

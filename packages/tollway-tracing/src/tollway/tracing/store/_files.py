@@ -24,6 +24,8 @@ _UNNAMED = getattr(os, "O_TMPFILE", 0) | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOE
 
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_READABLE_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Not blocking: a pipe in a file's place must not hold up a reader until somebody writes."""
 
@@ -66,7 +68,7 @@ class Files:
         file = os.open(path[: path.rindex("/")], _UNNAMED, self.mode)
         try:
             self._set_mode(file)
-            _write_all(file, data)
+            write_all(file, data)
             # The path is absolute: the descriptor only makes Python follow the link, by `linkat`.
             os.link(f"/proc/self/fd/{file}", path, src_dir_fd=file)
         finally:
@@ -130,7 +132,7 @@ class Files:
                 self._set_mode(file)
             elif flags & os.O_APPEND and os.pread(file, 1, size - 1) != b"\n":
                 data = b"\n" + data
-            _write_all(file, data)
+            write_all(file, data)
         finally:
             os.close(file)
 
@@ -181,6 +183,14 @@ class Files:
         os.close(file)
         return None
 
+    def open_folder(self, path: str) -> int:
+        """Open a folder of the store, to lock it or to have the disk keep what is in it. Raises OSError."""
+        outer = self._open_folder(path)
+        try:
+            return os.open(os.path.basename(path), _READABLE_FOLDER, dir_fd=outer)
+        finally:
+            os.close(outer)
+
     def read(self, path: str, first: int = 0, most: int = -1) -> bytes:
         """Return a file's bytes from the `first`, `most` of them or all; none where there is no file."""
         file = self.open(path)
@@ -230,8 +240,11 @@ def whole_lines(data: bytes) -> tuple[list[bytes], int]:
     return [line for line in lines if line], torn
 
 
-def _write_all(file: int, data: bytes) -> None:
-    """Write, and again after a short write: more than 2 GiB at once, or a disk that is just full."""
+def write_all(file: int, data: bytes) -> None:
+    """Write, and again after a short write: more than 2 GiB at once, or a disk that is just full.
+
+    Raises OSError.
+    """
     while (written := os.write(file, data)) < len(data):
         if written == 0:
             raise ShortWriteError("the file took no more bytes")

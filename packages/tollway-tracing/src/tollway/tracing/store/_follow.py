@@ -26,7 +26,7 @@ class Follower:
 
     def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
-        self._read = {path: os.path.getsize(path) for path, _ in self._buckets()}
+        self._read = {path: state for path, _ in self._buckets() if (state := _state_of(path)) is not None}
         self._last: OrderedDict[str, Summary] = OrderedDict()
 
     def new(self, query: Query) -> list[Trace]:
@@ -49,23 +49,30 @@ class Follower:
         layout = self._reader.layout
         return [
             (bucket_file(layout, BY_STATUS, day, bucket), day)
-            for day in layout.indexed_days(BY_STATUS)[-_DAYS:]
+            for day in layout.days()[-_DAYS:]
             for bucket in buckets_in(layout, BY_STATUS, day)
         ]
 
     def _added(self, path: str, day: str) -> list[tuple[int, Summary]]:
         """Return what a bucket got, each with its stamp; a line that is not whole is left for later."""
-        known = self._read.get(path, 0)
-        try:
-            size = os.path.getsize(path)
-        except FileNotFoundError:
+        inode, known = self._read.get(path, (0, 0))
+        if (state := _state_of(path)) is None:
             return []
-        if size < known:
-            known = 0  # it was made anew, by `reindex`
-        if size == known:
+        if state[0] != inode or state[1] < known:
+            known = 0  # it was made anew, by `reindex` or a seal
+        if state[1] == known:
             return []
         data = self._reader.layout.files.read(path, known)
         whole = data.rfind(b"\n") + 1
-        self._read[path] = known + whole
+        self._read[path] = state[0], known + whole
         rows = [row_of(line, day) for line in data[:whole].split(b"\n") if line]
         return [(row.written_ns, row.summary) for row in rows if row is not None]
+
+
+def _state_of(path: str) -> tuple[int, int] | None:
+    """Return which file it is, and its size."""
+    try:
+        state = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return state.st_ino, state.st_size

@@ -14,6 +14,7 @@ from tollway.tracing.summary import Merging, Summary
 from ._files import Files
 from ._index import BY_DURATION, BY_STATUS, buckets_of, octave_of
 from ._lines import summary_of
+from ._sealed import NOT_SEALED, Stamp
 
 MAX_GROWING = 4_096
 """Traces that are remembered, about 1 kB each; any other is read from its start."""
@@ -27,9 +28,11 @@ MAX_LINES = 262_144
 class Growth:
     """A trace as far as it was read."""
 
-    __slots__ = ("_file", "_hashes", "_merging", "buckets", "read_to")
+    __slots__ = ("_file", "_hashes", "_merging", "buckets", "read_to", "sealed")
 
-    def __init__(self) -> None:
+    def __init__(self, sealed: Stamp = NOT_SEALED) -> None:
+        self.sealed = sealed
+        """The stamp of the day's segments before any line was taken."""
         self.buckets: set[tuple[str, str]] = set()
         """The (index, bucket) that may have rows of the trace as it was until now."""
         self.read_to: dict[str, int] = {}

@@ -143,8 +143,9 @@ def append_to(layout: Layout, place: tuple[str, str, str], lines: bytes) -> None
     """Add lines to a bucket in one write. Raises OSError."""
     index, day, bucket = place
     path = bucket_file(layout, index, day, bucket)
-    try:
-        layout.files.append(path, lines)
-    except FileNotFoundError:
-        layout.files.make_folder(path)
-        layout.files.append(path, lines)
+    with layout.shared(day):
+        try:
+            layout.files.append(path, lines)
+        except FileNotFoundError:
+            layout.files.make_folder(path)
+            layout.files.append(path, lines)

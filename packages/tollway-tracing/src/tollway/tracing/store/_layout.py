@@ -1,10 +1,14 @@
 """What lies where in the folder of a store. Links are no part of a store, wherever they lead."""
 
+import fcntl
 import os
 import re
-from collections.abc import Iterator
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tollway.tracing.summary import NS_PER_S, day_of
 
 from ._files import FILE_MODE, Files
 
@@ -13,15 +17,27 @@ INDEXES = "indexes"
 JOURNAL = "journal"
 """The folder of a day's journals, inside the day's."""
 
-_is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+LATE_AFTER_NS = 1_800 * NS_PER_S
+"""After the end of a day: from then on writers share a lock for it, since it may be sealed."""
+
+SEAL_AFTER_NS = 3_600 * NS_PER_S
+"""After the end of a day: it may be sealed; all writers have long begun to take the lock."""
+
+is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 is_trace_id = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
 class Layout:
-    """Paths inside a store, and its files. file_mode: of new ones."""
+    """Paths inside a store, and its files. file_mode: of new ones. now_ns: says which days are over."""
 
-    def __init__(self, path: str | os.PathLike[str], file_mode: int = FILE_MODE) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        file_mode: int = FILE_MODE,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self.root = Path(path)
+        self.now_ns = now_ns
         self.indexes = self.root / INDEXES
         self.files = Files(str(self.root), file_mode)
 
@@ -35,7 +51,7 @@ class Layout:
 
     def _days(self, *folder: str) -> list[str]:
         found = self.entries(*folder)
-        return sorted(one.name for one in found if _is_day(one.name) and one.is_dir(follow_symlinks=False))
+        return sorted(one.name for one in found if is_day(one.name) and one.is_dir(follow_symlinks=False))
 
     def trace_ids(self, day: str) -> list[str]:
         """Return the ids of the traces of a day, in no order."""
@@ -79,3 +95,42 @@ class Layout:
             if place.is_symlink():
                 return None
         return place
+
+    def is_late(self, day: str) -> bool:
+        """Return whether a day is over for so long that it may be sealed by now."""
+        return day < day_of(max(0, self.now_ns() - LATE_AFTER_NS))
+
+    def may_be_sealed(self, day: str) -> bool:
+        """Return whether a day is over, and every writer knows it."""
+        return day < day_of(max(0, self.now_ns() - SEAL_AFTER_NS))
+
+    @contextmanager
+    def shared(self, day: str) -> Iterator[None]:
+        """Keep a late day from being changed by `exclusive` meanwhile; other writers go on."""
+        lock = None
+        if self.is_late(day):
+            with suppress(OSError):  # no such day, or a file system without locks: nobody seals there
+                lock = self._locked(day, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+    @contextmanager
+    def exclusive(self, day: str) -> Iterator[None]:
+        """Keep writers out of a late day: files and rows may be removed. Raises OSError."""
+        lock = self._locked(day, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    def _locked(self, day: str, operation: int) -> int:
+        folder = self.files.open_folder(f"{self.root}/{day}")
+        try:
+            fcntl.flock(folder, operation)
+        except OSError:
+            os.close(folder)
+            raise
+        return folder

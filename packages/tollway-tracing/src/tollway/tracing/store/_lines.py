@@ -8,7 +8,9 @@ from tollway.tracing.otlp._decode import spans_of_object
 from tollway.tracing.otlp._encode import resource_spans
 from tollway.tracing.readers.views import SpanView
 from tollway.tracing.records import Record
-from tollway.tracing.summary import Summary, summarise
+from tollway.tracing.summary import Summary, merged, summarise
+
+from ._files import whole_lines
 
 MAX_LINE_BYTES = 1_000_000
 """Below the collector's default `max_log_size` of 1 MiB, with room for the resource around the spans."""
@@ -63,3 +65,21 @@ def summary_of(line: bytes) -> Summary:
 def spans_of(line: bytes) -> list[SpanView]:
     """Return the spans of a line. Raises ValueError for a line that is not OTLP `TracesData`."""
     return spans_of_object(orjson.loads(line))
+
+
+def summary_of_file(data: bytes) -> Summary | None:
+    """Return what the lines of a trace amount to, each once; None where no line is whole."""
+    parts = []
+    for line in dict.fromkeys(whole_lines(data)[0]):
+        try:
+            parts.append(summary_of(line))
+        except ValueError:
+            continue  # readers step over it, and count it
+    return merged(parts) if parts else None
+
+
+def missing_lines(data: bytes, lines: Sequence[bytes]) -> bytes:
+    """Return those lines, each with its end, that a trace's bytes lack; as they are appended to these."""
+    known = set(whole_lines(data)[0])
+    missing = b"".join([b"%b\n" % line for line in dict.fromkeys(lines) if line not in known])
+    return b"\n" + missing if missing and data and not data.endswith(b"\n") else missing

@@ -32,6 +32,7 @@ class FileStoreProcessor(SpanProcessor):
     max_queue_spans: spans between the program and the writer. max_held_spans: spans of unfinished traces, and
     of those that the disk refused. idle_s: a trace whose local root does not come is written after this long.
     max_age_s, max_bytes: retention, looked after hourly: whole days too old or beyond the size go.
+    seal_after_s: days that ended so long ago are sealed in quiet moments (`seal`).
     """
 
     def __init__(  # noqa: PLR0913 - keywords with defaults: a setting each
@@ -44,6 +45,7 @@ class FileStoreProcessor(SpanProcessor):
         interval_s: float = 0.2,
         max_age_s: float | None = None,
         max_bytes: int | None = None,
+        seal_after_s: float | None = None,
         clock: Clock = time.monotonic,
         wait: Wait = wait_for,
         now_s: Callable[[], float] = time.time,
@@ -53,7 +55,7 @@ class FileStoreProcessor(SpanProcessor):
             store,
             idle_s=idle_s,
             max_held_spans=max_held_spans,
-            retention=Retention(max_age_s=max_age_s, max_bytes=max_bytes),
+            retention=Retention(max_age_s=max_age_s, max_bytes=max_bytes, seal_after_s=seal_after_s),
             clock=clock,
             now_s=now_s,
         )

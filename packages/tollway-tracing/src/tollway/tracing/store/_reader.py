@@ -1,5 +1,6 @@
 """Reading a file store: by id, and by its indexes."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +15,11 @@ from ._index import Row
 from ._journal import JournalView
 from ._layout import Layout, is_trace_id
 from ._lines import spans_of, summary_of
+from ._sealed import SealedDay, SealedDays
 from ._search import rows
+from ._segment import DamagedSegmentError
+
+_logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -32,6 +37,7 @@ class StoreReader(TraceReader):
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.counts = ReadCounts()
+        self.sealed = SealedDays(layout)
         self.feedback = FeedbackFiles(layout, self.day_with)
 
     def get(self, trace_id: str) -> Trace | None:
@@ -73,7 +79,7 @@ class StoreReader(TraceReader):
         return ((self.trace(row.summary), True) for row in self._candidates(query))
 
     def _candidates(self, query: Query) -> Iterator[Row]:
-        candidates = rows(self.layout, query)
+        candidates = rows(self.layout, self.sealed, query)
         if not query.feedback:
             return candidates
         wanted = self.feedback.traces_with(query.feedback)
@@ -107,6 +113,10 @@ class StoreReader(TraceReader):
 
     def has_lines(self, day: str, trace_id: str) -> bool:
         """Return whether a day has something of a trace."""
+        is_beside, sealed = self.sealed.together(day, lambda: self._has_beside(day, trace_id))
+        return is_beside or sealed.find(trace_id) is not None
+
+    def _has_beside(self, day: str, trace_id: str) -> bool:
         return self.layout.files.exists(self.layout.trace_file(day, trace_id)) or any(
             view.places(trace_id) for view in self.journals(day)
         )
@@ -126,6 +136,19 @@ class StoreReader(TraceReader):
 
         read_to: is told how far each journal was read.
         """
+        (data, in_journals), sealed = self.sealed.together(day, lambda: self._beside(day, trace_id, read_to))
+        found = []
+        for part in (self._sealed_data(sealed, trace_id), data):
+            whole, torn = whole_lines(part)
+            self.counts.torn_lines += torn
+            found += whole
+        # A move from a journal to a file, or into a segment, that was interrupted leaves lines in both.
+        return list(dict.fromkeys([*found, *in_journals]))
+
+    def _beside(
+        self, day: str, trace_id: str, read_to: dict[str, int] | None = None
+    ) -> tuple[bytes, list[bytes]]:
+        """Return what a trace's file has, and its lines in journals."""
         # Journals first: a line that is moved meanwhile is then in its file.
         in_journals: list[bytes] = []
         for view in self.journals(day):
@@ -133,13 +156,26 @@ class StoreReader(TraceReader):
             in_journals += [line for place in places if (line := view.line(place)) is not None]
             if read_to is not None and places:
                 read_to[view.name] = max(place.offset + place.size for place in places)
-        whole, torn = whole_lines(self.layout.files.read(self.layout.trace_file(day, trace_id)))
-        self.counts.torn_lines += torn
-        # A move from a journal to a file that was interrupted leaves lines in both.
-        return list(dict.fromkeys([*whole, *in_journals]))
+        return self.layout.files.read(self.layout.trace_file(day, trace_id)), in_journals
+
+    def _sealed_data(self, sealed: SealedDay, trace_id: str) -> bytes:
+        try:
+            place = sealed.find(trace_id)
+            return b"" if place is None else place[0].data(place[1])
+        except DamagedSegmentError as error:
+            self.counts.torn_lines += 1
+            _logger.error("cannot read a sealed trace: %s", error)
+            return b""
 
     def trace_ids(self, day: str) -> set[str]:
         """Return the ids of a day's traces, in whichever form."""
+        found, sealed = self.sealed.together(day, lambda: self.ids_beside(day))
+        for segment in sealed.segments:
+            found.update(segment.trace_ids())
+        return found
+
+    def ids_beside(self, day: str) -> set[str]:
+        """Return the ids of a day's traces that have files or lines in journals."""
         found = set(self.layout.trace_ids(day))
         for view in self.journals(day):
             found.update(trace_id for trace_id, _ in view.all_places())
@@ -147,8 +183,12 @@ class StoreReader(TraceReader):
 
     def ids_beginning(self, prefix: str) -> list[str]:
         """Return the ids of traces that begin so, sorted."""
-        days = self.layout.days()
-        return sorted({one for day in days for one in self.trace_ids(day) if one.startswith(prefix)})
+        found: set[str] = set()
+        for day in self.layout.days():
+            beside, sealed = self.sealed.together(day, lambda day=day: self.ids_beside(day))  # type: ignore[misc]
+            found.update(one for one in beside if one.startswith(prefix))
+            found.update(one for segment in sealed.segments for one in segment.beginning(prefix))
+        return sorted(found)
 
     def _of_line(self, line: bytes, read: Callable[[bytes], list[T]]) -> list[T]:
         try:

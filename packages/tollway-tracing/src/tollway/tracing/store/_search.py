@@ -7,6 +7,7 @@ from heapq import nlargest
 from tollway.tracing.readers.query import FOREVER_NS, Query
 from tollway.tracing.summary import NS_PER_DAY, day_of
 
+from . import _sealed_search
 from ._files import Files, whole_lines
 from ._index import (
     BY_DURATION,
@@ -22,6 +23,7 @@ from ._index import (
     written_of,
 )
 from ._layout import Layout
+from ._sealed import SealedDay, SealedDays
 
 BLOCK_BYTES = 65_536
 """The first bite from the end of a bucket when the newest are wanted; later bites double."""
@@ -33,13 +35,11 @@ FIRST_RANKED = 256
 """How many of a duration bucket are ranked at first: ranking a few beats sorting all."""
 
 
-def rows(layout: Layout, query: Query) -> Iterator[Row]:
+def rows(layout: Layout, sealed: SealedDays, query: Query) -> Iterator[Row]:
     """Yield each admitted trace's row once, in the asked order."""
     seen: set[str] = set()
-    ordered = (
-        _by_duration(layout, query) if query.order_by in ("slowest", "fastest") else _by_start(layout, query)
-    )
-    for found in ordered:
+    ordered = _by_duration if query.order_by in ("slowest", "fastest") else _by_start
+    for found in ordered(layout, sealed, query):
         trace_id = found.summary.trace_id
         if trace_id not in seen:
             seen.add(trace_id)
@@ -47,25 +47,31 @@ def rows(layout: Layout, query: Query) -> Iterator[Row]:
                 yield found
 
 
-def _days(layout: Layout, index: str, query: Query) -> list[str]:
+def _days(layout: Layout, sealed: SealedDays, index: str, query: Query) -> list[str]:
     """Return the days to look at. A merged trace may start the day before the day of its file."""
     first = day_of(query.since_ns) if query.since_ns > 0 else ""
     last = day_of(query.until_ns + NS_PER_DAY) if query.until_ns < FOREVER_NS else "9999-99-99"
-    return [day for day in layout.indexed_days(index) if first <= day <= last]
+    # The indexes first: rows that go into a segment meanwhile are then found there.
+    days = {*layout.indexed_days(index), *sealed.days()}
+    return sorted(day for day in days if first <= day <= last)
 
 
-def _by_start(layout: Layout, query: Query) -> Iterator[Row]:
-    days = _days(layout, BY_STATUS, query)
+def _by_start(layout: Layout, sealed: SealedDays, query: Query) -> Iterator[Row]:
+    days = _days(layout, sealed, BY_STATUS, query)
     newest = query.order_by == "newest"
     for day in reversed(days) if newest else days:
-        buckets = status_buckets(query.status) if query.status else buckets_in(layout, BY_STATUS, day)
-        files = [bucket_file(layout, BY_STATUS, day, bucket) for bucket in buckets]
-        if (smaller := _few_by_duration(layout, day, query, files)) is not None:
-            yield from sorted(_latest(_lines(layout, smaller), day), key=_start_of, reverse=newest)
-        elif newest:
-            yield from _newest([_Tail(layout.files, file) for file in files], day)
-        else:
-            yield from sorted(_latest(_lines(layout, files), day), key=_start_of)
+        tails, segments = sealed.together(day, lambda day=day: _Tails(layout, day, query))  # type: ignore[misc]
+        with tails:
+            if segments.segments:
+                late = _latest(tails.lines(), day)
+                yield from _sealed_search.by_start(segments, day, late, query)
+            elif (smaller := _few_by_duration(layout, day, query, tails.files)) is not None:
+                found = _latest(_lines(layout, smaller), day).values()
+                yield from sorted(found, key=_start_of, reverse=newest)
+            elif newest:
+                yield from _newest(tails.tails, day)
+            else:
+                yield from sorted(_latest(tails.lines(), day).values(), key=_start_of)
 
 
 def _start_of(row: Row) -> int:
@@ -89,7 +95,7 @@ def _lines(layout: Layout, files: Iterable[str]) -> list[bytes]:
     return [line for file in files for line in whole_lines(layout.files.read(file))[0]]
 
 
-def _latest(lines: Iterable[bytes], day: str) -> Iterable[Row]:
+def _latest(lines: Iterable[bytes], day: str) -> dict[str, Row]:
     """Return of each trace the row written last."""
     last: dict[str, Row] = {}
     for line in lines:
@@ -97,19 +103,35 @@ def _latest(lines: Iterable[bytes], day: str) -> Iterable[Row]:
             known = last.get(row.summary.trace_id)
             if known is None or row.written_ns >= known.written_ns:
                 last[row.summary.trace_id] = row
-    return last.values()
+    return last
+
+
+class _Tails:
+    """A day's buckets by status as they are now, open: nothing that is removed later is missed."""
+
+    def __init__(self, layout: Layout, day: str, query: Query) -> None:
+        buckets = status_buckets(query.status) if query.status else buckets_in(layout, BY_STATUS, day)
+        self.files = [bucket_file(layout, BY_STATUS, day, bucket) for bucket in buckets]
+        self.tails = [_Tail(layout.files, file) for file in self.files]
+
+    def lines(self) -> list[bytes]:
+        """Return all lines, each bucket's from its start."""
+        return [line for tail in self.tails for line in tail.all()]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        for tail in self.tails:
+            tail.close()
 
 
 class _Tail:
     """Reads a file backwards, bite by bite, in whole lines."""
 
     def __init__(self, files: Files, path: str) -> None:
-        self._files = files
-        self._path = path
-        try:
-            self._left = os.path.getsize(path)
-        except FileNotFoundError:
-            self._left = 0
+        self._file = files.open(path)
+        self._left = 0 if self._file is None else os.fstat(self._file.fileno()).st_size
         self._bite = BLOCK_BYTES
         self._broken = b""
         self.bound_ns = 0 if self._left == 0 else 2**63
@@ -120,7 +142,7 @@ class _Tail:
         if self._left == 0:
             return []
         start = max(0, self._left - self._bite)
-        data = self._files.read(self._path, start, self._left - start) + self._broken
+        data = self._read(start, self._left - start) + self._broken
         self._left, self._bite = start, self._bite * 2
         self._broken = b""
         if start:
@@ -129,6 +151,18 @@ class _Tail:
         lines = [line for line in data.split(b"\n") if line]
         self.bound_ns = written_of(lines[0]) + SLACK_NS if start and lines else 2**63 if start else 0
         return lines
+
+    def all(self) -> list[bytes]:
+        """Return all whole lines, from the start."""
+        return whole_lines(self._read(0, self._left))[0]
+
+    def _read(self, start: int, size: int) -> bytes:
+        return b"" if self._file is None else os.pread(self._file.fileno(), size, start)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
 
 
 def _newest(tails: Sequence[_Tail], day: str) -> Iterator[Row]:
@@ -154,18 +188,39 @@ def _newest(tails: Sequence[_Tail], day: str) -> Iterator[Row]:
                 pending[trace_id] = (written_ns, line)
 
 
-def _by_duration(layout: Layout, query: Query) -> Iterator[Row]:
+def _by_duration(layout: Layout, sealed: SealedDays, query: Query) -> Iterator[Row]:
     """Yield rows by duration. A trace only ever grows, so its longest row is its latest."""
-    days = _days(layout, BY_DURATION, query)
+    days = _days(layout, sealed, BY_DURATION, query)
     slowest = query.order_by == "slowest"
-    places = [(bucket, day) for day in days for bucket in buckets_in(layout, BY_DURATION, day)]
-    for bucket in sorted({bucket for bucket, _ in places if _may_hold(bucket, query)}, reverse=slowest):
-        lines = [
-            (line, day)
-            for day in (day for found, day in places if found == bucket)
-            for line in _lines(layout, [bucket_file(layout, BY_DURATION, day, bucket)])
-        ]
-        yield from _slowest(lines) if slowest else _fastest(lines, int(bucket))
+    octaves = {
+        *(bucket for day in days for bucket in buckets_in(layout, BY_DURATION, day)),
+        *(f"{octave:02d}" for day in days for one in sealed.day(day).segments for octave in one.octaves),
+    }
+    for bucket in sorted({bucket for bucket in octaves if _may_hold(bucket, query)}, reverse=slowest):
+        yield from _of_octave(layout, sealed, days, bucket, slowest=slowest)
+
+
+def _of_octave(
+    layout: Layout, sealed: SealedDays, days: Sequence[str], bucket: str, *, slowest: bool
+) -> Iterator[Row]:
+    lines: list[tuple[bytes, str]] = []
+    segments: dict[str, SealedDay] = {}
+    late: set[str] = set()
+    for day in days:
+        path = bucket_file(layout, BY_DURATION, day, bucket)
+        found, parts = sealed.together(day, lambda path=path: _lines(layout, [path]))  # type: ignore[misc]
+        lines += [(line, day) for line in found]
+        if parts.segments:
+            segments[day] = parts
+            late.update(line[TRACE_ID].decode(errors="replace") for line in found)
+    ordered = _slowest(lines) if slowest else _fastest(lines, int(bucket))
+    streams = _sealed_search.by_duration(segments, _bounds_ns(int(bucket)), slowest=slowest)
+    yield from _sealed_search.merged(ordered, streams, late, slowest=slowest)
+
+
+def _bounds_ns(octave: int) -> tuple[int, int]:
+    """Return the shortest and the longest duration of an octave."""
+    return (1000 << octave - 1 if octave else 0), (1000 << octave) - 1
 
 
 def _may_hold(bucket: str, query: Query) -> bool:

@@ -33,6 +33,10 @@ class Move:
 
     def step(self) -> bool:
         """Make files of the next traces; True when the journal is gone. Raises OSError: try again later."""
+        with self._layout.shared(self._day):
+            return self._step()
+
+    def _step(self) -> bool:
         for _ in range(STEP):
             item = next(self._traces, None)
             if item is None:

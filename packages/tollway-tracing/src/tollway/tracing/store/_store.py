@@ -21,6 +21,7 @@ from ._journal import Journal
 from ._layout import Layout
 from ._lines import MAX_LINE_BYTES, lines_of
 from ._reader import StoreReader
+from ._sealed import NOT_SEALED
 from ._seen import Others, Seen
 from ._settle import Move, left_behind
 
@@ -64,7 +65,7 @@ class FileStore(StoreReader):
     ) -> None:
         if layout not in ("files", "journal"):
             raise ValueError(f"layout is {layout!r}: use 'files' or 'journal'")
-        super().__init__(Layout(path, checked_mode(file_mode)))
+        super().__init__(Layout(path, checked_mode(file_mode), now_ns))
         self.makes_files = layout == "files"
         self._max_line_bytes = max_line_bytes
         self._now_ns = now_ns
@@ -171,7 +172,11 @@ class FileStore(StoreReader):
     def _has_others(self, day: str, trace_id: str) -> bool:
         """Return whether a trace has more lines than the one just written."""
         was_seen = self._seen.add(trace_id)
-        return was_seen or self.layout.files.exists(self.layout.trace_file(day, trace_id))
+        return (
+            was_seen
+            or self.layout.files.exists(self.layout.trace_file(day, trace_id))
+            or (self.layout.is_late(day) and self.sealed.day(day).find(trace_id) is not None)
+        )
 
     def _day_for(self, summary: Summary) -> str:
         """Return the day of the trace's first line: spans on either side of midnight may have one before."""
@@ -188,10 +193,11 @@ class FileStore(StoreReader):
     def _grown(self, day: str, trace_id: str, lines: Sequence[bytes], looked_ns: int) -> list[Entry | Rows]:
         """Return the row of a trace with more lines than these; none where it was pruned just now."""
         growth, added = self._growing.get(day, trace_id), None
-        if growth is not None:
+        sealed = self.sealed.stamp(day) if self.layout.is_late(day) else NOT_SEALED
+        if growth is not None and growth.sealed == sealed:
             added = growth.added_to(self.layout.files, self.layout.trace_file(day, trace_id))
         if growth is None or added is None:
-            growth = Growth()
+            growth = Growth(sealed)
             added = self.lines_of_day(day, trace_id, growth.read_to)
         self._growing.take(day, trace_id, growth, added)
         self._growing.take(day, trace_id, growth, [line[:-1] for line in lines], own=True)
@@ -213,10 +219,11 @@ class FileStore(StoreReader):
         while self.settle_step():
             pass
 
-    def retire_journals(self) -> None:
-        """Add no more to the journals that are open; what comes goes to new ones."""
+    def retire_journals(self, *, late: bool = False) -> None:
+        """Add no more to the journals that are open, or those of late days; what comes goes to new ones."""
         for day in list(self._journals):
-            self._retire(day)
+            if not late or self.layout.is_late(day):
+                self._retire(day)
 
     def _retire(self, day: str) -> None:
         journal = self._journals.pop(day)

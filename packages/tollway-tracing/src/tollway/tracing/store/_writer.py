@@ -17,6 +17,7 @@ from ._files import LinkError
 from ._index import Entry, Rows
 from ._maintenance import prune
 from ._pending import PendingRows
+from ._sealing import AutoSeal
 from ._store import Ended, FileStore
 
 _logger = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ SETTLE_AFTER_S = 5.0
 
 SETTLE_STEPS = 4
 """Of 64 traces each, in one quiet round."""
+
+SEAL_FOR_S = 0.05
+"""How long a quiet round seals."""
 
 ADOPT_EVERY_S = 30.0
 """How often journals that ended processes left are looked for."""
@@ -65,6 +69,8 @@ class Retention:
     max_age_s: float | None = None
     max_bytes: int | None = None
     every_s: float = 3600.0
+    seal_after_s: float | None = None
+    """Days that ended so long ago are sealed."""
 
     @property
     def wanted(self) -> bool:
@@ -93,6 +99,7 @@ class Writer:
         self._clock = clock
         self._now_s = now_s
         self._pruned_s = clock()
+        self._sealing = AutoSeal(store, retention.seal_after_s)
         self._forget()
 
     def _forget(self) -> None:
@@ -112,6 +119,7 @@ class Writer:
         """Leave what is held to the parent, which writes it."""
         self.store.after_fork()
         self._forget()
+        self._sealing = AutoSeal(self.store, self._retention.seal_after_s)
         self.counts = StoreCounts()
 
     def stop(self) -> None:
@@ -120,6 +128,7 @@ class Writer:
 
     def close(self) -> None:
         """Make files of what is in journals, as far as there is time, and let go of the rest."""
+        self._sealing.close()
         until_s = self._clock() + CLOSE_S
         if self.store.makes_files and not self._stopped:
             try:
@@ -150,9 +159,21 @@ class Writer:
     def _end_round(self, now_s: float) -> None:
         """Use a quiet moment: make files of what has been in journals for a while."""
         is_quiet, self._round_spans = self._round_spans < QUIET_SPANS, 0
-        if not is_quiet or not self.store.makes_files:
-            return
+        if is_quiet and not self._settle(now_s):
+            self._seal(now_s)
+
+    def _seal(self, now_s: float) -> None:
+        """Seal a little of what is old enough."""
+        until_s = now_s + SEAL_FOR_S
+        while not self._stopped and self._sealing.step(now_s) and self._clock() < until_s:
+            pass
+
+    def _settle(self, now_s: float) -> bool:
+        """Make files of what has been in journals for a while; return whether there is more of it."""
         try:
+            if not self.store.makes_files:
+                self.store.retire_journals(late=True)
+                return False
             if self._adopted_s is None or now_s - self._adopted_s >= ADOPT_EVERY_S:
                 self._adopted_s = now_s
                 self.store.adopt()
@@ -161,9 +182,10 @@ class Writer:
                 self.store.retire_journals()
             for _ in range(SETTLE_STEPS):
                 if self._stopped or not self.store.settle_step():
-                    return
+                    return False
         except OSError as error:
             self._refuse(error)
+        return True
 
     def _take(self, spans: list[Ended], now_s: float) -> None:
         """Group spans by trace. Those of one trace mostly come together, its local root last."""
