@@ -22,10 +22,16 @@ from setuptools.command.build_ext import build_ext
 
 SOURCE = Path("src")
 
+# What GCC 14 and Clang 16 refuse is an error for older compilers too, so that every build finds it.
+ERRORS = [
+    f"-Werror={name}"
+    for name in ("incompatible-pointer-types", "int-conversion", "implicit-function-declaration")
+]
+
 # Calls into Python go through the table of addresses alone, without the stubs that would bind them at their
 # first use: a request makes hundreds of them from many modules, and each stub is one more line of a small
 # instruction cache. It saves 3 % of a request's CPU.
-LINKING = {"extra_compile_args": ["-fno-plt"], "extra_link_args": ["-Wl,-z,now"]}
+LINKING = {"extra_compile_args": ["-fno-plt", *ERRORS], "extra_link_args": ["-Wl,-z,now"]}
 FLAGS = LINKING if sys.platform == "linux" else {}
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import operator
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 _logger = logging.getLogger(__name__)
 
@@ -21,7 +20,14 @@ _MAX_NS = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def unix_ns(value: object, now_ns: Callable[[], int]) -> int:
+class HasNow(Protocol):
+    """What knows the time, such as a local trace."""
+
+    def now_ns(self) -> int:
+        """Return now, in Unix nanoseconds."""
+
+
+def unix_ns(value: object, clock: HasNow) -> int:
     """Return a time as Unix nanoseconds; now, with a warning, where it is no time.
 
     Integers are nanoseconds, as the API has it. A `datetime` (naive: local time) and a float, which is what
@@ -36,7 +42,7 @@ def unix_ns(value: object, now_ns: Callable[[], int]) -> int:
     if 0 <= found <= _MAX_NS:
         return found
     _logger.warning("%.100r is no time in Unix nanoseconds: the time of now is used", value)
-    return now_ns()
+    return clock.now_ns()
 
 
 def _converted(value: Any) -> int:

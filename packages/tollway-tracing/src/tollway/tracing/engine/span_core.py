@@ -177,7 +177,7 @@ class SpanCore:
             items = self._event_attributes(attributes)
         if type(name) is not str:
             name = name_of(name)
-        time_ns = local.now_ns() if timestamp is None else unix_ns(timestamp, local.now_ns)
+        time_ns = local.now_ns() if timestamp is None else unix_ns(timestamp, local)
         events = self._raw_events
         if events is None:
             self._raw_events = events = [name, items, time_ns]
@@ -242,10 +242,8 @@ class SpanCore:
             return
         local = self._local
         engine = local.engine
-        if end_time is None:
-            end_time = engine.monotonic_ns() + local.offset_ns  # `now_ns`, a call less
-        else:
-            end_time = unix_ns(end_time, local.now_ns)
+        # Where no time is given: `now_ns`, a call less.
+        end_time = engine.monotonic_ns() + local.offset_ns if end_time is None else unix_ns(end_time, local)
         if engine.ending and not engine.on_ending(self, end_time):
             return
         # Without a call in between nothing comes between these two: of several threads one ends it.

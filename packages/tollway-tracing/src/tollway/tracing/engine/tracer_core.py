@@ -163,7 +163,7 @@ class TracerCore:
         if start_time is None:
             span._start_time = engine.monotonic_ns() + local.offset_ns  # `now_ns`, a call less
         else:
-            span._start_time = unix_ns(start_time, local.now_ns)
+            span._start_time = unix_ns(start_time, local)
         span._on_exception = records + 2 * sets_status  # one slot, not two
         span._status = UNSET
         span._end_time = span._known_context = span._deferred = None
