@@ -306,10 +306,17 @@ class Run:
             "/v1/models/literal",
         ]
         paths += ["/api/2.0/endpoints/", "/api/2.0/endpoints/file", "/api/upstreams", "/nothing", "/ui"]
+        paths += [
+            f"/ui/api/{name}" for name in ("info", "overview", "traces", "points", "facets", "sessions")
+        ]
+        paths += ["/ui/api/services", "/ui/api/flame"]
         for key in ("admin", "caller", "wrong"):
             with self.client(PLANTED[key]) as client:
                 for path in paths:
                     self.note(f"{path} {key} {when}", client.get(path, params={"k": PLANTED["query"]}))
+        with self.client(PLANTED["admin"]) as admin:
+            for row in admin.get("/ui/api/traces", params={"limit": 30}).json()["traces"]:
+                self.note("/ui trace", admin.get(f"/ui/api/traces/{row['trace_id']}"))
         with self.client(None) as browser:
             self.note("basic", browser.get("/docs", auth=("me", PLANTED["admin"])))
             self.note("basic", browser.get("/docs", auth=("me", PLANTED["wrong"])))
@@ -392,5 +399,15 @@ def test_the_private_key_is_in_no_output(written: dict[str, bytes]):
 def test_what_is_looked_for_would_be_found(written: dict[str, bytes]):
     """The name of the key is where the key is not; there is something of every kind."""
     assert any(b"shop" in content for name, content in written.items() if name.startswith("traces/"))
-    for part in ("log", "otlp", "/metrics", "/docs", "reload", "gateway check", "gateway explain", "401"):
+    for part in (
+        "log",
+        "otlp",
+        "/metrics",
+        "/docs",
+        "reload",
+        "gateway check",
+        "gateway explain",
+        "401",
+        "/ui trace",
+    ):
         assert any(name.startswith(part) and content for name, content in written.items()), part

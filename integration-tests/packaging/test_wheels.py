@@ -46,6 +46,20 @@ def test_a_wheel_says_that_it_is_typed_and_under_which_licence(name: str, wheelh
     assert any(file.endswith(".dist-info/licenses/LICENSE") for file in files)
 
 
+def test_the_gateways_wheel_has_the_pages(wheelhouse: Path) -> None:
+    """All files of the front end, and nothing of what builds it; together with the modules under 1 MB."""
+    static = Path(__file__).parents[2] / "packages/tollway-gateway/src/tollway/gateway/pages/static"
+    with wheel_of("tollway-gateway", wheelhouse) as wheel:
+        sizes = {one.filename: one.compress_size for one in wheel.infolist()}
+    folder = "tollway/gateway/pages/static/"
+    assert {one.name for one in static.iterdir()} == {
+        name.removeprefix(folder) for name in sizes if name.startswith(folder)
+    }
+    assert not [name for name in sizes if "node_modules" in name or name.endswith((".ts", ".tsx"))]
+    compiled = sum(size for name, size in sizes.items() if name.endswith((".so", ".c")))
+    assert sum(sizes.values()) - compiled < 1_000_000
+
+
 @pytest.mark.parametrize("name", wheels.PACKAGES)
 def test_the_metadata_names_every_supported_python(name: str, wheelhouse: Path) -> None:
     with wheel_of(name, wheelhouse) as wheel:
