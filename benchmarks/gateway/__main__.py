@@ -3,6 +3,7 @@
     python benchmarks/gateway [--install] [--rounds 5] [--seconds 4] [--only NAME ...] [--no-streams]
     python benchmarks/gateway --no-whole --no-streams         what 500 open, silent streams cost ours
     python benchmarks/gateway --workers [--rounds 5] [--seconds 4]    two workers of ours beside one
+    python benchmarks/gateway --prompt-tokens 0 1000 10000 100000 --no-streams --no-idle    long prompts
     python benchmarks/gateway --against CHECKOUT [--rounds 20]    this checkout over another, in pairs
     python benchmarks/gateway --disk FOLDER [--dirty] [--rounds 5]    traces on a disk, at rates 0.2 and 1
     python benchmarks/gateway --soak MINUTES [--rate 500] [--picture soak.svg] [--disk FOLDER]
@@ -139,10 +140,12 @@ def answers(asked: Asked) -> bool:
         return False
 
 
-def measure_whole(peer: Peer, where: Where, seconds: int) -> dict[str, float]:
+def measure_whole(peer: Peer, where: Where, seconds: int, *, prompt_tokens: int = 0) -> dict[str, float]:
     """Measure one peer once on whole answers."""
     with running(peer, where) as gateway:
-        asked = Asked(gateway.base + gateway.launch.path, gateway.launch.headers, gateway.launch.model)
+        launch = gateway.launch
+        path = gateway.base + launch.path
+        asked = Asked(path, launch.headers, launch.model, prompt_tokens=prompt_tokens)
         wrk(asked, CONNECTIONS, 1, LOAD_CPU)  # warm
         before_s = cpu_s(gateway.pid)
         full = wrk(asked, CONNECTIONS, seconds, LOAD_CPU)
@@ -260,7 +263,7 @@ def workers_of_ours(rounds: int, seconds: int) -> None:
     workers.report(rows, shared_out=quotas.given)
 
 
-def compare(checkout: Path, number: int) -> None:
+def compare(checkout: Path, number: int, prompts: Sequence[int]) -> None:
     """Compare ours with that of another checkout, which has an environment of its own in `.venv`."""
     command = checkout.absolute() / ".venv" / "bin" / "tollway"
     ours = next(peer for peer in WHOLE if peer.name == "tollway")
@@ -269,10 +272,11 @@ def compare(checkout: Path, number: int) -> None:
         launch = ours.launch(where, folder)
         return replace(launch, command=[command, *launch.command[1:]])
 
-    def whole(gateway: Running) -> against.Slice:
+    def whole(gateway: Running, prompt_tokens: int) -> against.Slice:
         launch = gateway.launch
         before_s = cpu_s(gateway.pid)
-        asked = Asked(gateway.base + launch.path, launch.headers, launch.model)
+        path = gateway.base + launch.path
+        asked = Asked(path, launch.headers, launch.model, prompt_tokens=prompt_tokens)
         done = wrk(asked, CONNECTIONS, against.SLICE_S, LOAD_CPU)
         return against.Slice(done.requests - done.errors, done.seconds, cpu_s(gateway.pid) - before_s)
 
@@ -289,12 +293,18 @@ def compare(checkout: Path, number: int) -> None:
         running(ours, where) as this,
         running(replace(ours, launch=launch_other), where) as other,
     ):
-        for title, measure in (("requests", whole), ("events of streams", streams)):
+        asking = [(prompt(one), partial(whole, prompt_tokens=one)) for one in prompts]
+        for title, measure in (*asking, ("events of streams", streams)):
             against.pairs(partial(measure, this), partial(measure, other), 2)  # warm
             report = against.pairs(partial(measure, this), partial(measure, other), number)
             against.report(title, report)
         print(f"RSS {rss_mib(this.pid):.1f} MiB and {rss_mib(other.pid):.1f}")
         print(f"start to the first 200 {this.start_s:.2f} s and {other.start_s:.2f}")
+
+
+def prompt(tokens: int) -> str:
+    """Return what requests with such prompts are called."""
+    return f"requests of {tokens:,} tokens" if tokens else "requests"
 
 
 def soak_ours(seconds: float, rate: float, path: Path, store: Path | None) -> None:
@@ -329,6 +339,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of load in each measurement")
+    parser.add_argument(
+        "--prompt-tokens", type=int, nargs="+", default=[0], help="prompts of such lengths; 0: a sentence"
+    )
     parser.add_argument("--only", nargs="*", choices=names, default=names)
     parser.add_argument("--open-streams", type=int, default=OPEN_STREAMS, help="streams at once")
     parser.add_argument("--no-streams", action="store_true")
@@ -355,7 +368,10 @@ def compare_peers(args: argparse.Namespace) -> None:
     with mock() as where:
         if not args.no_whole:
             chosen = [peer for peer in WHOLE if peer.name in args.only and peer.is_there()]
-            report(rounds(chosen, args.rounds, measure_whole, where, args.seconds), WHOLE_COLUMNS, "rps")
+            for tokens in args.prompt_tokens:
+                print(f"\n{prompt(tokens)}\n")
+                measure = partial(measure_whole, prompt_tokens=tokens)
+                report(rounds(chosen, args.rounds, measure, where, args.seconds), WHOLE_COLUMNS, "rps")
         if not args.no_streams:
             print()
             chosen = [peer for peer in STREAMS if peer.name in args.only and peer.is_there()]
@@ -378,7 +394,7 @@ def main() -> None:
         store = disks.place_on(args.disk) / "traces" if args.disk else None
         soak_ours(args.soak * 60, args.rate, args.picture, store)
     elif args.against:
-        compare(args.against, args.rounds)
+        compare(args.against, args.rounds, args.prompt_tokens)
     elif args.workers:
         workers_of_ours(args.rounds, args.seconds)
     elif args.disk:

@@ -19,10 +19,29 @@ from typing import cast
 
 MESSAGES = [{"role": "user", "content": "What is a toll road? Answer in one sentence, please."}]
 
+TURN = (
+    'A toll is due at the bridge, as the sign says: "keep your ticket". It is paid in coins, by card, or\n'
+    "by a box behind the windscreen; who has none takes the lane on the right and waits for the barrier.\n"
+) * 10
+"""One turn of a long conversation, about 500 tokens."""
+
 _CPUCLOCK_SCHED = 2
 """With a process's number, the name of the clock of its CPU time (Linux, `posix-timers.h`)."""
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def conversation(tokens: int) -> list[dict[str, str]]:
+    """Return messages of about so many tokens."""
+    if not tokens:
+        return MESSAGES
+    left = tokens * 4
+    messages = []
+    while left > 0:
+        role = "assistant" if len(messages) % 2 else "user"
+        messages.append({"role": role, "content": TURN[:left]})
+        left -= len(TURN)
+    return messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +52,13 @@ class Asked:
     headers: dict[str, str]
     model: str
     stream: bool = False
+    prompt_tokens: int = 0
+    """About so many, at four bytes each; 0 for a sentence."""
 
     @property
     def body(self) -> bytes:
         """Its JSON."""
-        payload: dict[str, object] = {"model": self.model, "messages": MESSAGES}
+        payload: dict[str, object] = {"model": self.model, "messages": conversation(self.prompt_tokens)}
         if self.stream:
             payload["stream"] = True
         return json.dumps(payload, separators=(",", ":")).encode()

@@ -54,6 +54,10 @@ class HTTPProvider(Provider):
     asks_usage: bool = True
     """Whether a stream is asked for its usage by `stream_options`; not where that field is refused."""
 
+    takes_scanned: ClassVar[bool] = False
+    """Whether `request`, where it is overridden, reads a payload as Python alone does: without handing it
+    whole to C code, such as a JSON encoder. See `scanned.ScannedObject`."""
+
     raw_needs_body: bool = False
     """Whether `raw` needs the body, as a signature does; else a body may pass in pieces."""
 

@@ -46,7 +46,8 @@ def body_of(call: Call, model: str, *, ask_usage: bool = True) -> bytes:
     changes: dict[str, Any] = {"model": model}
     if ask_usage:
         changes["stream_options"] = {**(payload.get("stream_options") or {}), "include_usage": True}
-    elif "model" in payload and b"\\u00" not in body:  # a key written with escapes would not be found
+    elif type(payload) is dict and "model" in payload and b"\\u00" not in body:
+        # A key written with escapes would not be found; of a body that was scanned the place is known.
         pieces = _MODEL.split(body)
         if len(pieces) == 4 and pieces[2]:  # it stands there once, so it is the object's own
             return b"".join((pieces[0], pieces[1], orjson.dumps(model), pieces[3]))

@@ -61,6 +61,8 @@ class Passthrough:
     `address` makes the address of a request of its query; `headers` are the service's, its key among them.
     """
 
+    takes_scanned = True
+
     def __init__(
         self,
         dialect: str,

@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from .scanned import places_of
+
 _LONG_NUMBER = re.compile(rb"(?:^|[:\[,\s-])\d{19}")
 """How an integer begins that may be beyond 64 bits."""
 
@@ -89,19 +91,23 @@ def spliced(body: bytes, payload: Mapping[str, Any], changes: Mapping[str, Any])
     Raises:
         TooDeepError: the body is nested too deep to find them.
     """
-    places = [] if payload.keys().isdisjoint(changes) else list(members(body))
-    found = sorted((start, end, key) for key, start, end in places if key in changes)
-    pieces: list[bytes] = []
+    known = places_of(payload, body)
+    if known is not None:
+        found = sorted((*known[key][:2], key) for key in changes if key in known)
+    else:
+        places = [] if payload.keys().isdisjoint(changes) else list(members(body))
+        found = sorted((start, end, key) for key, start, end in places if key in changes)
+    pieces: list[bytes | memoryview] = []
     at = 0
-    for start, end, key in found:
-        pieces += body[at:start], dumps(changes[key])
-        at = end
-    changed = b"".join((*pieces, body[at:]))
     added = {key: value for key, value in changes.items() if key not in payload}
-    if not added:
-        return changed
-    front = changed.index(b"{") + 1
-    return dumps(added)[:-1] + (b"," if payload else b"") + changed[front:]
+    if added:
+        pieces += dumps(added)[:-1], b"," if payload else b""
+        at = body.index(b"{") + 1
+    whole = memoryview(body)  # its parts are no copies
+    for start, end, key in found:
+        pieces += whole[at:start], dumps(changes[key])
+        at = end
+    return b"".join((*pieces, whole[at:]))
 
 
 def without_key(body: bytes, key: str) -> bytes:

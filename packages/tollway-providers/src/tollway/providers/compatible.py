@@ -40,6 +40,7 @@ class CompatibleProvider(HTTPProvider):
     """
 
     service: ClassVar[Service]
+    takes_scanned = True
     key_names: ClassVar[tuple[str, ...]]
     base_names: ClassVar[tuple[str, ...]]
 

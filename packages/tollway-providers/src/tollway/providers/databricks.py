@@ -48,6 +48,7 @@ class DatabricksProvider(HTTPProvider):
         EXTRA_HEADERS,
     )
     base_url_setting = "host"
+    takes_scanned = True
     key_setting = "token"
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from tollway.provider import Task
 from tollway.provider.dialects import ANTHROPIC_COUNT_TOKENS, ANTHROPIC_MESSAGES
+from tollway.provider.scanned import OF_ROLES, ScannedObject
 
 from .anthropic_content import events_as_messages, message_as_messages, turns_as_messages
 from .api import API, APICall
@@ -129,6 +130,8 @@ class AnthropicCountTokens(AnthropicMessages):
 
 
 def _check(payload: Mapping[str, Any]) -> None:
+    if isinstance(payload, ScannedObject) and payload.kind("messages") == OF_ROLES:
+        return
     messages = payload.get("messages")
     if not isinstance(messages, list) or not messages:
         raise no_messages(payload)

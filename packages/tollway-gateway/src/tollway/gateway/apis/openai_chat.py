@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from tollway.gateway.errors import RequestRejected
 from tollway.provider import Task
+from tollway.provider.scanned import OF_ROLES, ScannedObject
 
 from .api import API, APICall, Continuation
 from .checks import no_messages, wrong_type
@@ -40,12 +41,13 @@ class OpenAIChat(API):
 
     def call(self, payload: dict[str, Any], body: bytes, scope: MutableMapping[str, Any]) -> APICall:
         """See `API.call`. Most requests come by here, so it does without a call for each check."""
-        messages = payload.get("messages")
-        if not isinstance(messages, list) or not messages:
-            raise no_messages(payload)
-        for message in messages:
-            if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-                raise _wrong_message(messages)
+        if not (isinstance(payload, ScannedObject) and payload.kind("messages") == OF_ROLES):
+            messages = payload.get("messages")
+            if not isinstance(messages, list) or not messages:
+                raise no_messages(payload)
+            for message in messages:
+                if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+                    raise _wrong_message(messages)
         stream = payload.get("stream")
         if stream is not None and not isinstance(stream, bool):
             raise wrong_type("stream", "true or false")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from tollway.gateway.errors import RequestRejected
 from tollway.provider import Task
 from tollway.provider.dialects import OPENAI_RESPONSES
+from tollway.provider.scanned import OF_OBJECTS, ScannedObject
 
 from .api import API, APICall
 from .checks import dialect_of, missing, session_of, stream_of, wrong_type
@@ -62,16 +63,8 @@ class OpenAIResponses(API):
 
     def call(self, payload: dict[str, Any], body: bytes, scope: MutableMapping[str, Any]) -> APICall:
         """See `API.call`."""
-        given = payload.get("input")
-        if given is None and not any(payload.get(key) for key in ("previous_response_id", "prompt")):
-            raise missing("input", "a string or a list of items")
-        if given is not None and not isinstance(given, str | list):
-            raise wrong_type("input", "a string or a list of items")
-        for index, item in enumerate(given if isinstance(given, list) else ()):
-            if not isinstance(item, dict):
-                raise wrong_type(f"input.{index}", "an object")
-        if given is not None and not given:
-            raise RequestRejected(400, "empty_value", "'input' must not be empty", param="input")
+        if not (isinstance(payload, ScannedObject) and payload.kind("input") >= OF_OBJECTS):
+            _check_input(payload)
         stream, session = stream_of(payload), session_of(scope, _SESSION_HEADERS)
         return APICall(self.task, payload, body, stream, dialect_of(self, scope), api=self, session=session)
 
@@ -93,3 +86,16 @@ class OpenAIResponses(API):
     def output_messages(self, body: bytes | None, events: Iterable[bytes]) -> list[dict[str, Any]]:
         """See `API.output_messages`."""
         return events_as_messages(events) if body is None else response_as_messages(body)
+
+
+def _check_input(payload: Mapping[str, Any]) -> None:
+    given = payload.get("input")
+    if given is None and not any(payload.get(key) for key in ("previous_response_id", "prompt")):
+        raise missing("input", "a string or a list of items")
+    if given is not None and not isinstance(given, str | list):
+        raise wrong_type("input", "a string or a list of items")
+    for index, item in enumerate(given if isinstance(given, list) else ()):
+        if not isinstance(item, dict):
+            raise wrong_type(f"input.{index}", "an object")
+    if given is not None and not given:
+        raise RequestRejected(400, "empty_value", "'input' must not be empty", param="input")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from tollway.gateway.guard.answer_size import SMALL_EVENT_BYTES, AnswerSize
 from tollway.gateway.guard.json_size import is_too_deep
@@ -11,6 +12,7 @@ from tollway.gateway.upstream import MAX_ERROR_BYTES, UpstreamClient, UpstreamSt
 from tollway.provider import (
     Answer,
     Call,
+    HTTPProvider,
     ProviderError,
     ResponseError,
     StreamDecoder,
@@ -21,6 +23,7 @@ from tollway.provider import (
 )
 from tollway.provider.dialects import Speaker
 from tollway.provider.errors import too_deep
+from tollway.provider.scanned import payload_of
 
 from .endpoint import Attempt
 
@@ -41,9 +44,14 @@ class HTTPRunner:
         self._provider = provider
         self._client = client
         self._connect_s = connect_s
+        self._takes_scanned = getattr(provider, "takes_scanned", False) or (
+            isinstance(provider, HTTPProvider) and type(provider).request is HTTPProvider.request
+        )
 
     async def answer(self, call: Call, attempt: Attempt) -> Answer:
         """See `Runner.answer`."""
+        if type(call.payload) is not dict and not self._takes_scanned:
+            call = replace(call, payload=payload_of(call.payload))
         request = self._request(call)
         lines = inject(attempt.raw_context())
         response = await self._client.send(request, self._connect_s, lines, attempt.waited)
@@ -61,6 +69,8 @@ class HTTPRunner:
 
     async def open(self, call: Call, attempt: Attempt) -> HTTPEvents:
         """See `Runner.open`."""
+        if type(call.payload) is not dict and not self._takes_scanned:
+            call = replace(call, payload=payload_of(call.payload))
         request = self._request(call)
         lines = inject(attempt.raw_context())
         stream = await self._client.open(request, self._connect_s, lines, attempt.waited)

@@ -15,9 +15,11 @@ from tollway.gateway.apis import APICall
 from tollway.gateway.apis.checks import ACTED_ON, MODEL, no_model
 from tollway.gateway.config.values import ServerConfig
 from tollway.gateway.errors import CallerGone, RequestRejected, overloaded, too_large
-from tollway.gateway.guard.json_size import nodes_of
+from tollway.gateway.guard.json_scan import scan
+from tollway.gateway.guard.json_size import BYTES_PER_NODE, nodes_of
 from tollway.gateway.guard.memory import Hold
 from tollway.provider.json_text import TooDeepError, members
+from tollway.provider.scanned import ScannedObject
 
 from .authenticate import ANONYMOUS, Caller
 from .compressed_body import decompress
@@ -25,6 +27,14 @@ from .deadline import Receive
 from .exchange import Exchange
 from .plan import Destination
 from .routes import HTTPRoute, matching
+
+_LARGE_BYTES = 16 * 1024
+
+_MAX_PIECES = 256
+"""Pieces of a body that are held one by one."""
+
+_COPIES = 2
+"""Of a large body, in memory: as it came, and as it is sent."""
 
 _KEYS = frozenset(ACTED_ON)
 _KEY = re.compile(rb'"(?:%b)"\s*:' % "|".join(ACTED_ON).encode())
@@ -63,7 +73,9 @@ async def read(
     payload = parse_object(body, bounds.max_json_nodes)
     destination = route.destination or named(payload.get(MODEL), payload, route, caller)
     call = route.api.call(payload, body, scope)
-    if not hold.grow_to(hold.measure(body, payload)):
+    if not hold.grow_to(
+        payload.memory_bytes if isinstance(payload, ScannedObject) else hold.measure(body, payload)
+    ):
         raise overloaded()
     return destination, call
 
@@ -90,23 +102,35 @@ async def receive_body(
 
 
 async def _read_on(first: bytes, receive: Receive, max_bytes: int, hold: Hold) -> bytes:
-    body = bytearray(first)
+    pieces, size = [first], len(first)
+    joined = 0
     more = True
-    while len(body) <= max_bytes:
-        if not hold.grow_to(len(body)):
+    while size <= max_bytes:
+        if not hold.grow_to(size):
             raise overloaded()
         if not more:
             break
         message = await receive()
         if message["type"] == "http.disconnect":
             raise CallerGone
-        body += message.get("body", b"")
+        piece: bytes = message.get("body", b"")
+        pieces.append(piece)
+        size += len(piece)
         more = message.get("more_body", False)
-    return bytes(body)
+        if len(pieces) - joined > _MAX_PIECES:  # small ones take much more memory than their bytes
+            pieces[joined:] = [b"".join(pieces[joined:])]
+            joined += 1
+    return b"".join(pieces)
 
 
 def parse_object(body: bytes, max_nodes: int) -> dict[str, Any]:
-    """Parse the body, once; it must be a JSON object of at most so many nodes (see `guard.json_size`)."""
+    """Parse the body, once; it must be a JSON object of at most so many nodes (see `guard.json_size`).
+
+    A large one is scanned instead, if there is nothing unusual about it.
+    """
+    if len(body) >= _LARGE_BYTES and (found := scan(body)) is not None and found[1] <= max_nodes:
+        places, nodes, width = found
+        return ScannedObject(body, places, (_COPIES + width) * len(body) + BYTES_PER_NODE * nodes)
     if len(body) > max_nodes and nodes_of(body, max_nodes) > max_nodes:
         message = f"the JSON has more than the {max_nodes} values that are allowed; an object counts as three"
         raise RequestRejected(413, "json_too_large", message)

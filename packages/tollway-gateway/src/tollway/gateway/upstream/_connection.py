@@ -20,6 +20,13 @@ class Connection(ConnectionCore, asyncio.Protocol):
     _unwritable: asyncio.Future[None] | None = None
     """Done when more may be written; None while it may."""
 
+    def write_rest(self, data: bytes) -> None:
+        """Write what follows the head that was just given to `ask`."""
+        if self.is_unsent:  # it waits for the end of this round of the event loop
+            self.flush()
+        if self.transport is not None and not self.closed:
+            self.transport.write(data)
+
     async def write(self, data: bytes) -> None:
         """Write more of the request; waits while the upstream does not take what was written."""
         transport = self.transport

@@ -23,6 +23,9 @@ from .client import Upload, Waited
 _MAX_WAYS = 1024
 """Addresses whose ways are remembered; a provider that makes more of them makes us forget all at times."""
 
+_LARGE_BYTES = 64 * 1024
+"""A larger body is written behind its head, and not put together with it."""
+
 
 def _no_matter(_: float) -> None:
     """Take note of nothing."""
@@ -133,14 +136,19 @@ class HTTP1Client:
         once more on another, if `may_resend` allows it.
         """
         way, pool = self._ways.get(request.url) or self._find(request.url)
-        data = way.bytes_of(request, fields)
+        body = request.body
+        is_large = len(body) > _LARGE_BYTES
+        data = way.head_with_length(request, fields) if is_large else way.bytes_of(request, fields)
         connection = pool.kept()
         is_first = True
         while True:
             if connection is None:
                 connection = await self._connected(pool, connect_s, waited)
             try:
-                await connection.ask(data, max_bytes)
+                answer = connection.ask(data, max_bytes)
+                if is_large:
+                    connection.write_rest(body)
+                await answer
             except BaseException as error:
                 pool.drop(connection)
                 may_resend = is_first and isinstance(error, UpstreamConnectionError)

@@ -102,6 +102,10 @@ class Way:
             head = self._heads[key] = self.head_of(request)
         return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, fields, len(body), body)
 
+    def head_with_length(self, request: UpstreamRequest, fields: bytes) -> bytes:
+        """Write the head of a request, with the length of its body."""
+        return b"%b%bcontent-length: %d\r\n\r\n" % (self.head_of(request), fields, len(request.body))
+
     def head_of(self, request: UpstreamRequest) -> bytes:
         """Write what stays; through a plain proxy the target is the whole URL (RFC 9112 section 3.2.2)."""
         target, proxy = self._target, self._proxy

@@ -29,8 +29,7 @@ class UploadStream(HTTP1Stream):
 
 async def send_pieces(connection: Connection, body: Upload) -> None:
     """Send the body behind its head, as fast as the upstream takes it."""
-    if connection.is_unsent:  # it waits for the end of this round of the event loop
-        connection.flush()
+    connection.write_rest(b"")
     while data := await body.read():
         if connection.closed:
             return
