@@ -388,7 +388,7 @@ class TestStats:
         provider = configure(otlp="http://127.0.0.1:9")
         (processor,) = processors(provider, BatchProcessor)
         assert isinstance(processor.span_exporter, OTLPExporter)
-        processor.span_exporter._timeout_s = 0.05
+        processor.span_exporter._sender._timeout_s = 0.05
         tracing.start_span("s").start().end()
         assert not tracing.flush()
         assert 1 == tracing.stats().failed_spans

@@ -170,7 +170,7 @@ class TestConfigured:
         )
         (processor,) = provider._active_span_processor._span_processors
         exporter = processor.span_exporter
-        assert 2.5 == (exporter._timeout if protocol == "grpc" else exporter._timeout_s)
+        assert 2.5 == (exporter._timeout if protocol == "grpc" else exporter._sender._timeout_s)
 
     def test_a_compression_that_is_none_is_warned_of(self, caplog):
         caplog.set_level(logging.WARNING)

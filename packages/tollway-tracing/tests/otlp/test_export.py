@@ -20,8 +20,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from tollway.tracing.otlp import BatchProcessor, OTLPExporter, OTLPJsonExporter, _export, traces_url
-from tollway.tracing.otlp._answer import error_text, rejected_spans
+from tollway.tracing.otlp import BatchProcessor, OTLPExporter, OTLPJsonExporter, _sender, signal_url
+from tollway.tracing.otlp._answer import error_text, rejected_items
 from tollway.tracing.otlp._http import is_loopback
 
 
@@ -117,7 +117,7 @@ def exporting(receiver):
     ],
 )
 def test_traces_go_below_the_base(base, url):
-    assert url == traces_url(base)
+    assert url == signal_url(base, "traces")
 
 
 def test_what_is_no_url_is_refused_at_once():
@@ -166,7 +166,7 @@ class TestCompression:
     @pytest.mark.parametrize("status", [400, 415])
     def test_a_receiver_that_refuses_gzip_gets_plain_bodies(self, receiver, exporting, status, monkeypatch):
         """Where nobody asked for gzip; it is tried once."""
-        monkeypatch.setattr(_export, "is_loopback", lambda url: False)
+        monkeypatch.setattr(_sender, "is_loopback", lambda url: False)
         exporter, _ = exporting()
         receiver.answers = [(status, {}, b"what?")]
         for n in (1, 2):
@@ -202,7 +202,7 @@ class TestAnswersInProtobuf:
     def test_no_answer_is_trouble(self, body):
         """Whatever a receiver sends: it is read or left, never raised."""
         headers = {"content-type": "application/x-protobuf"}
-        rejected_spans(headers, body)
+        rejected_items(headers, body)
         error_text(headers, body)
 
 

@@ -8,7 +8,8 @@ from typing import Any, TypedDict, Unpack
 
 from opentelemetry import trace as otel
 
-from ._private.api import log_event
+from ._feedback_export import feedback_exporter
+from ._private.api import has_logger_provider, log_event
 from .feedback import EVENT_NAME, Feedback, new_feedback
 from .store import FileStore
 from .store._default import default_store
@@ -36,9 +37,9 @@ def log_feedback(
         tracing.log_feedback(trace_id, "helpful", True, source="user 7", explanation="to the point")
 
     It is kept in the store beside the trace (`Trace.feedback`, `search_traces(feedback={"helpful": True})`),
-    and emitted as the event `gen_ai.evaluation.result` on OpenTelemetry's logger provider, whose exporters
-    send it by OTLP. The newest of a name counts. Raises ValueError for an id that is none; what the disk
-    refuses is logged.
+    and emitted as the event `gen_ai.evaluation.result`: on the program's logger provider, whose exporters
+    send it, and where the program has none by OTLP, as `OTEL_LOGS_EXPORTER` says, else to where spans go.
+    The newest of a name counts. Raises ValueError for an id that is none; what the disk refuses is logged.
     """
     feedback = new_feedback(trace_id, name, value, **more)
     chosen = store if store is not None else default_store()
@@ -52,7 +53,11 @@ def log_feedback(
 
 
 def emit(feedback: Feedback) -> None:
-    """Emit the event: nothing where the program has no logger provider."""
+    """Emit the event on the program's logger provider; where it has none, export it."""
+    if not has_logger_provider():
+        if (exporter := feedback_exporter()) is not None:
+            exporter.put(feedback)
+        return
     span_id = int(feedback.span_id, 16) if feedback.span_id else 0
     context = otel.SpanContext(int(feedback.trace_id, 16), span_id, True, otel.TraceFlags(1))
     log_event(

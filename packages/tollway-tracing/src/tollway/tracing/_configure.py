@@ -6,6 +6,7 @@ import difflib
 import logging
 import math
 import os
+import time
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -21,6 +22,7 @@ from . import propagation
 from ._ending import is_bounded, shut_down
 from ._environment import Environment, SettingError, read_environment
 from ._exporters import exporting
+from ._feedback_export import flush_feedback, set_feedback_exporter, shut_down_feedback
 from ._instruments import observe
 from ._mlflow_environment import read_mlflow
 from ._private.sdk import processors_of
@@ -29,6 +31,7 @@ from ._worker import SHUTDOWN_S
 from .engine import Clock, TracerProvider
 from .receiving import TraceReceiver, set_receiver
 from .sampling import RatioSlowSampler
+from .signals import signal_exporters
 from .store import FileStore, FileStoreProcessor, MissingZstdError, set_default
 from .store._zstd import zstd
 
@@ -109,14 +112,17 @@ def configure(
     engine = {key: known[key] for key in _ENGINE if key in known}
     sampler = _sampler(given, known)
     files, processors = _store(given, known, sampler)
-    processors += exporting(given, known.get("otlp"), known.get("otlp_headers") or {})
+    otlp, headers = known.get("otlp"), known.get("otlp_headers") or {}
+    processors += exporting(given, otlp, headers)
+    resource = _resource(known)
+    set_feedback_exporter(lambda: signal_exporters("logs", otlp, headers, variables), resource)
     propagation.install()
     set_default(files)
     if "meter_provider" in known:
         observe(known["meter_provider"])
     if "otlp" not in known:
         processors = _without_seconds(processors)
-    return _install(sampler, _resource(known), processors, engine)
+    return _install(sampler, resource, processors, engine)
 
 
 def _refuse_unknown(settings: Mapping[str, Any]) -> None:
@@ -132,7 +138,7 @@ def _behind(found: dict[str, Any], given: Environment) -> dict[str, Any]:
         "sampling_rate": given.sampling_rate is not None or given.sampler is not None,
         "slow_threshold_ms": given.slow_threshold_ms is not None,
         "store": given.store is not None,
-        "otlp": given.endpoint or given.traces_endpoint or given.exporters,
+        "otlp": given.endpoint or given.signal_endpoint or given.exporters,
     }
     spoken["otlp_headers"] = spoken["otlp"]
     return {key: value for key, value in found.items() if not spoken.get(key)}
@@ -240,9 +246,11 @@ def flush(timeout_s: float = 30.0) -> bool:
     """Write and send everything that is decided; return whether that was done in time. Decides nothing
     early.
     """
+    deadline_s = time.monotonic() + timeout_s
     provider = otel.get_tracer_provider()
     force_flush = getattr(provider, "force_flush", None)
-    return True if force_flush is None else bool(force_flush(int(timeout_s * 1000)))
+    flushed = True if force_flush is None else bool(force_flush(int(timeout_s * 1000)))
+    return flush_feedback(max(0.0, deadline_s - time.monotonic())) and flushed
 
 
 def shutdown(timeout_s: float = SHUTDOWN_S) -> None:
@@ -251,9 +259,11 @@ def shutdown(timeout_s: float = SHUTDOWN_S) -> None:
     Takes no longer than `timeout_s`, whatever hangs. The spans left behind are logged, and counted in
     `stats().dropped_spans["shutdown"]`. (Processors and providers of others have their own times.)
     """
+    deadline_s = time.monotonic() + timeout_s
     provider = otel.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         provider.shutdown(timeout_s)
     elif isinstance(provider, SDKTracerProvider):
         shut_down(filter(is_bounded, processors_of(provider)), timeout_s)
         provider.shutdown()
+    shut_down_feedback(max(0.0, deadline_s - time.monotonic()))

@@ -9,11 +9,11 @@ import logging
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from ._redaction import redacted_url
-from .otlp._http import is_http_url
+from .otlp._http import Signal, is_http_url
 
 _logger = logging.getLogger(__name__)
 
@@ -34,7 +34,8 @@ class Environment:
     """`OTEL_TRACES_SAMPLER`, where it is none that our own policy can follow."""
     exporters: tuple[str, ...] = ()
     endpoint: str | None = None
-    traces_endpoint: str | None = None
+    signal_endpoint: str | None = None
+    """Where this signal goes, as it is; `endpoint` is the base for all signals."""
     protocol: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_ms: float | None = None
@@ -52,25 +53,30 @@ def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
     """Read everything. Raises SettingError for our own variables; OTel's that make no sense are warned of."""
     sampler, ratio = _sampler(environ)
     own_ratio = None if sampler is None else _ratio_of(sampler, environ)
-    exporters = tuple(
-        name.strip().lower() for name in environ.get("OTEL_TRACES_EXPORTER", "").split(",") if name.strip()
-    )
-    otlp = _Otlp(environ)
-    return Environment(
+    return replace(
+        read_signal("traces", environ),
         sampling_rate=_number(environ, "TOLLWAY_SAMPLING_RATE", ratio),
         slow_threshold_ms=_number(environ, "TOLLWAY_SLOW_THRESHOLD_MS", None),
         mode=environ.get("TOLLWAY_SAMPLING_MODE") or None,
         store=environ.get("TOLLWAY_STORE") or None,
         sampler=sampler,
-        exporters=exporters,
+        batch=_batch(environ),
+        sampler_ratio=own_ratio,
+    )
+
+
+def read_signal(signal: Signal, environ: Mapping[str, str] = os.environ) -> Environment:
+    """Read where one signal is exported, and how: `OTEL_<SIGNAL>_EXPORTER` and `OTEL_EXPORTER_OTLP_*`."""
+    otlp = _Otlp(environ, signal)
+    exporters = environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").split(",")
+    return Environment(
+        exporters=tuple(name.strip().lower() for name in exporters if name.strip()),
         endpoint=_endpoint(environ, "OTEL_EXPORTER_OTLP_ENDPOINT", otlp),
-        traces_endpoint=_endpoint(environ, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", otlp),
+        signal_endpoint=_endpoint(environ, f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", otlp),
         protocol=otlp.get("PROTOCOL") or "",
         headers=_headers(otlp.get("HEADERS") or ""),
         timeout_ms=_timeout_ms(otlp.get("TIMEOUT")),
         compression=_compression(otlp.get("COMPRESSION")),
-        batch=_batch(environ),
-        sampler_ratio=own_ratio,
         certificate=otlp.get("CERTIFICATE"),
         client_certificate=otlp.get("CLIENT_CERTIFICATE"),
         client_key=otlp.get("CLIENT_KEY"),
@@ -88,18 +94,15 @@ def _endpoint(environ: Mapping[str, str], name: str, otlp: _Otlp) -> str | None:
 
 
 class _Otlp:
-    """`OTEL_EXPORTER_OTLP_*`, where the variable for traces goes before the one for all signals."""
+    """`OTEL_EXPORTER_OTLP_*`, where the variable for one signal goes before the one for all of them."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], signal: Signal) -> None:
         self._environ = environ
+        self._own = f"OTEL_EXPORTER_OTLP_{signal.upper()}_"
 
     def get(self, name: str) -> str | None:
         environ = self._environ
-        return (
-            environ.get(f"OTEL_EXPORTER_OTLP_TRACES_{name}")
-            or environ.get(f"OTEL_EXPORTER_OTLP_{name}")
-            or None
-        )
+        return environ.get(f"{self._own}{name}") or environ.get(f"OTEL_EXPORTER_OTLP_{name}") or None
 
 
 def _number(environ: Mapping[str, str], name: str, default: float | None) -> float | None:

@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from ._environment import Environment, SettingError
 from ._targets import Target, Targets, targets_of
 from .otlp import BatchProcessor, OTLPExporter, TLSFiles, split_credentials
+from .otlp._sender import SenderOptions
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def _exporting(
     given: Environment, otlp: Targets | Literal[False] | None, headers: Mapping[str, str]
 ) -> Iterator[SpanProcessor]:
     targets = targets_of(otlp, headers)
-    asked = targets or (otlp is not False and (given.endpoint or given.traces_endpoint))
+    asked = targets or (otlp is not False and (given.endpoint or given.signal_endpoint))
     names = given.exporters or (("otlp",) if asked else ())
     if targets and "otlp" not in names:
         names = (*names, "otlp")
@@ -60,11 +61,11 @@ def _by_environment(given: Environment, headers: Mapping[str, str]) -> Any:
     """Return the exporter to where the environment says, or to a collector on this machine."""
     all_headers = {**given.headers, **headers}
     if given.protocol.lower() == "grpc":
-        return _grpc_exporter(given, given.traces_endpoint or given.endpoint, all_headers)
+        return _grpc_exporter(given, given.signal_endpoint or given.endpoint, all_headers)
     return _http_exporter(
         given,
         endpoint=given.endpoint or "http://localhost:4318",
-        traces_endpoint=given.traces_endpoint,
+        traces_endpoint=given.signal_endpoint,
         headers=all_headers,
     )
 
@@ -84,12 +85,19 @@ def _http_exporter(given: Environment, **options: Any) -> OTLPExporter:
         _logger.warning("OTEL_EXPORTER_OTLP_PROTOCOL is %r: http/protobuf is used", given.protocol)
     return OTLPExporter(
         protocol="http/json" if protocol == "http/json" else "http/protobuf",
-        timeout_s=_timeout_s(given),
-        compression=given.compression,
-        tls=TLSFiles(given.certificate, given.client_certificate, given.client_key),
-        proxies=given.proxies,
+        **sender_options(given),
         **options,
     )
+
+
+def sender_options(given: Environment) -> SenderOptions:
+    """Return how the environment has requests sent."""
+    return {
+        "timeout_s": _timeout_s(given),
+        "compression": given.compression,
+        "tls": TLSFiles(given.certificate, given.client_certificate, given.client_key),
+        "proxies": given.proxies,
+    }
 
 
 def _timeout_s(given: Environment) -> float:

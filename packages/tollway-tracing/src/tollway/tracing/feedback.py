@@ -7,7 +7,7 @@ https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-events/#event-gen_aiev
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,8 +88,8 @@ def to_line(feedback: Feedback) -> bytes:
     return orjson.dumps({"traceId": feedback.trace_id, **logs_data([feedback])}) + b"\n"
 
 
-def logs_data(several: list[Feedback], resource: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return OTLP `LogsData`. https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding"""
+def logs_data(several: list[Feedback], resource: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Return OTLP `LogsData`; resource: its attributes as OTLP has them. https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding"""
     records = [
         {
             "timeUnixNano": str(one.time_ns),
@@ -102,7 +102,7 @@ def logs_data(several: list[Feedback], resource: Mapping[str, Any] | None = None
         for one in several
     ]
     scope = {"scope": {"name": "tollway.tracing"}, "logRecords": records}
-    return {"resourceLogs": [{"resource": {"attributes": _pairs(resource or {})}, "scopeLogs": [scope]}]}
+    return {"resourceLogs": [{"resource": {"attributes": [*resource]}, "scopeLogs": [scope]}]}
 
 
 def _pairs(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ cdef class AttemptRecord:
     cdef double _started_s
     cdef object _content
     cdef object _first_token_s
+    cdef double _chunk_s
     cdef object _cost_picousd
     cdef public object info
     cdef public object body
@@ -27,6 +28,10 @@ cdef class AttemptRecord:
     @cython.locals(record=Record, recorder=Recorder, took_s=cython.double)
     cpdef answered(self, answer=*)
     cpdef end(self, error=*)
+    @cython.locals(recorder=Recorder, now_s=cython.double, before_s=cython.double)
+    cdef _measure_chunk(self)
+    @cython.locals(recorder=Recorder)
+    cdef _measure(self, error)
     @cython.locals(record=Record, recorder=Recorder)
     cdef _account(self, info, error)
     cdef _settle(self, error)

@@ -47,6 +47,8 @@ class AttemptRecord:
         self._started_s = recorder.clock_s()
         self._content = recorder.content()
         self._first_token_s: float | None = None
+        self._chunk_s = 0.0
+        """When the last chunk of a stream came, where that is measured."""
         self._cost_picousd: int | None = None
         self.info: AnswerInfo | None = None
         self.body: bytes | None = None
@@ -76,6 +78,8 @@ class AttemptRecord:
         if answer is None:
             self._first_token_s = took_s
             recorder.metrics.first_token(endpoint.labels, took_s)
+            if recorder.measures and endpoint.inference is not None:
+                endpoint.inference.began(took_s)
         else:
             self.info, self.body = answer.info, answer.body
         if endpoint.upstream.latency is not None:
@@ -86,6 +90,8 @@ class AttemptRecord:
     def saw(self, events: bytes) -> None:
         """Look at events in passing."""
         self._content.saw(events)
+        if self._record.recorder.measures:
+            self._measure_chunk()
 
     def lost_to(self, winner: SpanContext) -> None:
         """Note that another attempt at the same call was faster."""
@@ -99,6 +105,8 @@ class AttemptRecord:
                 self._account(self.info, error)
             except Exception:  # telemetry never breaks its caller
                 _log.exception("the tokens of an answer could not be counted")
+        if self._record.recorder.measures:
+            self._measure(error)
         upstream = self.endpoint.upstream
         if error is None and upstream.breaker.quiet:
             upstream.end(self._permit, SUCCESS)
@@ -107,6 +115,21 @@ class AttemptRecord:
         if self._is_resolved:  # somebody looked before all was known
             self.span.set_attributes(self._known())
         self.span.end()
+
+    def _measure_chunk(self) -> None:
+        """Measure the wait for what came after a stream's first chunk; what comes together is one."""
+        now_s, before_s = self._record.recorder.clock_s(), self._chunk_s
+        self._chunk_s = now_s
+        if before_s and self.endpoint.inference is not None:
+            self.endpoint.inference.chunk(now_s - before_s)
+
+    def _measure(self, error: BaseException | None) -> None:
+        """Measure the whole call, by its error if it had one: also where nobody waited for its end."""
+        recorder, inference = self._record.recorder, self.endpoint.inference
+        if inference is not None:
+            usage = None if self.info is None else self.info.usage
+            kind = "" if error is None else recorder.metrics.code_label(_error_type(error))
+            inference.ended(recorder.clock_s() - self._started_s, kind, usage)
 
     def _account(self, info: AnswerInfo, error: BaseException | None) -> None:
         """Count the tokens of an answer, and what it costs; one that never began has neither."""
@@ -190,6 +213,15 @@ class AttemptRecord:
 
 
 accept_proxies(AttemptRecord)
+
+
+def _error_type(error: BaseException) -> str:
+    """Return the conventions' `error.type`, which is a label here: one of few words."""
+    if isinstance(error, ProviderError):
+        return error.code
+    if isinstance(error, CallerGone):
+        return "client_disconnected"
+    return "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
 
 
 def _request_id(headers: Mapping[str, str] | None) -> str | None:

@@ -14,6 +14,7 @@ from tollway.gateway.resilience.retry import RetryPolicy
 from tollway.gateway.resilience.shedding import Gate
 from tollway.gateway.resilience.upstream import Upstream
 from tollway.gateway.telemetry import Labels
+from tollway.gateway.telemetry.inference import InferenceCells
 from tollway.gateway.telemetry.propagation import RawContext
 from tollway.provider import Answer, AnswerInfo, Call, Task
 
@@ -94,6 +95,9 @@ class Endpoint:
 
     raw: RawRunner | None = None
     """What passes requests on raw; None where it has no service of HTTP."""
+
+    inference: InferenceCells | None = None
+    """Where its calls are measured for OTLP."""
 
     quota_sets: dict[tuple[Quota, ...], QuotaSet] = field(default_factory=dict)
     """Its limits together with those of callers and routes, as far as such calls have come."""

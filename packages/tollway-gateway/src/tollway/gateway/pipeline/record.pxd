@@ -8,6 +8,7 @@ cdef class Recorder:
     cdef public bint is_servers_clock
     cdef public object content
     cdef public object slow_s
+    cdef public bint measures
     cdef public Py_ssize_t cut_off
 
 

@@ -52,6 +52,8 @@ class Recorder:
         self.is_servers_clock = clock_s is time.perf_counter
         self.content: Callable[[], Content] = CapturedContent if capture_content else NoContent
         self.slow_s = slow_s
+        self.measures = False
+        """Whether calls of models are measured for OTLP."""
         self.cut_off = 0
         """Requests that were not answered when the server stopped."""
 

@@ -23,6 +23,7 @@ from tollway.gateway.resilience.sticky import StickyTable
 from tollway.gateway.resilience.upstream import Upstream, upstream_key
 from tollway.gateway.telemetry import Labels
 from tollway.gateway.telemetry.genai import endpoint_attributes, span_name
+from tollway.gateway.telemetry.inference import InferenceCells
 from tollway.gateway.upstream import UpstreamClient
 from tollway.provider import BaseProvider, HTTPProvider, Provider, Target, Task, discovery, with_defaults
 from tollway.provider.dialects import Speaker
@@ -133,6 +134,9 @@ class Wiring:
         provider, provider_name = self._providers[name], discovery.normalise(config.model.provider)
         concurrency, hedge = config.concurrency, config.hedge
         operation = api_of(config.endpoint_type).operation
+        attributes = endpoint_attributes(
+            name, operation, provider.telemetry_name or provider_name, config.model.name, _server(provider)
+        )
         runner = self._runner(config, provider)
         return Endpoint(
             name=name,
@@ -152,13 +156,8 @@ class Wiring:
             pricing=pricing_for(config, provider, self._catalogue, runtime.now_s),
             labels=Labels(name, provider_name, config.model.name),
             span_name=span_name(operation, config.model.name),
-            attributes=endpoint_attributes(
-                name,
-                operation,
-                provider.telemetry_name or provider_name,
-                config.model.name,
-                _server(provider),
-            ),
+            attributes=attributes,
+            inference=InferenceCells(runtime.metrics, attributes),
         )
 
     def _dialects(self, config: EndpointConfig, provider: Provider, direct: Runner) -> DialectRunners:

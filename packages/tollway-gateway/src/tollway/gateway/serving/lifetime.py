@@ -7,7 +7,7 @@ import gc
 import logging
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Literal
 
 from opentelemetry import trace
 from opentelemetry.trace import TracerProvider
@@ -19,6 +19,7 @@ from tollway.gateway.resilience.breaker import State
 from tollway.tracing.semconv.genai import SCHEMA_URL
 
 from .closing import Closing
+from .measuring import MetricsExport, metrics_export
 from .snapshot import Snapshot, Snapshots
 from .standby import Standby
 
@@ -73,6 +74,7 @@ class Lifetime:
         self.reload: Reload | None = None
         """Reads the configuration again, for a reason, and serves by it; a server that has a file sets it."""
         self._retiring: set[asyncio.Task[None]] = set()
+        self._metrics_export: MetricsExport | None = None
         self._closing = Closing(runtime.threads, config.server.drain_timeout_s)
         self.publish: Callable[[], None] | None = None
         """Lets other workers see this one's numbers of tracing: a few times a second, and at the end."""
@@ -131,6 +133,8 @@ class Lifetime:
         if self._own_tracing:
             _configure_tracing(self._tracing)
             self._recorder.tracer = trace.get_tracer(TRACER_NAME, schema_url=SCHEMA_URL)
+            self._metrics_export = metrics_export(_targets(self._tracing), self._runtime)
+            self._recorder.measures = self._metrics_export is not None
         # What was made so far stays: the collector need not look at it again, nor stop requests for it.
         gc.freeze()
         gc.set_threshold(_GC_ALLOCATIONS)
@@ -180,7 +184,12 @@ class Lifetime:
         if self._own_tracing:
             from tollway import tracing
 
-            await closing.run("tracing", lambda: tracing.shutdown(max(0.0, closing.left_s() - _MARGIN_S)))
+            def left_s() -> float:
+                return max(0.0, closing.left_s() - _MARGIN_S)
+
+            if (metrics := self._metrics_export) is not None:
+                await closing.run("the metrics", lambda: metrics.stop(left_s() / 2))
+            await closing.run("tracing", lambda: tracing.shutdown(left_s()))
         if self.publish is not None:
             self.publish()
         await closing.wait_for("the budgets' storage", runtime.stop())
@@ -199,8 +208,12 @@ def _configure_tracing(settings: TracingConfig) -> None:
         store=store is not None
         and tracing.FileStore(store.path, layout=store.layout, file_mode=store.file_mode),
         store_seal_after_s=None if store is None else store.seal_after_s,
-        otlp=None if settings.otlp is None else [*map(_target, settings.otlp_targets)] or False,
+        otlp=_targets(settings),
     )
+
+
+def _targets(settings: TracingConfig) -> list[dict[str, object]] | Literal[False] | None:
+    return None if settings.otlp is None else [*map(_target, settings.otlp_targets)] or False
 
 
 def _target(target: OTLPConfig) -> dict[str, object]:

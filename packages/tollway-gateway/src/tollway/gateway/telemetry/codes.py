@@ -6,6 +6,7 @@ KNOWN_CODES = frozenset(
     [
         "admin_key_required",
         "budget_exceeded",
+        "cancelled",
         "client_disconnected",
         "cross_site_request",
         "duplicate_key",

@@ -454,6 +454,15 @@ class Metrics:
         """Return the cell of a number that only grows; a worker before this one may have begun it."""
         return self._file.at((name, *values))
 
+    def histogram(self, name: str, bounds: tuple[float, ...], *values: str) -> Histogram:
+        """Return a histogram that is no family of Prometheus'; a worker before this one may have begun it."""
+        return Histogram(self.cells, self._file.at((name, *values), len(bounds) + 2), bounds)
+
+    def own_rows(self) -> Iterable[tuple[tuple[str, ...], list[float]]]:
+        """Yield every key with its numbers, as this worker counted them."""
+        for key, numbers in self._file.rows():
+            yield tuple(map(str, key)), numbers
+
     def totals(self) -> dict[Key, list[float]]:
         """Return the numbers of all workers: sums, but of the lag the largest."""
         totals = dict(self._file.rows())

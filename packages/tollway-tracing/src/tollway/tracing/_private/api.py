@@ -39,8 +39,15 @@ class HeldTraceState(otel.TraceState):
         self._dict = members
 
 
+def has_logger_provider() -> bool:
+    """Return whether the program has set up a logger provider, or the environment names one."""
+    from opentelemetry import _logs  # not for every program that traces
+
+    return not isinstance(_logs.get_logger_provider(), _logs._internal.ProxyLoggerProvider)
+
+
 def log_event(name: str, attributes: Mapping[str, Any], context: Context, time_ns: int) -> None:
-    """Emit an event on the global logger provider: nothing where the program has none."""
+    """Emit an event on the global logger provider."""
     from opentelemetry import _logs  # not for every program that traces
 
     record = _logs.LogRecord(timestamp=time_ns, context=context, event_name=name, attributes=dict(attributes))

@@ -3,7 +3,7 @@
 from ._batch import BatchProcessor
 from ._encode import Encoder, encode_span
 from ._export import ExportCounts, OTLPExporter, OTLPJsonExporter
-from ._http import TLSFiles, is_http_url, split_credentials, traces_url
+from ._http import TLSFiles, is_http_url, signal_url, split_credentials
 from ._protobuf import ProtobufEncoder
 
 __all__ = [
@@ -16,6 +16,6 @@ __all__ = [
     "TLSFiles",
     "encode_span",
     "is_http_url",
+    "signal_url",
     "split_credentials",
-    "traces_url",
 ]

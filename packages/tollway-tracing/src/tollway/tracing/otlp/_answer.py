@@ -8,6 +8,8 @@ from contextlib import suppress
 
 import orjson
 
+_REJECTED = ("rejectedSpans", "rejectedLogRecords", "rejectedDataPoints")
+
 MAX_SHOWN = 200
 """Characters of an error's text that are logged."""
 
@@ -47,12 +49,13 @@ def fields_of(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         at += size
 
 
-def rejected_spans(headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
-    """Return how many spans a receiver refused in an answer of success, and why."""
+def rejected_items(headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+    """Return how many items a receiver refused in an answer of success, and why."""
     try:
         if "json" in headers.get("content-type", "json") or body[:1] == b"{":
             partial = orjson.loads(body or b"{}").get("partialSuccess") or {}
-            return int(partial.get("rejectedSpans", 0)), str(partial.get("errorMessage", ""))
+            count = next((partial[name] for name in _REJECTED if name in partial), 0)
+            return int(count), str(partial.get("errorMessage", ""))
         partial = dict(fields_of(_bytes(dict(fields_of(body)).get(1))))
         count = partial.get(1, 0)
         return (count if isinstance(count, int) else 0), _bytes(partial.get(2)).decode(errors="replace")

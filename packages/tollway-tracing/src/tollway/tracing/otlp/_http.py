@@ -7,7 +7,7 @@ import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from tollway.tracing._redaction import redacted_url
@@ -15,16 +15,16 @@ from tollway.tracing._redaction import redacted_url
 MAX_ANSWER_BYTES = 65_536
 """An OTLP answer is a few bytes; whoever sends more is no OTLP receiver."""
 
-TRACES_PATH = "/v1/traces"
+Signal = Literal["traces", "logs", "metrics"]
 
 
-def traces_url(base: str) -> str:
-    """Return where traces go under a base URL (`OTEL_EXPORTER_OTLP_ENDPOINT`): its path plus `/v1/traces`.
+def signal_url(base: str, signal: Signal) -> str:
+    """Return where a signal goes under a base URL (`OTEL_EXPORTER_OTLP_ENDPOINT`): below its path.
+    A base that ends in `/v1/traces` is the URL of traces: other signals go beside it.
 
     https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp
     """
-    base = base.rstrip("/")
-    return base if base.endswith(TRACES_PATH) else base + TRACES_PATH
+    return base.rstrip("/").removesuffix("/v1/traces") + f"/v1/{signal}"
 
 
 def is_loopback(url: str) -> bool:

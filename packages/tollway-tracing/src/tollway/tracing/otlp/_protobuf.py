@@ -48,22 +48,26 @@ def raw(number: int, data: bytes) -> bytes:
     return varint(number << 3 | BYTES) + varint(len(data)) + data
 
 
-def _text(number: int, value: str) -> bytes:
+def text(number: int, value: str) -> bytes:
+    """Return a field of text."""
     try:
         return raw(number, value.encode())
     except UnicodeEncodeError:
         return raw(number, mended(value).encode())
 
 
-def _id(number: int, value: str) -> bytes:
+def bytes_id(number: int, value: str) -> bytes:
+    """Return a field of bytes, of hex digits."""
     return raw(number, bytes.fromhex(value))
 
 
-def _varint(number: int, value: int | str) -> bytes:
+def varint_field(number: int, value: int | str) -> bytes:
+    """Return a field of a varint."""
     return varint(number << 3 | VARINT) + varint(int(value))
 
 
-def _fixed64(number: int, value: str) -> bytes:
+def fixed64(number: int, value: str) -> bytes:
+    """Return a field of 64 bits."""
     return varint(number << 3 | FIXED64) + struct.pack("<Q", max(0, min(int(value), _MAX_64)))
 
 
@@ -71,7 +75,8 @@ def _fixed32(number: int, value: int) -> bytes:
     return varint(number << 3 | FIXED32) + struct.pack("<I", value)
 
 
-def _double(number: int, value: float | str) -> bytes:
+def double(number: int, value: float | str) -> bytes:
+    """Return a field of a float."""
     return varint(number << 3 | FIXED64) + struct.pack("<d", float(value))
 
 
@@ -82,11 +87,13 @@ def _bytes(number: int, value: str) -> bytes:
 Fields = dict[str, tuple[int, Write]]
 
 
-def _message(fields: Fields) -> Write:
+def nested(fields: Fields) -> Write:
+    """Return what writes a field that is a message by a table."""
     return lambda number, item: raw(number, message(fields, item))
 
 
-def _each(write: Write) -> Write:
+def each(write: Write) -> Write:
+    """Return what writes a repeated field."""
     return lambda number, items: b"".join([write(number, item) for item in items])
 
 
@@ -101,56 +108,56 @@ def message(fields: Fields, item: Mapping[str, Any]) -> bytes:
 
 
 ANY_VALUE: Fields = {
-    "stringValue": (1, _text),
-    "boolValue": (2, _varint),
-    "intValue": (3, _varint),
-    "doubleValue": (4, _double),
+    "stringValue": (1, text),
+    "boolValue": (2, varint_field),
+    "intValue": (3, varint_field),
+    "doubleValue": (4, double),
     "bytesValue": (7, _bytes),
 }
-KEY_VALUE: Fields = {"key": (1, _text), "value": (2, _message(ANY_VALUE))}
-ANY_VALUE["arrayValue"] = (5, _message({"values": (1, _each(_message(ANY_VALUE)))}))
-ANY_VALUE["kvlistValue"] = (6, _message({"values": (1, _each(_message(KEY_VALUE)))}))
+KEY_VALUE: Fields = {"key": (1, text), "value": (2, nested(ANY_VALUE))}
+ANY_VALUE["arrayValue"] = (5, nested({"values": (1, each(nested(ANY_VALUE)))}))
+ANY_VALUE["kvlistValue"] = (6, nested({"values": (1, each(nested(KEY_VALUE)))}))
 
-_ATTRIBUTES = _each(_message(KEY_VALUE))
+attributes_field = each(nested(KEY_VALUE))
 
 EVENT: Fields = {
-    "timeUnixNano": (1, _fixed64),
-    "name": (2, _text),
-    "attributes": (3, _ATTRIBUTES),
-    "droppedAttributesCount": (4, _varint),
+    "timeUnixNano": (1, fixed64),
+    "name": (2, text),
+    "attributes": (3, attributes_field),
+    "droppedAttributesCount": (4, varint_field),
 }
 LINK: Fields = {
-    "traceId": (1, _id),
-    "spanId": (2, _id),
-    "traceState": (3, _text),
-    "attributes": (4, _ATTRIBUTES),
-    "droppedAttributesCount": (5, _varint),
+    "traceId": (1, bytes_id),
+    "spanId": (2, bytes_id),
+    "traceState": (3, text),
+    "attributes": (4, attributes_field),
+    "droppedAttributesCount": (5, varint_field),
     "flags": (6, _fixed32),
 }
-STATUS: Fields = {"message": (2, _text), "code": (3, _varint)}
+STATUS: Fields = {"message": (2, text), "code": (3, varint_field)}
 SPAN: Fields = {
-    "traceId": (1, _id),
-    "spanId": (2, _id),
-    "traceState": (3, _text),
-    "parentSpanId": (4, _id),
-    "name": (5, _text),
-    "kind": (6, _varint),
-    "startTimeUnixNano": (7, _fixed64),
-    "endTimeUnixNano": (8, _fixed64),
-    "attributes": (9, _ATTRIBUTES),
-    "droppedAttributesCount": (10, _varint),
-    "events": (11, _each(_message(EVENT))),
-    "droppedEventsCount": (12, _varint),
-    "links": (13, _each(_message(LINK))),
-    "droppedLinksCount": (14, _varint),
-    "status": (15, _message(STATUS)),
+    "traceId": (1, bytes_id),
+    "spanId": (2, bytes_id),
+    "traceState": (3, text),
+    "parentSpanId": (4, bytes_id),
+    "name": (5, text),
+    "kind": (6, varint_field),
+    "startTimeUnixNano": (7, fixed64),
+    "endTimeUnixNano": (8, fixed64),
+    "attributes": (9, attributes_field),
+    "droppedAttributesCount": (10, varint_field),
+    "events": (11, each(nested(EVENT))),
+    "droppedEventsCount": (12, varint_field),
+    "links": (13, each(nested(LINK))),
+    "droppedLinksCount": (14, varint_field),
+    "status": (15, nested(STATUS)),
     "flags": (16, _fixed32),
 }
-RESOURCE: Fields = {"attributes": (1, _ATTRIBUTES)}
-SCOPE: Fields = {"name": (1, _text), "version": (2, _text), "attributes": (3, _ATTRIBUTES)}
+RESOURCE: Fields = {"attributes": (1, attributes_field)}
+SCOPE: Fields = {"name": (1, text), "version": (2, text), "attributes": (3, attributes_field)}
 
-_RESOURCE_SPANS: Fields = {"resource": (1, _message(RESOURCE)), "schemaUrl": (3, _text)}
-_SCOPE_SPANS: Fields = {"scope": (1, _message(SCOPE)), "schemaUrl": (3, _text)}
+_RESOURCE_SPANS: Fields = {"resource": (1, nested(RESOURCE)), "schemaUrl": (3, text)}
+_SCOPE_SPANS: Fields = {"scope": (1, nested(SCOPE)), "schemaUrl": (3, text)}
 
 SPANS = 2
 """The field of a `ScopeSpans` that a span is."""

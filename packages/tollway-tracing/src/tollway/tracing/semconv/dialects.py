@@ -73,6 +73,20 @@ def _put(found: dict[str, Any], name: str, value: Any) -> None:
         found.setdefault(name, value)
 
 
+def _kind(items: Attributes, kinds: Mapping[str, str], words: frozenset[str], default: str) -> str:
+    """Return a dialect's word for the kind of a span: of its operation, else its own where that is one."""
+    if (kind := kinds.get(str(items.get(OPERATION)))) is not None:
+        return kind
+    word = str(items.get("tollway.kind", ""))
+    return next((form for form in (word.upper(), word.lower()) if form in words), default)
+
+
+def _put_all(found: dict[str, Any], names: tuple[str, str, str], kind: str, items: Attributes) -> None:
+    """Add what every tool shows, by a dialect's names for it: kind, session and user."""
+    for name, value in zip(names, (kind, session_of(items), user_of(items)), strict=True):
+        _put(found, name, value)
+
+
 # --- GenAI -------------------------------------------------------------------------------------------------
 
 
@@ -138,15 +152,10 @@ _OPENINFERENCE_COUNTS = {
 def openinference(items: Attributes) -> Attributes:
     """Return what Phoenix reads as well."""
     found = dict(items)
-    operation = items.get(OPERATION)
-    kind = _OPENINFERENCE_KINDS.get(str(operation))
-    if kind is None and (kind := str(items.get("tollway.kind", "chain")).upper()) not in _OPENINFERENCE_WORDS:
-        kind = "CHAIN"
-    _put(found, "openinference.span.kind", kind)
+    kind = _kind(items, _OPENINFERENCE_KINDS, _OPENINFERENCE_WORDS, "CHAIN")
+    _put_all(found, ("openinference.span.kind", "session.id", "user.id"), kind, items)
     _put_value(found, "input", first(items, *_IN))
     _put_value(found, "output", first(items, *_OUT))
-    _put(found, "session.id", session_of(items))
-    _put(found, "user.id", user_of(items))
     for name, ours in _OPENINFERENCE_COUNTS.items():
         _put(found, name, _count(items, ours))
     _put(found, "llm.token_count.total", _total(items))
@@ -246,17 +255,13 @@ _MLFLOW_COUNTS = {
 def mlflow(items: Attributes) -> Attributes:
     """Return what MLflow reads as well; its own attributes are JSON."""
     found = dict(items)
-    kind = _MLFLOW_TYPES.get(str(items.get(OPERATION)))
-    if kind is None and (word := str(items.get("tollway.kind", "")).upper()):
-        kind = word if word in _MLFLOW_WORDS else None
-    _put(found, "mlflow.spanType", _json(kind or "UNKNOWN"))
+    kind = _kind(items, _MLFLOW_TYPES, _MLFLOW_WORDS, "UNKNOWN")
+    _put_all(found, ("mlflow.spanType", "session.id", "user.id"), _json(kind), items)
     _put(found, "mlflow.spanInputs", _as_json(first(items, *_IN)))
     _put(found, "mlflow.spanOutputs", _as_json(first(items, *_OUT)))
     if (total := _total(items)) is not None:
         counts = {name: count for name, ours in _MLFLOW_COUNTS.items() if (count := _count(items, ours))}
         _put(found, "mlflow.chat.tokenUsage", _json({**_NO_TOKENS, **counts, "total_tokens": total}))
-    _put(found, "session.id", session_of(items))
-    _put(found, "user.id", user_of(items))
     return found
 
 
@@ -294,15 +299,11 @@ _LANGFUSE_COUNTS = {
 def langfuse(items: Attributes) -> Attributes:
     """Return what Langfuse reads as well."""
     found = dict(items)
-    kind = _LANGFUSE_TYPES.get(str(items.get(OPERATION)))
-    if kind is None:
-        word = str(items.get("tollway.kind", "")).lower()
-        kind = word if word in _LANGFUSE_WORDS else "span"
-    _put(found, "langfuse.observation.type", kind)
+    kind = _kind(items, _LANGFUSE_TYPES, _LANGFUSE_WORDS, "span")
+    names = ("langfuse.observation.type", "langfuse.session.id", "langfuse.user.id")
+    _put_all(found, names, kind, items)
     _put(found, "langfuse.observation.input", first(items, *_IN))
     _put(found, "langfuse.observation.output", first(items, *_OUT))
-    _put(found, "langfuse.session.id", session_of(items))
-    _put(found, "langfuse.user.id", user_of(items))
     if kind in ("generation", "embedding"):
         _put(found, "langfuse.observation.model.name", _model(items))
         _put(found, "langfuse.observation.model.parameters", _parameters(items))
