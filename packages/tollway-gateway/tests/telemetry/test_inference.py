@@ -168,7 +168,8 @@ def test_deltas_lose_nothing_that_a_receiver_did_not_take():
         (point,) = receiver.points()["gen_ai.client.inference.duration"]
         counts.append(point.count)
     assert [1, 1, 2] == counts
-    assert receiver.sent[0].resource_metrics[0].scope_metrics[0].metrics[0].histogram.aggregation_temporality == 1
+    (metric,) = receiver.sent[0].resource_metrics[0].scope_metrics[0].metrics
+    assert 1 == metric.histogram.aggregation_temporality
 
 
 def test_a_worker_that_takes_a_place_goes_on_with_its_numbers(tmp_path):
@@ -209,8 +210,6 @@ def test_the_interval_is_in_milliseconds(text, seconds):
     assert seconds == interval_s({"OTEL_METRIC_EXPORT_INTERVAL": text})
 
 
-@pytest.mark.parametrize(
-    ("text", "delta"), [("", False), ("Delta", True), ("lowmemory", True), ("x", False)]
-)
+@pytest.mark.parametrize(("text", "delta"), [("", False), ("Delta", True), ("lowmemory", True), ("x", False)])
 def test_the_temporality_is_the_environments(text, delta):
     assert delta is is_delta({"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": text})

@@ -155,7 +155,8 @@ def _seen_as(endpoint: Endpoint, call: RawCall) -> Endpoint:
         "http.request.method": call.method,
     }
     name = span_name(operation, endpoint.labels.model)
-    return replace(endpoint, span_name=name, attributes=attributes)
+    inference = None if endpoint.inference is None else endpoint.inference.of(operation)
+    return replace(endpoint, span_name=name, attributes=attributes, inference=inference)
 
 
 def _without_length(response: UpstreamResponse) -> dict[str, str]:

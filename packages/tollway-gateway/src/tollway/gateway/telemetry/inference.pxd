@@ -5,6 +5,8 @@ from .cells cimport Histogram
 
 cdef class InferenceCells:
     cdef object _metrics
+    cdef object _attributes
+    cdef dict _others
     cdef tuple _who
     cdef bint _has_usage
     cdef object _duration

@@ -48,6 +48,8 @@ class InferenceCells:
 
     def __init__(self, metrics: Metrics, attributes: Mapping[str, Any]) -> None:
         self._metrics = metrics
+        self._attributes = attributes
+        self._others: dict[str, InferenceCells] = {}
         self._who = tuple(str(attributes.get(name, "")) for name in WHO)
         self._has_usage = attributes.get("gen_ai.operation.name") != "embeddings"
         self._duration = INFERENCE if self._has_usage else EMBEDDINGS
@@ -55,6 +57,14 @@ class InferenceCells:
         self._first_chunk: Histogram | None = None
         self._per_chunk: Histogram | None = None
         self._counters: dict[tuple[str, str], int] = {}
+
+    def of(self, operation: str) -> InferenceCells:
+        """Return where calls of another operation of the same model are measured."""
+        other = self._others.get(operation)
+        if other is None:
+            attributes = {**self._attributes, "gen_ai.operation.name": operation}
+            other = self._others[operation] = InferenceCells(self._metrics, attributes)
+        return other
 
     def ended(self, took_s: float, error: str, usage: Usage | None) -> None:
         """Measure a call that has ended; `error` is empty where it succeeded."""
