@@ -47,7 +47,9 @@ LOAD_CPU, GATEWAY_CPU = 0, 1
 CONNECTIONS, OPEN_STREAMS = 32, 64
 START_WITHIN_S = 60
 SOAK_WARM_UP_S = 30
-"""At full speed: memory stops growing after some 100,000 requests, which a low rate takes long to reach."""
+"""At full speed: memory stops growing after some 100,000 requests (200,000 with every trace kept: the store
+remembers ids), which a low rate takes long to reach.
+"""
 
 REST_S = 0.5
 """Between full load and one connection: what the load left to do behind it is not what one caller meets."""
@@ -307,7 +309,7 @@ def prompt(tokens: int) -> str:
     return f"requests of {tokens:,} tokens" if tokens else "requests"
 
 
-def soak_ours(seconds: float, rate: float, path: Path, store: Path | None) -> None:
+def soak_ours(seconds: float, warm_up_s: int, rate: float, path: Path, store: Path | None) -> None:
     """Watch our own memory under a steady load, print what was seen, and draw it.
 
     store: where every trace is kept, to be looked for afterwards.
@@ -319,7 +321,7 @@ def soak_ours(seconds: float, rate: float, path: Path, store: Path | None) -> No
         asked = Asked(gateway.base + gateway.launch.path, gateway.launch.headers, gateway.launch.model)
 
         def warm_up() -> None:
-            wrk(asked, CONNECTIONS, SOAK_WARM_UP_S, LOAD_CPU)
+            wrk(asked, CONNECTIONS, warm_up_s, LOAD_CPU)
 
         soaked = uvloop.run(soak(asked, gateway.pid, rate, seconds, warm_up))
     picture(soaked, path)
@@ -351,6 +353,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", action="store_true", help="only measure two workers of ours and one")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="only watch our memory for so long")
     parser.add_argument("--rate", type=float, default=500, help="requests a second of a soak")
+    parser.add_argument("--warm-up", type=int, default=SOAK_WARM_UP_S, help="seconds before a soak")
     parser.add_argument("--disk", type=Path, metavar="FOLDER", help="on which ours keeps its traces as well")
     parser.add_argument("--dirty", action="store_true", help="delete 100,000 files there before each run")
     parser.add_argument("--picture", type=Path, default=Path("soak.svg"), help="where a soak's picture goes")
@@ -392,7 +395,7 @@ def main() -> None:
     os.sched_setaffinity(0, {LOAD_CPU})
     if args.soak:
         store = disks.place_on(args.disk) / "traces" if args.disk else None
-        soak_ours(args.soak * 60, args.rate, args.picture, store)
+        soak_ours(args.soak * 60, args.warm_up, args.rate, args.picture, store)
     elif args.against:
         compare(args.against, args.rounds, args.prompt_tokens)
     elif args.workers:

@@ -21,6 +21,7 @@ import tollway.tracing.store
 from support.builds import NOT_COMPILED, source_of
 from support.made_traces import DAY, NOON_NS, PARENTS, SPANS, START_NS, made, plain, usual
 from tollway.tracing.engine import IS_COMPILED
+from tollway.tracing.otlp import Encoder
 from tollway.tracing.otlp._own import own_span_json
 from tollway.tracing.store import FileStore, FileStoreProcessor, _fast_path, verify
 
@@ -65,6 +66,20 @@ def test_a_store_is_the_same_files(tmp_path_factory, traces):
         if kept is not None:
             spans[-1]._own_attributes["tollway.kept_because"] = kept
         groups.append(spans)
+    python, compiled = (
+        written_by(way, tmp_path_factory.mktemp(way), groups) for way in ("python", "compiled")
+    )
+    assert python == compiled
+
+
+@given(traces=TRACES)
+@settings(max_examples=50, deadline=None)
+def test_a_store_of_received_spans_is_the_same_files(tmp_path_factory, traces):
+    """Records from outside are written alike in both ways, with one origin or several."""
+    groups = []
+    for parent, start_ns, facts, scopes, kept in traces:
+        records = Encoder().records(made(parent, start_ns, *facts, scopes=scopes))
+        groups.append([record._replace(kept_because=kept) for record in records])
     python, compiled = (
         written_by(way, tmp_path_factory.mktemp(way), groups) for way in ("python", "compiled")
     )

@@ -78,6 +78,15 @@ def test_what_cannot_be_taken_is_refused_with_the_reason(export, kept, body, com
     assert [] == kept
 
 
+def test_a_store_that_is_behind_asks_senders_to_come_again(kept):
+    """Exporters repeat a call after UNAVAILABLE, so that nothing is lost."""
+    receiver = TraceReceiver(kept.append, RatioSlowSampler(), is_behind=lambda: True)
+    with serving(receiver, "127.0.0.1", 0) as port, pytest.raises(grpc.RpcError) as caught:
+        exporting(port)(request_of(b"a" * 16), timeout=WAIT_S)
+    assert grpc.StatusCode.UNAVAILABLE == caught.value.code()
+    assert [] == kept
+
+
 def test_stopping_finishes_the_requests_in_flight():
     arrived, go_on = threading.Event(), threading.Event()
     kept = []

@@ -53,6 +53,14 @@ def test_what_cannot_be_taken_is_refused_with_the_reason(receiver, kept, headers
     assert [] == kept
 
 
+def test_a_store_that_is_behind_asks_senders_to_come_again(kept):
+    """Exporters repeat a request after 503, so that nothing is lost."""
+    receiver = TraceReceiver(kept.append, RatioSlowSampler(), is_behind=lambda: True)
+    answer = respond(receiver, [JSON], BODY)
+    assert (503, {"retry-after": "1"}) == (answer.status, answer.headers)
+    assert [] == kept
+
+
 def test_an_unknown_coding_is_refused_by_the_names_of_the_known_ones(receiver):
     answer = respond(receiver, [JSON, (b"content-encoding", b"br")], BODY)
     message = "the body's content coding is br: use gzip, deflate, zstd, or none"

@@ -62,7 +62,7 @@ def serving(receiver: TraceReceiver, host: str, port: int) -> Iterator[int]:
 def _export(receiver: TraceReceiver) -> Callable[[bytes, Any], bytes]:
     import grpc
 
-    codes = {400: grpc.StatusCode.INVALID_ARGUMENT, 415: grpc.StatusCode.UNIMPLEMENTED}
+    codes = {400: grpc.StatusCode.INVALID_ARGUMENT, 503: grpc.StatusCode.UNAVAILABLE}
 
     def export(request: bytes, context: Any) -> bytes:
         try:

@@ -30,6 +30,11 @@ class OTLPAnswer(NamedTuple):
     content_type: str
     body: bytes
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Further headers: senders repeat a request later where one says when."""
+        return {"retry-after": "1"} if self.status == 503 else {}
+
 
 class RefusedError(Exception):
     """A request is not taken; `status` is HTTP's."""
@@ -55,15 +60,14 @@ def respond(
 
 def take(receiver: receiving.TraceReceiver, body: bytes, content_type: str) -> tuple[bytes, str]:
     """Take a request's spans in; return the body of the answer and its media type. Raises RefusedError."""
+    if receiver.is_behind:
+        raise RefusedError(503, "the store is behind: send again in a moment")
     try:
         received = receiving.read(body, content_type)
     except LookupError:
         raise RefusedError(415, "the body must be application/x-protobuf or application/json") from None
     except receiving.BadRequestError as error:
         raise RefusedError(400, str(error)) from error
-    except ImportError:
-        message = "protobuf needs the extra: pip install 'tollway-tracing[otlp]'; JSON does not"
-        raise RefusedError(415, message) from None
     receiver.take(received)
     return receiving.answer(received, content_type)
 
@@ -111,6 +115,7 @@ def asgi_app(receiver: receiving.TraceReceiver) -> ASGIApp:
         headers = [
             (b"content-type", answer.content_type.encode()),
             (b"content-length", b"%d" % len(answer.body)),
+            *((name.encode(), value.encode()) for name, value in answer.headers.items()),
         ]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})

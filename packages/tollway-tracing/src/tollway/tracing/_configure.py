@@ -225,7 +225,7 @@ def _store(
         seal_after_s=_seal_after_s(known.get("store_seal_after_s")),
     )
     policy = sampler if isinstance(sampler, RatioSlowSampler) else RatioSlowSampler()
-    set_receiver(TraceReceiver(stored.put, policy))
+    set_receiver(TraceReceiver(stored.put, policy, is_behind=lambda: stored.is_behind))
     return store, [stored]
 
 

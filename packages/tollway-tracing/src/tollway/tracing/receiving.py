@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ._worker import Clock
+from .otlp._protobuf import VARINT, raw, varint
 from .otlp._receive import BadRequestError, Received, read_json, read_protobuf
 from .records import Record
 from .sampling import RatioSlowSampler, is_picked
@@ -35,8 +36,9 @@ class TraceReceiver:
     """Decides which received traces are kept, and passes their spans on. For any number of threads.
 
     put: takes the spans that are kept. window_s: how long a trace may wait for what keeps it. max_held_spans:
-    of all traces that wait; beyond it the oldest are dropped. `dropped` counts spans by reason: `unpicked`
-    (nothing kept their trace), `late` (after that was decided), `evicted`, `rejected` (they are no spans).
+    of all that wait; beyond it the oldest are dropped. is_behind: whether what takes the kept spans has
+    too many of them already. `dropped` counts spans by reason: `unpicked` (nothing kept their trace), `late`
+    (after that was decided), `evicted`, `rejected` (they are no spans).
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class TraceReceiver:
         *,
         window_s: float = 30.0,
         max_held_spans: int = 100_000,
+        is_behind: Callable[[], bool] = lambda: False,
         clock: Clock = time.monotonic,
     ) -> None:
         self.dropped: Counter[str] = Counter()
@@ -55,10 +58,16 @@ class TraceReceiver:
         self._policy = policy
         self._window_s = window_s
         self._max_held_spans = max_held_spans
+        self._is_behind = is_behind
         self._clock = clock
         self._held: OrderedDict[int, _Held] = OrderedDict()  # the oldest first
         self._decided: OrderedDict[int, str | None] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether senders should wait and send again: more spans now might be lost."""
+        return self._is_behind()
 
     def take(self, received: Received) -> None:
         """Take what a request brought."""
@@ -147,13 +156,8 @@ def answer(received: Received, content_type: str) -> tuple[bytes, str]:
     """Return the body of an answer and its media type: empty, or what was not taken (partial success)."""
     message = f"{received.rejected} spans have no valid ids or times" if received.rejected else ""
     if content_type.startswith("application/x-protobuf"):
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
-        response = ExportTraceServiceResponse()
-        if message:
-            response.partial_success.rejected_spans = received.rejected
-            response.partial_success.error_message = message
-        return response.SerializeToString(), "application/x-protobuf"
+        partial = varint(1 << 3 | VARINT) + varint(received.rejected) + raw(2, message.encode())
+        return (raw(1, partial) if message else b""), "application/x-protobuf"
     if not message:
         return b"{}", "application/json"
     rejected = f'{{"rejectedSpans":"{received.rejected}","errorMessage":"{message}"}}'

@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import click
 import uvicorn
@@ -25,30 +24,31 @@ _GRACE_S = 2
 """For what is being sent at the end; pages that are live would stay for ever."""
 
 
-def serve(store: Path, host: str, port: int, grpc_port: int | None, policy: RatioSlowSampler) -> None:
+def serve(store: FileStore, host: str, port: int, grpc_port: int | None, policy: RatioSlowSampler) -> None:
     """Serve until SIGINT or SIGTERM, then write what is decided, and say what was dropped.
 
     grpc_port: None takes spans over HTTP alone.
     """
     with receiving(store, host, grpc_port, policy) as receiver:
-        run(asgi_app(receiver), host, port, f"Spans sent to {{address}}{PATH} go to {store}.")
+        run(asgi_app(receiver), host, port, f"Spans sent to {{address}}{PATH} go to {store.layout.root}.")
 
 
 @contextmanager
 def receiving(
-    store: Path, host: str, grpc_port: int | None, policy: RatioSlowSampler
+    store: FileStore, host: str, grpc_port: int | None, policy: RatioSlowSampler
 ) -> Iterator[TraceReceiver]:
     """Give what takes spans into a store; at the end write what is decided, and say what was dropped."""
-    processor = FileStoreProcessor(FileStore(store))
-    receiver = TraceReceiver(processor.put, policy)
+    processor = FileStoreProcessor(store)
+    receiver = TraceReceiver(processor.put, policy, is_behind=lambda: processor.is_behind)
     with ExitStack() as running:
         running.callback(processor.shutdown)
         running.enter_context(ending_windows(receiver))
         if grpc_port is not None:
             bound = running.enter_context(serving_grpc(receiver, host, grpc_port))
-            click.echo(f"Spans sent by gRPC to {host}:{bound} go to {store}.")
+            click.echo(f"Spans sent by gRPC to {host}:{bound} go to {store.layout.root}.")
         yield receiver
-    dropped = ", ".join(f"{count} {reason}" for reason, count in receiver.dropped.items() if count) or "none"
+    lost = {**receiver.dropped, "not written": processor.counts.dropped_spans + processor.left_spans}
+    dropped = ", ".join(f"{count} {reason}" for reason, count in lost.items() if count) or "none"
     click.echo(f"{receiver.received} spans received; dropped: {dropped}.")
 
 
@@ -64,6 +64,7 @@ def run(app: ASGIApp, host: str, port: int, *greeting: str) -> None:
         timeout_graceful_shutdown=_GRACE_S,
     )
     with config.bind_socket() as listener:
+        listener.listen(config.backlog)  # whoever reads the greeting may connect
         for line in greeting:
             click.echo(line.replace("{address}", f"http://{host}:{listener.getsockname()[1]}"))
         for number in (signal.SIGINT, signal.SIGTERM):

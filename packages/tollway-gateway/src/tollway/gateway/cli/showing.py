@@ -44,7 +44,7 @@ def ui(
         receiving.run(pages_app(source, None, origins), host, port, pages)
         return
     grpc_port = receiving.chosen_grpc_port(grpc_port, wanted=not no_grpc)
-    with receiving.receiving(store, host, grpc_port, RatioSlowSampler()) as receiver:
+    with receiving.receiving(FileStore(store), host, grpc_port, RatioSlowSampler()) as receiver:
         sent = f"Spans sent to {{address}}{PATH} go to {store}."
         receiving.run(pages_app(source, receiver, origins), host, port, pages, sent)
 

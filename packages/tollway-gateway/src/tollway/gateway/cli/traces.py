@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -264,6 +264,13 @@ def tail(
 @click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="Of OTLP.")
 @click.option("--grpc-port", type=click.IntRange(0, 65535), help="Of OTLP by gRPC.  [default: 4317]")
 @click.option("--no-grpc", is_flag=True, help="Take spans over HTTP alone.")
+@click.option(
+    "--layout",
+    type=click.Choice(["files", "journal"]),
+    default="files",
+    show_default=True,
+    help="A file a trace, or journals alone.",
+)
 @click.option("--sampling-rate", type=click.FloatRange(0, 1), default=1.0, show_default=True)
 @click.option("--slow-threshold", type=arguments.duration_ms, metavar="TIME", help="Keep what takes longer.")
 def receive(
@@ -274,6 +281,7 @@ def receive(
     sampling_rate: float,
     slow_threshold: float | None,
     *,
+    layout: Literal["files", "journal"],
     no_grpc: bool,
 ) -> None:
     """Store what OpenTelemetry services send to http://HOST:PORT/v1/traces (protobuf or JSON), or by gRPC.
@@ -281,11 +289,13 @@ def receive(
     gRPC needs an extra: pip install 'tollway-gateway[grpc]'.
     """
     from tollway.tracing import RatioSlowSampler
+    from tollway.tracing.store import FileStore
 
     from .receiving import chosen_grpc_port, serve
 
     policy = RatioSlowSampler(sampling_rate, slow_threshold)
-    serve(store, host, port, chosen_grpc_port(grpc_port, wanted=not no_grpc), policy)
+    grpc_port = chosen_grpc_port(grpc_port, wanted=not no_grpc)
+    serve(FileStore(store, layout=layout), host, port, grpc_port, policy)
 
 
 for command in (showing.ui, showing.diff, showing.report):

@@ -20,6 +20,6 @@ def router() -> APIRouter:
             raise HTTPException(404, "this gateway stores no traces: set tracing.store")
         body = await request.body()
         answer = await run_in_threadpool(respond, receiver, request.scope["headers"], body)
-        return Response(answer.body, answer.status, media_type=answer.content_type)
+        return Response(answer.body, answer.status, answer.headers, answer.content_type)
 
     return routes

@@ -1,4 +1,5 @@
-# What `store/_fast_path.pyx` has of `_own.pyx`: bytes that grow, and the pen that writes spans there.
+# What `store/_fast_path.pyx` and `_wire.pyx` have of `_own.pyx`: bytes that grow, and the pen that writes spans
+# there.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcpy, strlen
@@ -33,7 +34,10 @@ cdef inline int put_bytes(Buffer out, bytes text) except -1:
 
 
 cdef int put_hex(Buffer out, unsigned long long value) except -1
+cdef int put_raw_hex(Buffer out, const char *data, Py_ssize_t size) except -1
 cdef int put_decimal(Buffer out, long long value) except -1
+cdef int put_unsigned(Buffer out, unsigned long long value) except -1
+cdef int put_utf8(Buffer out, const char *text, Py_ssize_t size) except -1
 cdef int put_nanoseconds(Buffer out, int value) except -1
 cdef int put_double(Buffer out, double value) except -1
 

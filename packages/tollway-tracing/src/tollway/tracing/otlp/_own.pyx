@@ -31,6 +31,7 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+    object PyUnicode_DecodeUTF8(const char *text, Py_ssize_t size, const char *errors)
     char *PyOS_double_to_string(double value, char format, int precision, int flags, int *kind) except NULL
     const int Py_DTSF_ADD_DOT_0
     long long PyLong_AsLongLongAndOverflow(object value, int *overflow) except? -1

@@ -44,13 +44,31 @@ cdef int put_hex(Buffer out, unsigned long long value) except -1:
     return 0
 
 
+cdef int put_raw_hex(Buffer out, const char *data, Py_ssize_t size) except -1:
+    """Add two digits a byte."""
+    cdef Py_ssize_t at
+    cdef char *place
+    if out.room - out.size < 2 * size:
+        out.grow(2 * size)
+    place = out.data + out.size
+    for at in range(size):
+        place[2 * at] = HEX[(<unsigned char> data[at]) >> 4]
+        place[2 * at + 1] = HEX[data[at] & 15]
+    out.size += 2 * size
+    return 0
+
+
 cdef int put_decimal(Buffer out, long long value) except -1:
+    if value >= 0:
+        return put_unsigned(out, <unsigned long long> value)
+    put(out, b"-", 1)
+    return put_unsigned(out, 0 - <unsigned long long> value)
+
+
+cdef int put_unsigned(Buffer out, unsigned long long value) except -1:
     cdef char[20] digits
     cdef int first = 20
-    cdef unsigned long long rest = <unsigned long long> value
-    if value < 0:
-        put(out, b"-", 1)
-        rest = 0 - rest
+    cdef unsigned long long rest = value
     while rest >= 100:  # two digits a division
         first -= 2
         memcpy(digits + first, PAIRS + 2 * (rest % 100), 2)
@@ -133,7 +151,34 @@ cdef int put_escaped(Buffer out, unsigned char byte) except -1:
 cdef int put_text(Buffer out, object text) except -1:
     """Add a JSON string. Raises UnicodeEncodeError for text that is not Unicode."""
     cdef Py_ssize_t size
-    cdef const char *run = PyUnicode_AsUTF8AndSize(text, &size)
+    cdef const char *utf8 = PyUnicode_AsUTF8AndSize(text, &size)
+    return put_run(out, utf8, size)
+
+
+cdef int put_utf8(Buffer out, const char *text, Py_ssize_t size) except -1:
+    """Add a JSON string of bytes that somebody sent: what is not UTF-8 has U+FFFD in its places."""
+    if is_ascii(text, size):
+        return put_run(out, text, size)
+    return put_text(out, PyUnicode_DecodeUTF8(text, size, b"replace"))
+
+
+cdef bint is_ascii(const char *text, Py_ssize_t size) noexcept:
+    cdef unsigned long long word
+    cdef Py_ssize_t at = 0
+    while size - at >= 8:
+        memcpy(&word, text + at, 8)
+        if word & <unsigned long long> 0x8080808080808080:
+            return False
+        at += 8
+    while at < size:
+        if text[at] & 0x80:
+            return False
+        at += 1
+    return True
+
+
+cdef int put_run(Buffer out, const char *utf8, Py_ssize_t size) except -1:
+    cdef const char *run = utf8
     cdef const char *end = run + size
     cdef const char *at = run
     if size > out.room - out.size - 2:

@@ -1,5 +1,5 @@
 # cython: language_level=3, auto_pickle=False
-"""The usual trace, compiled: from the spans of our own engine to their line and rows.
+"""The usual trace, compiled: from the spans of our own engine, or from records, to their line and rows.
 
 It stands in place of `_fast_path.py`, which encodes no trace. What is made here is byte by byte what
 `_lines.py` and `_index.py` make. They are the reference, and do whatever is not usual: odd values, limits,
@@ -20,12 +20,17 @@ from opentelemetry.trace import SpanContext as _SpanContext, StatusCode as _Stat
 from tollway.tracing.compiled import accept_proxies
 from tollway.tracing.engine import Span as _Span
 from tollway.tracing.engine._constants import KEPT_BECAUSE as _KEPT_BECAUSE, UNSET as _UNSET
+from tollway.tracing.otlp._encode import resource_spans as _resource_spans
+from tollway.tracing.records import Record as _Record
 
 cdef object Span = _Span
 cdef object SpanContext = _SpanContext
 cdef object ERROR = _StatusCode.ERROR
 cdef object UNSET = _UNSET
 cdef object KEPT_BECAUSE = _KEPT_BECAUSE
+cdef object Record = _Record
+cdef object resource_spans = _resource_spans
+cdef long long LONG_NS = 10_000_000_000  # a received trace that took longer may have lines that are forgotten
 
 cdef enum:
     FAR = 2  # neither a root nor a local root

@@ -51,6 +51,33 @@ cdef object read_facts(list spans, Facts *facts):
     return root
 
 
+cdef object read_record_facts(list spans, Facts *facts):
+    """Return the record that speaks for its trace. Raises where one is none, or the trace has no root yet."""
+    cdef long long started
+    cdef long long ended
+    cdef int distance
+    root = None
+    facts.first_ns = facts.end_ns = facts.root_ns = 0
+    facts.distance = FAR + 1
+    facts.failed = False
+    for span in spans:
+        if type(span) is not Record:
+            raise _OddError
+        _, distance, started, ended, failed, _, _, _, _ = span
+        if root is None or started < facts.first_ns:
+            facts.first_ns = started
+        facts.end_ns = max(facts.end_ns, ended)
+        if failed:
+            facts.failed = True
+        if distance < facts.distance or (distance == facts.distance and started < facts.root_ns):
+            root = span
+            facts.root_ns = started
+            facts.distance = distance
+    if facts.distance != 0 or facts.end_ns - facts.first_ns > LONG_NS:
+        raise _OddError
+    return root
+
+
 @cython.final
 cdef class FastPath:
     """Encodes usual traces.
@@ -138,17 +165,25 @@ cdef class Batch:
         cdef Facts facts
         cdef Buffer out = self.pen.out
         cdef Py_ssize_t line_size
-        root = read_facts(spans, &facts)
+        cdef bint came = type(spans[0]) is Record
+        root = read_record_facts(spans, &facts) if came else read_facts(spans, &facts)
         if facts.end_ns // NS_PER_S // S_PER_DAY > facts.first_ns // NS_PER_S // S_PER_DAY:
             raise _OddError  # the day after may have lines of it
-        self.turn_to(root._tracer, facts.first_ns)
-        kept = root._own_attributes.get(KEPT_BECAUSE)
+        self.turn_to_second(facts.first_ns)
         status_name = "ERROR" if facts.failed else "OK"
+        if came:
+            name, kept, service = root.name, root.kept_because, root.origin.service
+        else:
+            self.turn_to(root._tracer)
+            name, kept, service = root._name, root._own_attributes.get(KEPT_BECAUSE), self.service
         as_object, as_array = self.repeated(
-            status_name, root._name, None if kept is None else str(kept), len(spans), self.service, True
+            status_name, name, None if kept is None else str(kept), len(spans), service, True
         )
         out.size = 0
-        self.put_line(spans, &facts, as_object)
+        if came:
+            self.put_line_of_records(spans, &facts, as_object)
+        else:
+            self.put_line(spans, &facts, as_object)
         line_size = out.size
         line = PyBytes_FromStringAndSize(out.data, line_size)
         trace_id = PyUnicode_DecodeASCII(out.data + TRACE_ID_AT, 32, NULL)
@@ -157,15 +192,19 @@ cdef class Batch:
         octave = f"{octave_of(duration_of(&facts)):02d}"
         return trace_id, self.day, line, (status_name, by_status), (octave, by_duration)
 
-    cdef int turn_to(self, object tracer, long long first_ns) except -1:
-        """Read what the traces of one tracer share, and those of one second."""
-        cdef long long second = first_ns // NS_PER_S
+    cdef int turn_to(self, object tracer) except -1:
+        """Read what the traces of one tracer share."""
         if tracer is not self.tracer:
             self.tracer = None
             origin = self.origin_of(tracer)
             self.head = origin.head
             self.service = origin.service
             self.tracer = tracer
+        return 0
+
+    cdef int turn_to_second(self, long long first_ns) except -1:
+        """Read what the traces of one second share."""
+        cdef long long second = first_ns // NS_PER_S
         if second != self.second:
             self.second = -1
             text = self.second_of(second)
@@ -181,15 +220,7 @@ cdef class Batch:
         put_plain(out, b'{"traceId":"')
         self.pen.turn_to(spans[0]._local)
         self.pen.put_trace_id()
-        put_plain(out, b'","summary":{"start":"')
-        put_bytes(out, self.second_text)
-        put(out, b".", 1)
-        put_nanoseconds(out, <int> (facts.first_ns % NS_PER_S))
-        put_plain(out, b'Z","duration_ms":')
-        put_double(out, <double> duration_of(facts) / 1e6)
-        put(out, b",", 1)
-        put_bytes(out, summary)
-        put_plain(out, b',"resourceSpans":')
+        self.put_summary(facts, summary)
         put_bytes(out, self.head)
         first = out.size
         for span in spans:
@@ -199,6 +230,33 @@ cdef class Batch:
             if out.size - first > self.max_line_bytes:
                 raise _OddError
         return put_plain(out, b"]}]}]}\n")
+
+    cdef int put_line_of_records(self, list spans, Facts *facts, bytes summary) except -1:
+        """Add the whole line. Raises where it would be longer than a line may be."""
+        cdef Buffer out = self.pen.out
+        cdef Py_ssize_t first
+        trace_id = spans[0].trace_id
+        put_plain(out, b'{"traceId":"')
+        put_hex(out, trace_id >> 64)
+        put_hex(out, trace_id & 0xFFFF_FFFF_FFFF_FFFF)
+        self.put_summary(facts, summary)
+        first = out.size
+        put_bytes(out, resource_spans([(span.origin, span.json) for span in spans]))
+        if out.size - first > self.max_line_bytes:
+            raise _OddError
+        return put_plain(out, b"}\n")
+
+    cdef int put_summary(self, Facts *facts, bytes summary) except -1:
+        cdef Buffer out = self.pen.out
+        put_plain(out, b'","summary":{"start":"')
+        put_bytes(out, self.second_text)
+        put(out, b".", 1)
+        put_nanoseconds(out, <int> (facts.first_ns % NS_PER_S))
+        put_plain(out, b'Z","duration_ms":')
+        put_double(out, <double> duration_of(facts) / 1e6)
+        put(out, b",", 1)
+        put_bytes(out, summary)
+        return put_plain(out, b',"resourceSpans":')
 
     cdef bytes row(
         self, bytes line, long long key, Facts *facts, unsigned long long made_ns, bytes summary

@@ -51,6 +51,7 @@ class FileStoreProcessor(SpanProcessor):
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
+        self._max_queue_spans = max_queue_spans
         self._writer = Writer(
             store,
             idle_s=idle_s,
@@ -90,6 +91,11 @@ class FileStoreProcessor(SpanProcessor):
     def queued_spans(self) -> int:
         """Spans on their way to the writer."""
         return self._worker.queued
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the queue is half full: whoever can wait should."""
+        return self._worker.queued * 2 > self._max_queue_spans
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span, if it is sampled."""
