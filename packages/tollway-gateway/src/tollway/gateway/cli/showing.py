@@ -32,6 +32,7 @@ def ui(
     from tollway.gateway.pages.app import pages_app
     from tollway.gateway.pages.sources import StoreSource
     from tollway.tracing import RatioSlowSampler
+    from tollway.tracing.store import FileStore
 
     from . import receiving
 
