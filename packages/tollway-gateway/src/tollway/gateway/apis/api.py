@@ -111,8 +111,9 @@ class API:
 class APICall(Call):
     """One request on its way through the pipeline; `api` is the one that it came by.
 
-    `session` is the conversation that its headers name.
+    `session` is the conversation that its headers name, `caller` the name of its key.
     """
 
     api: API = field(kw_only=True)
     session: str | None = field(default=None, kw_only=True)
+    caller: str | None = field(default=None, kw_only=True)

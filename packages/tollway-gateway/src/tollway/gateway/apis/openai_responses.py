@@ -88,6 +88,9 @@ class OpenAIResponses(API):
         return events_as_messages(events) if body is None else response_as_messages(body)
 
 
+RESPONSES = OpenAIResponses()
+
+
 def _check_input(payload: Mapping[str, Any]) -> None:
     given = payload.get("input")
     if given is None and not any(payload.get(key) for key in ("previous_response_id", "prompt")):

@@ -11,14 +11,14 @@ from .api import API
 from .openai_chat import OpenAIChat
 from .openai_completions import OpenAICompletions
 from .openai_embeddings import OpenAIEmbeddings
-from .openai_responses import OpenAIResponses
+from .openai_responses import RESPONSES
 from .shapes import ErrorShape, mlflow_shape, openai_shape
 
 APIS: tuple[API, ...] = (
     OpenAIChat(),
     OpenAICompletions(),
     OpenAIEmbeddings(),
-    OpenAIResponses(),
+    RESPONSES,
     AnthropicMessages(),
     AnthropicCountTokens(),
 )

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tollway.gateway.conversations import Conversations
+from tollway.gateway.apis import APICall
+from tollway.gateway.conversations import Conversations, Kept
 from tollway.provider import Answer, AnswerInfo, Call, HTTPProvider, PayloadError, Provider, Usage
 from tollway.provider.dialects import ANTHROPIC_COUNT_TOKENS, OPENAI_RESPONSES, Speaker
 from tollway.provider.json_text import dumps
@@ -116,14 +117,14 @@ class TranslatingRunner:
         named = call.payload.get(_PREVIOUS)
         if named is None:
             return []
-        found = self._conversations.find(named) if isinstance(named, str) else None
+        found = self._conversations.find(named, _owner(call))
         if found is None:
             raise PayloadError(
                 f"{_PREVIOUS} names no response that is kept here: send the conversation in input",
                 code="previous_response_not_found",
                 param=_PREVIOUS,
             )
-        return found
+        return found.items
 
     def _translated(self, call: Call, history: list[dict[str, Any]]) -> Translation:
         with refusing_depth():
@@ -133,8 +134,8 @@ class TranslatingRunner:
         """Keep the conversation under the answer's id, where a later request may name it."""
         response = answering.kept()
         if self._conversations is not None and response is not None:
-            items = [*history, *items_of(call.payload), *response["output"]]
-            self._conversations.keep(response["id"], items)
+            asked = [*history, *items_of(call.payload)]
+            self._conversations.keep(Kept(_owner(call), asked, response))
 
 
 class TranslatedEvents:
@@ -176,10 +177,10 @@ class ExpandingRunner:
 
     def _expanded(self, call: Call) -> Call:
         named = call.payload.get(_PREVIOUS)
-        found = self._conversations.find(named) if isinstance(named, str) else None
+        found = None if named is None else self._conversations.find(named, _owner(call))
         if found is None:
             return call
-        payload = {**call.payload, "input": [*map(_without_id, found), *items_of(call.payload)]}
+        payload = {**call.payload, "input": [*map(_without_id, found.items), *items_of(call.payload)]}
         del payload[_PREVIOUS]
         with refusing_depth():
             return replace(call, payload=payload, body=dumps(payload))
@@ -196,6 +197,11 @@ class CountingRunner:
     async def open(self, call: Call, attempt: Attempt) -> Events:
         """Never called: a count is no stream."""
         raise PayloadError("a count cannot be streamed", param="stream")
+
+
+def _owner(call: Call) -> str | None:
+    """Return the name of the key that a call came with."""
+    return call.caller if isinstance(call, APICall) else None
 
 
 def _without_id(item: dict[str, Any]) -> dict[str, Any]:

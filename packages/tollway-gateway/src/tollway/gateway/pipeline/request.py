@@ -73,6 +73,7 @@ async def read(
     payload = parse_object(body, bounds.max_json_nodes)
     destination = route.destination or named(payload.get(MODEL), payload, route, caller)
     call = route.api.call(payload, body, scope)
+    call.caller = caller.name
     if not hold.grow_to(
         payload.memory_bytes if isinstance(payload, ScannedObject) else hold.measure(body, payload)
     ):

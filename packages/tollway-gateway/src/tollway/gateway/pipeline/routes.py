@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tollway.gateway.apis import API, APIS, ErrorShape, api_of, mlflow, openai_shape
+from tollway.gateway.apis.openai_responses import RESPONSES
 from tollway.gateway.apis.passthrough import BY_MODEL, BY_NAME, PASSTHROUGH, RawForm
 from tollway.provider import Task
 
 from .authenticate import Caller
 from .plan import Destination
+from .stored import StoredResponses
 
 Patterns = tuple[tuple[str, str, Destination], ...]
 """What models begin and end with, and what they stand for then; the most particular first."""
@@ -36,6 +38,9 @@ class HTTPRoute:
     raw: RawForm | None = None
     """How it names an endpoint of any type, to whose service requests pass raw; None where they do not."""
 
+    stored: StoredResponses | None = None
+    """What answers by itself; no model is asked."""
+
     deepest: int = 0
     """The most slashes that a name in its path has."""
 
@@ -43,8 +48,11 @@ class HTTPRoute:
 class HTTPRoutes(dict[str, HTTPRoute | None]):
     """Routes by path: a look-up without a call for every path that serves; None for paths of nobody here."""
 
-    def __init__(self, destinations: Mapping[str, Destination]) -> None:
+    def __init__(
+        self, destinations: Mapping[str, Destination], stored: StoredResponses | None = None
+    ) -> None:
         super().__init__(_routes(destinations))
+        self._stored = stored
         self._names = sorted(destinations)
         self._raw = {start: _raw_route(form, destinations) for start, form in BY_NAME.items()}
 
@@ -58,6 +66,8 @@ class HTTPRoutes(dict[str, HTTPRoute | None]):
                 return route
         if path.endswith("/"):
             return self[path.rstrip("/")]
+        if (of_stored := StoredResponses.template(path)) is not None:
+            return HTTPRoute(of_stored, RESPONSES, RESPONSES.shape, stored=self._stored)
         found = mlflow.name_in(path)
         if found is None:
             return None

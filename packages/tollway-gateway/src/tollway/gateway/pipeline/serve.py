@@ -124,6 +124,9 @@ class Gateway:
                 record.called_by(caller.name, exchange)
             if route.destination is not None:
                 caller.check(route.destination.name)
+        if route.stored is not None:
+            await route.stored.answer(scope, caller, reply, record)
+            return
         hold = Hold(snapshot.memory)
         plan: Plan | None = None
         try:

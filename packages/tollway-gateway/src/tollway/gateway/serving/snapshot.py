@@ -11,6 +11,7 @@ from tollway.gateway.guard.memory import MemoryBudget
 from tollway.gateway.guard.origin_check import OriginCheck
 from tollway.gateway.limits import Rate
 from tollway.gateway.pipeline import CarriedState, HTTPRoutes, Runtime, Wiring, authenticator_of, providers_of
+from tollway.gateway.pipeline.stored import StoredResponses
 from tollway.gateway.resilience.upstream import Upstream
 from tollway.gateway.telemetry import Metrics
 from tollway.gateway.upstream import HTTP1Client
@@ -58,7 +59,7 @@ class Snapshot:
         self.slots = wiring.slots
         self.upstreams: tuple[Upstream, ...] = tuple(dict.fromkeys(one.upstream for one in endpoints))
         destinations = wiring.destinations(endpoints)
-        self.routes = HTTPRoutes(destinations)
+        self.routes = HTTPRoutes(destinations, StoredResponses(runtime.conversations))
         self.origins = _origin_check(config.server, is_local=runtime.is_local)
         self.authenticator = authenticator_of(config.auth, runtime)
         self.memory = carried.get(
