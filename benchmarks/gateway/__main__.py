@@ -6,6 +6,7 @@
     python benchmarks/gateway --prompt-tokens 0 1000 10000 100000 --no-streams --no-idle    long prompts
     python benchmarks/gateway --against CHECKOUT [--rounds 20]    this checkout over another, in pairs
     python benchmarks/gateway --disk FOLDER [--dirty] [--rounds 5]    traces on a disk, at rates 0.2 and 1
+    python benchmarks/gateway --pages TRACES [--rounds 20]    an open page beside a store of so many traces
     python benchmarks/gateway --soak MINUTES [--rate 500] [--picture soak.svg] [--disk FOLDER]
 
 A soak on a disk keeps every trace, and looks for that of every answer afterwards.
@@ -38,9 +39,11 @@ import disks
 import idle
 import uvloop
 import workers
-from load import Asked, cpu_s, read_streams, rss_mib, wrk
+from load import Asked, Whole, cpu_s, read_streams, rss_mib, wrk
 from peers import STREAMS, WHOLE, Launch, Peer, Where, scratch, tollway
 from soak import missing, picture, soak
+
+import pages
 
 HERE = Path(__file__).parent
 LOAD_CPU, GATEWAY_CPU = 0, 1
@@ -351,6 +354,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-idle", action="store_true")
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="only compare ours with another's")
     parser.add_argument("--workers", action="store_true", help="only measure two workers of ours and one")
+    parser.add_argument("--pages", type=int, metavar="TRACES", help="only measure what an open page costs")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="only watch our memory for so long")
     parser.add_argument("--rate", type=float, default=500, help="requests a second of a soak")
     parser.add_argument("--warm-up", type=int, default=SOAK_WARM_UP_S, help="seconds before a soak")
@@ -389,6 +393,21 @@ def compare_disks(args: argparse.Namespace) -> None:
         report(rounds(chosen, args.rounds, measure_whole, where, args.seconds), WHOLE_COLUMNS, "rps")
 
 
+def pages_of_ours(traces: int, number: int) -> None:
+    """Measure ours with and without an open page, its store filled before."""
+    store = scratch() / "traces"
+    pages.fill(store, traces)
+    ours = replace(WHOLE[0], launch=partial(tollway, store=store))
+    with mock() as where, running(ours, where) as gateway:
+        launch = gateway.launch
+        asked = Asked(gateway.base + launch.path, launch.headers, launch.model)
+
+        def load(connections: int) -> Whole:
+            return wrk(asked, connections, 1, LOAD_CPU)
+
+        pages.compare(gateway.pid, asked, gateway.base, load, number)
+
+
 def main() -> None:
     """Measure what was asked for."""
     args = arguments()
@@ -398,6 +417,8 @@ def main() -> None:
         soak_ours(args.soak * 60, args.warm_up, args.rate, args.picture, store)
     elif args.against:
         compare(args.against, args.rounds, args.prompt_tokens)
+    elif args.pages:
+        pages_of_ours(args.pages, args.rounds)
     elif args.workers:
         workers_of_ours(args.rounds, args.seconds)
     elif args.disk:

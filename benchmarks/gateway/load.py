@@ -92,6 +92,11 @@ def cpu_s(pid: int) -> float:
     return total_s
 
 
+def own_cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process itself has used, without its descendants."""
+    return time.clock_gettime(~pid << 3 | _CPUCLOCK_SCHED)
+
+
 def rss_mib(pid: int) -> float:
     """Return the resident memory of a process and its descendants."""
     total = 0

@@ -54,6 +54,12 @@ class Written:
         span.end(START_NS + round(to_ms * MS))
         return span
 
+    def begin(self, name: str) -> Span:
+        """Return a span that the test ends."""
+        span = self._tracer("shop").start_span(name)
+        assert isinstance(span, Span)
+        return span
+
     def keep(self) -> str:
         """Write what ended as one trace; return its id."""
         spans = self._exporter.get_finished_spans()

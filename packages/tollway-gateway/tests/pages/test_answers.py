@@ -241,7 +241,9 @@ def test_of_many_spans_the_details_come_one_by_one(
     trace_id = written.keep()
     spans = answers.trace(trace_id)["spans"]
     assert [None, None] == [span["attributes"] for span in spans]
-    assert {"b": 2} == answers.span(trace_id, spans[1]["id"])["attributes"]
+    assert ({"b": 2}, 10.0, "child") == tuple(
+        answers.span(trace_id, spans[1]["id"])[key] for key in ("attributes", "self_ms", "name")
+    )
     with pytest.raises(NotFoundError):
         answers.span(trace_id, "f" * 16)
 

@@ -88,6 +88,18 @@ def test_one_conversation_whoever_wrote_it(written: Written, attributes: dict[st
     assert [ASKED, CALLED, TOLD, SAID] == read(written, attributes)
 
 
+def test_messages_may_be_events(written: Written):
+    """As instrumentations wrote them before 0.1.0."""
+    span = written.begin("chat")
+    span.add_event("gen_ai.user.message", {"content": "Where is my order?"})
+    message = json.dumps({"content": "At sea."})
+    span.add_event("gen_ai.choice", {"index": 0, "finish_reason": "stop", "message": message})
+    span.end()
+    trace = written.store.get(written.keep())
+    assert trace is not None
+    assert {"messages": [ASKED, SAID]} == conversation_of(trace.spans[0])
+
+
 @pytest.mark.parametrize(
     ("part", "wanted"),
     [

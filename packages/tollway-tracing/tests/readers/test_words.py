@@ -28,6 +28,8 @@ S = 1_000_000_000
         ('attr.a:1 attr.b:"x y"', {"attribute": {"a": "1", "b": "x y"}}),
         ("refund", {"text": "refund"}),
         ('"no refund: never" please', {"text": "no refund: never please"}),
+        (r'name:"say \"hi\" \\ there"', {"name": r'say "hi" \ there'}),
+        (r"C:\temp", {"text": r"C:\temp"}),
         ("session:s-1 user:ann", {"session": "s-1", "user": "ann"}),
         ("attr.url:http://a/b", {"attribute": {"url": "http://a/b"}}),
     ],

@@ -107,4 +107,5 @@ def _quoted(word: str) -> str:
     is_whole_query = any(":" in part for part in word.split()[1:])
     if not colon or '"' in word or is_whole_query or not any(map(str.isspace, value)):
         return word
-    return f'{key}:"{value}"'
+    escaped = value.replace("\\", "\\\\")
+    return f'{key}:"{escaped}"'

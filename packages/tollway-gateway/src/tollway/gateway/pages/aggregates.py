@@ -143,7 +143,13 @@ def sessions_of(traces: Iterable[Trace]) -> list[dict[str, Any]]:
         row = row_of(trace)
         if row["session"] is not None:
             by_session[row["session"]].append(row)
-    return [{"session": name, **_totals(rows)} for name, rows in by_session.items()]
+    return [_session_row(name, _totals(rows)) for name, rows in by_session.items()]
+
+
+def _session_row(name: str, totals: dict[str, Any]) -> dict[str, Any]:
+    """Return a session as a row of a list has it, as traces have: with tokens by their way."""
+    tokens = {f"{way}_tokens": count for way, count in totals.pop("tokens").items()}
+    return {"session": name, **totals, **tokens, "start_ms": totals["last_ms"]}
 
 
 def session_of(name: str, traces: Iterable[Trace]) -> dict[str, Any]:

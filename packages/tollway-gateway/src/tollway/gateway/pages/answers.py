@@ -21,7 +21,7 @@ from .facts import RowCache
 from .listing import MAX_OPENED, MAX_S, Listing
 from .news import News
 from .reasons import Policy
-from .spans import details_of, trace_object
+from .spans import trace_object, whole_span
 
 MAX_ROWS = 500
 MAX_POINTS = 10_000
@@ -66,7 +66,7 @@ class Answers:
         return {
             "traces": [self._rows.row(trace) for trace in page.traces],
             "next": page.cursor,
-            "counted": {"matched": len(page.traces) if is_all else None, "exact": is_all},
+            "counted": {"matched": len(page.traces), "exact": is_all},
             "problems": problems,
         }
 
@@ -85,7 +85,7 @@ class Answers:
         span = next((one for one in trace.spans if one.span_id == span_id), None)
         if span is None:
             raise NotFoundError(f"the trace has no span {span_id[:32]}")
-        return details_of(span, trace.summary.start_ns)
+        return whole_span(trace, span)
 
     def download(self, trace_id: str, form: str) -> dict[str, Any]:
         """Return a trace in a form that other tools read: `otlp` or `jaeger`. Raises NotFoundError."""
@@ -191,7 +191,7 @@ def _matching(reader: TraceReader, query: Query) -> Iterator[Trace]:
     for looked, (trace, matches) in enumerate(reader.scan(query), 1):
         if matches:
             yield trace
-        if query.reads_spans and (looked >= MAX_OPENED or time.monotonic() > ends_s):
+        if (query.reads_spans and looked >= MAX_OPENED) or time.monotonic() > ends_s:
             return
 
 

@@ -1,8 +1,9 @@
 """Conversations in spans, whoever wrote them, in one form: messages with a role and parts.
 
-Read are the GenAI conventions (`gen_ai.input.messages`, also as they were before 0.1.0), OpenInference
-(`llm.input_messages.0.message.role`), OpenLLMetry (`gen_ai.prompt.0.content`), and values in OpenAI's or
-Anthropic's shape as inputs and outputs (`tollway.inputs`, `mlflow.spanInputs`, `input.value`).
+Read are the GenAI conventions (`gen_ai.input.messages` of spans and events, and the events that were before
+0.1.0), OpenInference (`llm.input_messages.0.message.role`), OpenLLMetry (`gen_ai.prompt.0.content`), and
+values in OpenAI's or Anthropic's shape as inputs and outputs (`tollway.inputs`, `mlflow.spanInputs`,
+`input.value`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tollway.tracing.readers import SpanView
+from tollway.tracing.readers import EventView, SpanView
 from tollway.tracing.readers.views import decoded
 from tollway.tracing.semconv.genai import read
 
@@ -29,11 +30,14 @@ _FLAT = (
 def conversation_of(span: SpanView) -> dict[str, list[Message]] | None:
     """Return the messages that went into and came out of a span; None where it has none."""
     attributes = span.attributes
-    asked = [
-        *_instructions(attributes),
-        *(_structured(read(attributes, "gen_ai.input.messages")) or _flat(attributes, 0)),
-    ]
-    answered = _structured(read(attributes, "gen_ai.output.messages")) or _flat(attributes, 1)
+    asked, answered = _captured(attributes)
+    for event in span.events:
+        if not asked and not answered:
+            asked, answered = _captured(event.attributes)
+    if not asked and not answered:
+        asked, answered = _of_events(span.events)
+    if not asked and not answered:
+        asked = _structured(attributes.get("mlflow.chat.messages"))
     if not asked and not answered:
         asked = _of_value(_value(span.inputs, attributes, "input.value"))
         answered = _of_value(_value(span.outputs, attributes, "output.value"))
@@ -43,6 +47,27 @@ def conversation_of(span: SpanView) -> dict[str, list[Message]] | None:
         message["is_answer"] = True
     messages = asked + answered
     return {"messages": messages} if messages else None
+
+
+def _captured(attributes: Mapping[str, Any]) -> tuple[list[Message], list[Message]]:
+    """Return what was asked and answered as attributes have it, of a span or of an event."""
+    asked = _structured(read(attributes, "gen_ai.input.messages")) or _flat(attributes, 0)
+    answered = _structured(read(attributes, "gen_ai.output.messages")) or _flat(attributes, 1)
+    return [*_instructions(attributes), *asked], answered
+
+
+def _of_events(events: Iterable[EventView]) -> tuple[list[Message], list[Message]]:
+    """Return messages that are events: `gen_ai.user.message`, `gen_ai.choice`, as they were before 0.1.0."""
+    asked: list[Message] = []
+    answered: list[Message] = []
+    for event in events:
+        role = event.name.removeprefix("gen_ai.").removesuffix(".message")
+        told = {key: decoded(value) for key, value in event.attributes.items()}
+        if event.name == "gen_ai.choice":
+            answered.append(_of_choice(told))
+        elif event.name == f"gen_ai.{role}.message":
+            asked.append(_of_object({"role": role, **told}))
+    return asked, answered
 
 
 def _value(found: Any, attributes: Mapping[str, Any], name: str) -> Any:

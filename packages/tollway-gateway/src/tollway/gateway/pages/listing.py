@@ -55,7 +55,7 @@ class Listing:
             last = trace.summary
             if matches:
                 found.append(trace)
-            is_tired = looked >= MAX_OPENED or (query.reads_spans and self._clock_s() > ends_s)
+            is_tired = (query.reads_spans and looked >= MAX_OPENED) or self._clock_s() > ends_s
             if len(found) >= limit or is_tired:
                 following = _cursor_of(query, last)
                 self._keep(query, following, scan)

@@ -7,7 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from tollway.tracing.readers import EventView, SpanView, Trace
-from tollway.tracing.readers.analysis import COST, critical_path, error_type, self_times_ms, tokens_of
+from tollway.tracing.readers.analysis import (
+    COST,
+    critical_path,
+    error_type,
+    self_time_ms,
+    self_times_ms,
+    tokens_of,
+)
 
 from .agents import agents_of
 from .conversation import conversation_of
@@ -46,9 +53,9 @@ def _drawn(trace: Trace, *, details: bool) -> dict[str, Any]:
         one = span_object(span, begun_ns, own_ms[span.span_id])
         one["parent"] = index.get(span.parent_id or "", -1) if depth else -1
         one["role"], one["reason"] = roles.get(span.span_id, (None, None))
-        spans.append(
-            {**one, "depth": depth, "resource": at, **(details_of(span, begun_ns) if details else {})}
-        )
+        one |= {"depth": depth, "resource": at}
+        one |= details_of(span, begun_ns) if details else {"events": _ticks(span, begun_ns), "links": []}
+        spans.append(one)
     return {
         "spans": spans,
         "resources": [dict(resource) for _, resource in resources.values()],
@@ -61,6 +68,16 @@ def _drawn(trace: Trace, *, details: bool) -> dict[str, Any]:
             for segment in critical_path(trace)
         ],
     }
+
+
+def whole_span(trace: Trace, span: SpanView) -> dict[str, Any]:
+    """Return all that is known of one span but its place in the tree."""
+    begun_ns = trace.summary.start_ns
+    own_ms = self_time_ms(span, trace.children(span))
+    role, reason = roles_of(trace).get(span.span_id, (None, None))
+    resource = {"resource_attributes": dict(span.resource)}
+    one = span_object(span, begun_ns, own_ms) | {"role": role, "reason": reason} | resource
+    return one | details_of(span, begun_ns)
 
 
 def span_object(span: SpanView, begun_ns: int, self_ms: float) -> dict[str, Any]:
@@ -109,6 +126,11 @@ def error_of(span: SpanView) -> dict[str, Any] | None:
         "message": span.status_message or str(told.get("exception.message", "")),
         "stacktrace": told.get("exception.stacktrace"),
     }
+
+
+def _ticks(span: SpanView, begun_ns: int) -> list[dict[str, Any]]:
+    """Return the events as the waterfall marks them."""
+    return [{"name": one.name, "at_ms": (one.time_ns - begun_ns) / 1e6} for one in span.events]
 
 
 def _event(event: EventView, begun_ns: int) -> dict[str, Any]:

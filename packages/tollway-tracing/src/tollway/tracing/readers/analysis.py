@@ -85,10 +85,11 @@ def _blocking(
 
 def self_times_ms(trace: Trace) -> Mapping[str, float]:
     """Return, by span id, each span's time in which none of its children ran."""
-    return {span.span_id: _self_ns(span, trace.children(span)) / NS_PER_MS for span in trace.spans}
+    return {span.span_id: self_time_ms(span, trace.children(span)) for span in trace.spans}
 
 
-def _self_ns(span: SpanView, children: Sequence[SpanView]) -> int:
+def self_time_ms(span: SpanView, children: Sequence[SpanView]) -> float:
+    """Return a span's time in which none of its children ran."""
     covered_ns, reached_ns = 0, span.start_ns
     for child in sorted(children, key=lambda child: child.start_ns):
         start_ns = max(child.start_ns, reached_ns)
@@ -96,7 +97,7 @@ def _self_ns(span: SpanView, children: Sequence[SpanView]) -> int:
         if end_ns > start_ns:
             covered_ns += end_ns - start_ns
             reached_ns = end_ns
-    return max(0, span.end_ns - span.start_ns - covered_ns)
+    return max(0, span.end_ns - span.start_ns - covered_ns) / NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)

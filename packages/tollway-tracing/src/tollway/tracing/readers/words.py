@@ -98,28 +98,39 @@ def seconds_of(text: str) -> float | None:
 
 
 def _terms(text: str) -> Iterator[_Term]:
-    for word, position in _split(text):
-        key, colon, value = word.partition(":")
-        if not colon or not _KEY.fullmatch(key):
-            yield _Term("", word.replace('"', ""), position)
-        elif value := value.replace('"', ""):
+    for word, colon, position in _split(text):
+        key, value = word[:colon], word[colon + 1 :]
+        if colon < 0 or not _KEY.fullmatch(key):
+            yield _Term("", word, position)
+        elif value:
             yield _Term(key, value, position)
         else:
             raise QueryError(f"{key}: has no value", position, f"write {key}:VALUE without a space")
 
 
-def _split(text: str) -> Iterator[tuple[str, int]]:
-    """Yield each word with its position; spaces between quotes do not end one."""
-    begun, is_quoted = None, False
+def _split(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield each word without its quotes, the place of its first colon outside of them (or -1), and its
+    position. Between quotes spaces do not end a word, and a backslash takes the next character as it is.
+    """
+    word: list[str] = []
+    colon, begun, is_quoted, is_escaped = -1, -1, False, False
     for at, one in enumerate(f"{text} "):
         if one.isspace() and not is_quoted:
-            if begun is not None:
-                yield text[begun:at], begun
-            begun = None
+            if begun >= 0:
+                yield "".join(word), colon, begun
+            word, colon, begun = [], -1, -1
             continue
-        begun = at if begun is None else begun
-        is_quoted ^= one == '"'
-    if is_quoted and begun is not None:
+        begun = at if begun < 0 else begun
+        if is_escaped or one not in '"\\' or (one == "\\" and not is_quoted):
+            if one == ":" and colon < 0 and not is_quoted:
+                colon = len(word)
+            word.append(one)
+            is_escaped = False
+        elif one == '"':
+            is_quoted = not is_quoted
+        else:
+            is_escaped = True
+    if is_quoted:
         raise QueryError("a quote is not closed", begun, 'end the text with "')
 
 
