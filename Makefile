@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # wheel is then an error that names the package, not a search for a compiler.
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all:
 PINNED := -c constraints.txt --build-constraint constraints.txt
-EDITABLE := -e packages/tollway-tracing -e packages/tollway-providers -e "packages/tollway-gateway[grpc,local,redis,reload]"
+EDITABLE := -e packages/tollway-tracing -e packages/tollway-providers -e "packages/tollway-gateway[grpc,local,redis,reload,sql]"
 TYPES := $(shell find packages/*/src -name '*.pxd')
 COMPILED := $(wildcard packages/*/setup.py) $(TYPES) $(wildcard $(TYPES:.pxd=.py)) \
   $(shell find packages/*/src -name '*.pyx' -o -name '*.pxi')

@@ -34,7 +34,7 @@ LEFT_BEHIND = ("*.so", "build", "__pycache__", "./.venv", "./.git", "./traces")
 EDITABLE = (
     "packages/tollway-tracing[otlp]",
     "packages/tollway-providers",
-    "packages/tollway-gateway[grpc,local,redis,reload]",
+    "packages/tollway-gateway[grpc,local,redis,reload,sql]",
 )
 
 

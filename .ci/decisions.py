@@ -17,7 +17,7 @@ THEMES = {
     "Tracing: spans and sampling": "0010 0011 0012 0081 0162 0163 0167 0170 0171 0168",
     "Tracing: propagation": "0022 0023 0024",
     "Tracing: export and import": "0061 0164 0166 0174",
-    "Tracing: the store and its readers": "0020 0021 0060 0077 0093 0094 0123 0169 0172 0173 0175",
+    "Tracing: the store and its readers": "0020 0021 0060 0077 0093 0094 0123 0169 0172 0173 0175 0190 0191",
     "Configuration": "0050 0051 0100 0134 0136 0158",
     "Gateway: the server": "0070 0073 0074 0076 0080 0087 0096 0097 0098 0114 0124 0128 0131 0135 0137 0157",
     "Gateway: APIs": "0151 0152 0153 0154 0159",

@@ -13,6 +13,8 @@ from .options import jaeger_option, json_option, selecting, store_option
 from .reading import answering, found, query_of, reader_of, sealing, store_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tollway.tracing.readers.analysis import ErrorGroup, GroupStats, Stats
     from tollway.tracing.store import Trace
 
@@ -140,6 +142,42 @@ def stats(
         _say_none(store, jaeger)
     else:
         _print_stats(summed, errors, limited=len(traces) == limit)
+
+
+@app.command()
+@click.argument("query")
+@store_option
+@click.option(
+    "--since",
+    type=arguments.moment,
+    metavar="WHEN",
+    help="Traces that started then or later: 1h ago, or a date.",
+)
+@click.option("--until", type=arguments.moment, metavar="WHEN", help="Traces that started then or earlier.")
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option(
+    "--parquet", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a Parquet file."
+)
+def sql(
+    query: str,
+    store: Path,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    as_json: bool,
+    as_csv: bool,
+    parquet: Path | None,
+) -> None:
+    """Query traces, spans and events by SQL: "SELECT name, count(*) FROM spans GROUP BY name"."""
+    if as_json + as_csv + (parquet is not None) > 1:
+        fail("use one of --json, --csv and --parquet", BAD_INPUT)
+    from .output import bar
+    from .sql import run
+
+    output = "json" if as_json else "csv" if as_csv else "table"
+    with bar("spans read") as progress:
+        run(store_of(store), query, (since, until), output=output, parquet=parquet, progress=progress)
 
 
 @app.command()

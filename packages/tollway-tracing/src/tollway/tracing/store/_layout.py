@@ -73,6 +73,8 @@ class Layout:
 
     def journals(self, day: str) -> list[str]:
         """Return the files of a day's journals."""
+        if not self.files.exists(f"{self.root}/{day}/{JOURNAL}"):
+            return []  # as most days; asked for every trace that is looked for
         found = [
             entry.path
             for entry in self.entries(day, JOURNAL)

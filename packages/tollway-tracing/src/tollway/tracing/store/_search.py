@@ -1,6 +1,7 @@
 """Searching the indexes: rows in the asked order, read from the buckets that can hold them and no others."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import nlargest
 
@@ -192,12 +193,15 @@ def _by_duration(layout: Layout, sealed: SealedDays, query: Query) -> Iterator[R
     """Yield rows by duration. A trace only ever grows, so its longest row is its latest."""
     days = _days(layout, sealed, BY_DURATION, query)
     slowest = query.order_by == "slowest"
-    octaves = {
-        *(bucket for day in days for bucket in buckets_in(layout, BY_DURATION, day)),
-        *(f"{octave:02d}" for day in days for one in sealed.day(day).segments for octave in one.octaves),
-    }
-    for bucket in sorted({bucket for bucket in octaves if _may_hold(bucket, query)}, reverse=slowest):
-        yield from _of_octave(layout, sealed, days, bucket, slowest=slowest)
+    octaves: defaultdict[str, list[str]] = defaultdict(list)
+    for day in days:
+        # The indexes first: rows that go into a segment meanwhile are then found there.
+        buckets = set(buckets_in(layout, BY_DURATION, day))
+        buckets.update(f"{octave:02d}" for one in sealed.day(day).segments for octave in one.octaves)
+        for bucket in buckets:
+            octaves[bucket].append(day)
+    for bucket in sorted((bucket for bucket in octaves if _may_hold(bucket, query)), reverse=slowest):
+        yield from _of_octave(layout, sealed, octaves[bucket], bucket, slowest=slowest)
 
 
 def _of_octave(
