@@ -42,12 +42,13 @@ class StoreReader(TraceReader):
 
     def get(self, trace_id: str) -> Trace | None:
         """Return a trace by its id (32 hex digits, any case), or None."""
-        parts = [
-            summary
-            for line in self._lines(trace_id.lower())
-            for summary in self._of_line(line, lambda line: [summary_of(line)])
-        ]
-        return self.trace(merged(parts)) if parts else None
+        parts: list[Summary] = []
+        days = []
+        for day, lines in self._lines_by_day(trace_id.lower()):
+            days.append(day)
+            for line in lines:
+                parts += self._of_line(line, lambda line: [summary_of(line)])
+        return self.trace(merged(parts), days) if parts else None
 
     def find(self, query: Query, progress: Progress | None = None) -> list[Trace]:
         """Return the traces that match a query, in its order, at most its limit.
@@ -91,13 +92,17 @@ class StoreReader(TraceReader):
             matches = query.may_match(self._lines(trace.trace_id)) and query.matches(trace.spans)
             yield trace, matches
 
-    def trace(self, summary: Summary) -> Trace:
-        """Return the trace of a summary; its spans are read when they are asked for."""
-        trace_id = summary.trace_id
-        return Trace(summary, lambda: self._spans(trace_id), lambda: self.feedback.of(trace_id))
+    def trace(self, summary: Summary, days: Iterable[str] | None = None) -> Trace:
+        """Return the trace of a summary; its spans are read when they are asked for.
 
-    def _spans(self, trace_id: str) -> tuple[SpanView, ...]:
-        found = [span for line in self._lines(trace_id) for span in self._of_line(line, spans_of)]
+        days: those that have something of it, where that is known.
+        """
+        trace_id = summary.trace_id
+        return Trace(summary, lambda: self._spans(trace_id, days), lambda: self.feedback.of(trace_id))
+
+    def _spans(self, trace_id: str, days: Iterable[str] | None = None) -> tuple[SpanView, ...]:
+        lines = [line for _, some in self._lines_by_day(trace_id, days) for line in some]
+        found = [span for line in lines for span in self._of_line(line, spans_of)]
         # A write that failed half-way was done again whole: its first spans may be there twice.
         once = {span.span_id: span for span in found}
         return tuple(sorted(once.values(), key=lambda span: (span.start_ns, span.span_id)))
@@ -121,9 +126,17 @@ class StoreReader(TraceReader):
             yield trace_id, self.lines_of_day(day, trace_id)
 
     def _lines(self, trace_id: str) -> list[bytes]:
+        return [line for _, lines in self._lines_by_day(trace_id) for line in lines]
+
+    def _lines_by_day(
+        self, trace_id: str, days: Iterable[str] | None = None
+    ) -> Iterator[tuple[str, list[bytes]]]:
+        """Yield the days, of those given or of all, that have lines of a trace, and these."""
         if not is_trace_id(trace_id):
-            return []  # also keeps `../` out of paths
-        return [line for day in self.layout.days() for line in self.lines_of_day(day, trace_id)]
+            return  # also keeps `../` out of paths
+        for day in self.layout.days() if days is None else days:
+            if lines := self.lines_of_day(day, trace_id):
+                yield day, lines
 
     def lines(self, trace_id: str) -> list[bytes]:
         """Return a trace's lines as they lie in the store: each is OTLP `TracesData`, and its summary."""

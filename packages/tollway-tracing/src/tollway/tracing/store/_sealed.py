@@ -169,5 +169,5 @@ class SealedDays:
         while True:
             stamp = self.stamp(day)
             beside, sealed = read(), self.day(day)
-            if sealed.stamp == stamp == self.stamp(day):
+            if sealed.stamp == stamp:
                 return beside, sealed
