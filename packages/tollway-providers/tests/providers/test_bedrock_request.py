@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tollway.provider import Call, PayloadError, Target, Task
+from tollway.provider import Call, Dialect, PayloadError, Target, Task, UpstreamResponse
+from tollway.provider.dialects import ANTHROPIC_MESSAGES
+from tollway.provider.translators import FRONTS, Sources
 from tollway.providers.bedrock import BedrockProvider
 
 pytest.importorskip("botocore", reason="needs tollway-providers[aws]")
@@ -337,3 +339,82 @@ def test_what_cannot_be_said_is_refused_by_name(payload: dict[str, Any], param: 
         body(**payload)
 
     assert param == caught.value.param
+
+
+MARK = {"cache_control": {"type": "ephemeral"}}
+POINT = {"cachePoint": {"type": "default"}}
+THOUGHT = {"type": "thinking", "thinking": "Let me see", "signature": "sig"}
+HIDDEN = {"type": "redacted_thinking", "data": "c2VjcmV0"}
+CALLED = {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}}
+
+
+def messages_of(**more: Any) -> Call:
+    """Return a request of Anthropic's Messages API as a Claude on Bedrock is asked it."""
+    payload = {"model": "e", "max_tokens": 4000, "messages": [HI], **more}
+    call = Call(Task.CHAT, payload, json.dumps(payload).encode(), dialect=Dialect(ANTHROPIC_MESSAGES))
+    sources = Sources(lambda: "1", lambda: 7)
+    return FRONTS[ANTHROPIC_MESSAGES](call, sources, extensions=made().extensions).call
+
+
+def test_marks_for_the_cache_from_messages():
+    """They stand behind what they mark: system, tools, text, and the results of tools."""
+    tools = [{"name": "f", "input_schema": {"type": "object"}, **MARK}, {"name": "g", "input_schema": {}}]
+    inner = [{"type": "text", "text": "Rain.", **MARK}]
+    turns = [
+        {"role": "user", "content": [{"type": "text", "text": "Weather?", **MARK}]},
+        {"role": "assistant", "content": [CALLED]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": inner}]},
+    ]
+    marked = [
+        *turns[:2],
+        {"role": "user", "content": [{**turns[2]["content"][0], "content": "Rain.", **MARK}]},
+    ]
+    for messages in (turns, marked):
+        system = [{"type": "text", "text": "Be brief.", **MARK}]
+        call = messages_of(system=system, tools=tools, messages=messages)
+        said = json.loads(made().request(call).body)
+        assert [{"text": "Be brief."}, POINT] == said["system"]
+        assert ["toolSpec", "cachePoint", "toolSpec"] == [
+            next(iter(one)) for one in said["toolConfig"]["tools"]
+        ]
+        assert [{"text": "Weather?"}, POINT] == said["messages"][0]["content"]
+        assert POINT == said["messages"][2]["content"][1]
+        assert {"text": "Rain."} == said["messages"][2]["content"][0]["toolResult"]["content"][0]
+
+
+def test_thinking_from_messages():
+    """How to think passes in Claude's words, and what it signed goes back as it was."""
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    turns = [HI, {"role": "assistant", "content": [THOUGHT, HIDDEN, CALLED]}]
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "Rain."}]}
+    said = json.loads(made().request(messages_of(thinking=thinking, messages=[*turns, result])).body)
+    assert thinking == said["additionalModelRequestFields"]["thinking"]
+    text = {"reasoningText": {"text": "Let me see", "signature": "sig"}}
+    assert [{"reasoningContent": text}, {"reasoningContent": {"redactedContent": "c2VjcmV0"}}] == said[
+        "messages"
+    ][1]["content"][:2]
+
+
+def test_thinking_of_an_answer_comes_back_signed():
+    """Its caller by the Messages API gets the blocks that it has to send again."""
+    payload = {"model": "e", "max_tokens": 10, "messages": [HI]}
+    call = Call(Task.CHAT, payload, b"{}", dialect=Dialect(ANTHROPIC_MESSAGES))
+    translation = FRONTS[ANTHROPIC_MESSAGES](
+        call, Sources(lambda: "1", lambda: 7), extensions=made().extensions
+    )
+    blocks = [
+        {"reasoningContent": {"reasoningText": {"text": "Let me see", "signature": "sig"}}},
+        {"reasoningContent": {"redactedContent": "c2VjcmV0"}},
+        {"text": "Rain."},
+    ]
+    body = {"output": {"message": {"role": "assistant", "content": blocks}}, "stopReason": "end_turn"}
+    answer = made().response(translation.call, UpstreamResponse(200, {}, json.dumps(body).encode()))
+    message = json.loads(translation.answering.whole(answer))
+    assert [THOUGHT, HIDDEN] == message["content"][:2]
+    assert "Rain." == message["content"][2]["text"]
+
+
+@pytest.mark.parametrize(("model", "reads"), [(CLAUDE, True), ("amazon.nova-pro-v1:0", False)])
+def test_only_claude_thinks_in_claudes_words(model: str, reads: bool):
+    assert reads is ("thinking" in made(model).extensions)
+    assert "cache_control" in made(model).extensions

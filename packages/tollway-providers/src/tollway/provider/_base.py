@@ -35,8 +35,11 @@ class Provider:
     can_prefill: ClassVar[bool] = False
     """Whether its models go on with an answer whose beginning is the last message, of the assistant."""
 
-    extensions: ClassVar[frozenset[str]] = frozenset()
-    """What it reads beyond OpenAI's chat: `thinking` (with its blocks in the history), `cache_control`."""
+    extensions: frozenset[str] = frozenset()
+    """What it reads beyond OpenAI's chat: `thinking` (with its blocks in the history), `cache_control`.
+
+    An instance may say its own.
+    """
 
     has_list_prices: ClassVar[bool] = True
     """Whether what its models cost may stand in public price lists; False for models of one's own."""

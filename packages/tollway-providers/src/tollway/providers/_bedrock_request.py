@@ -98,7 +98,7 @@ def _conversation(
             called += [call.name for call in calls]
             speaker, blocks = role, _answer(message, where, calls)
         elif role == "tool":
-            speaker, blocks = "user", [_result(message, where)]
+            speaker, blocks = "user", _result(message, where)
         else:
             speaker, blocks = "user", list(_blocks(message, where, _PARTS))
         if turns and turns[-1]["role"] == speaker:
@@ -135,10 +135,22 @@ def _thinking(message: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _result(message: dict[str, Any], where: str) -> dict[str, Any]:
-    blocks = [block for block in _blocks(message, where, _PARTS) if "cachePoint" not in block]
+def _result(message: dict[str, Any], where: str) -> list[dict[str, Any]]:
+    """Return the result of a tool; a mark for the cache stands behind it, as none can be in it."""
+    blocks = list(_blocks(message, where, _PARTS))
+    content = [block for block in blocks if "cachePoint" not in block]
+    marks = _cache_point(message) or [block for block in blocks if "cachePoint" in block][-1:]
     called = _id(chat.called_id(message, where))
-    return {"toolResult": {"toolUseId": called, "content": blocks or [{"text": "(empty)"}]}}
+    return [{"toolResult": {"toolUseId": called, "content": content or [{"text": "(empty)"}]}}, *marks]
+
+
+def _cache_point(said: Any) -> list[dict[str, Any]]:
+    """Return the mark for the cache that stands behind what has a `cache_control`; none behind others."""
+    mark = said.get("cache_control") if isinstance(said, dict) else None
+    if not isinstance(mark, dict):
+        return []
+    ttl = {"ttl": mark["ttl"]} if mark.get("ttl") else {}
+    return [{"cachePoint": {"type": "default", **ttl}}]
 
 
 def _id(given: str) -> str:
@@ -156,10 +168,7 @@ def _blocks(message: dict[str, Any], where: str, allowed: tuple[str, ...]) -> It
             yield {"image": _image(chat.image_url_of(part), f"{part.where}.image_url.url")}
         else:
             yield {"document": _document(part)}
-        mark = part.said.get("cache_control")
-        if isinstance(mark, dict):
-            ttl = {"ttl": mark["ttl"]} if mark.get("ttl") else {}
-            yield {"cachePoint": {"type": "default", **ttl}}
+        yield from _cache_point(part.said)
 
 
 def _image(url: str, where: str) -> dict[str, Any]:
@@ -215,7 +224,11 @@ def _tools(payload: dict[str, Any], called: list[str]) -> dict[str, Any]:
                 "after calls of tools this model cannot be kept from calling", param="tool_choice"
             )
         return {}
-    specs = [_spec(tool) for tool in tools]
+    specs = [
+        one
+        for tool, given in zip(tools, payload.get("tools") or (), strict=True)
+        for one in (_spec(tool), *_cache_point(given))
+    ]
     if not specs:
         return (
             {"tools": [{"toolSpec": {"name": one, "inputSchema": _ANY_INPUT}} for one in _once(called)]}

@@ -61,6 +61,7 @@ class BedrockProvider(NativeProvider):
         Setting("bedrock_api_base", f"the address of the API, such as {_EXAMPLE}"),
     )
     base_url_setting = "bedrock_api_base"
+    extensions = frozenset({"cache_control"})
 
     @classmethod
     def check(cls, config: Mapping[str, Any], task: Task) -> Iterable[SettingProblem]:
@@ -84,6 +85,8 @@ class BedrockProvider(NativeProvider):
         self._credentials: Credentials | None = None if key else credentials_of(aws, self._region)
         self.raw_needs_body = self._credentials is not None
         self._model = quote(target.model, safe="")
+        if "anthropic" in target.model:  # others are told how to think in their own words
+            self.extensions = frozenset({"thinking", "cache_control"})
 
     def url_for(self, task: Task, *, stream: bool) -> str:
         """Return the address of a method of the model."""
