@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc
+from dirty import make_dirty
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from writer import made
 
@@ -98,8 +99,11 @@ def is_quiet(clock: int) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--path", type=Path, help="a folder on the disk to be measured")
+    parser.add_argument("--dirty", action="store_true", help="delete 100,000 files there before")
     parser.add_argument("--traces", type=int, default=50_000, help="of two spans each")
     arguments = parser.parse_args()
+    if arguments.dirty:
+        make_dirty(arguments.path)
     spans = made(arguments.traces)
     pieces = [spans[at : at + SPANS_A_REQUEST] for at in range(0, len(spans), SPANS_A_REQUEST)]
     bodies = [encode_spans(piece).SerializeToString() for piece in pieces]

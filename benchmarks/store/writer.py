@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from dirty import make_dirty
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
@@ -59,7 +60,11 @@ def cpu_us(work: Callable[[], None], count: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--path", type=Path, help="a folder on the disk to be measured")
-    with tempfile.TemporaryDirectory(dir=parser.parse_args().path) as folder:
+    parser.add_argument("--dirty", action="store_true", help="delete 100,000 files there before")
+    arguments = parser.parse_args()
+    if arguments.dirty:
+        make_dirty(arguments.path)
+    with tempfile.TemporaryDirectory(dir=arguments.path) as folder:
         spans, store = made(TRACES), FileStore(Path(folder) / "traces")
         writer = FileStoreProcessor(store, interval_s=3600.0)._writer
 

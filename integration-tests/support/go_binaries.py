@@ -1,4 +1,5 @@
-"""The real collector and Jaeger, built from pinned Go modules once and kept outside the tree.
+"""The real collector, its load generator, Jaeger and a Go service, built from pinned Go modules once and kept
+outside the tree.
 
 A build is named by the hash of its manifests, so a changed version is a new build and an old one is found
 again.
@@ -25,10 +26,11 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toll
 
 JAEGER = "github.com/jaegertracing/jaeger"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder"
+TELEMETRYGEN = "github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen"
 
 _HOW_LONG = "2 to 3 minutes on two idle cores, longer on busy ones"
 
-WITHOUT_GO = "the collector and Jaeger are built with Go, which is not installed"
+WITHOUT_GO = "the collector, Jaeger and what sends to us are built with Go, which is not installed"
 
 
 def go() -> str | None:
@@ -44,6 +46,17 @@ def collector() -> Path:
 def jaeger() -> Path:
     """Return Jaeger's binary, building it if need be."""
     return built("jaeger", _versions()["jaeger"], _build_jaeger)
+
+
+def telemetrygen() -> Path:
+    """Return the collector's load generator, building it if need be."""
+    return built("telemetrygen", _versions()["telemetrygen"], _build_telemetrygen)
+
+
+def go_service() -> Path:
+    """Return a service with OpenTelemetry's stock SDK for Go, building it if need be."""
+    inputs = _manifest("go-service/main.go") + _manifest("go-service/go.mod")
+    return built("go-service", inputs, _build_service)
 
 
 def _manifest(name: str) -> str:
@@ -115,6 +128,22 @@ def _build_jaeger(folder: Path) -> Path:
     return folder / "jaeger"
 
 
+def _build_telemetrygen(folder: Path) -> Path:
+    _run(["go", "install", f"{TELEMETRYGEN}@{_versions()['telemetrygen']}"], folder, GOBIN=str(folder))
+    return folder / "telemetrygen"
+
+
+def _build_service(folder: Path) -> Path:
+    """Build the service. What its requirements require is found anew: no list of checksums is kept here."""
+    for name in ("main.go", "go.mod"):
+        shutil.copyfile(MANIFESTS / "go-service" / name, folder / name)
+    _run(["go", "mod", "tidy"], folder)
+    _run(["go", "build", "-o", folder / "service", "."], folder)
+    return folder / "service"
+
+
 if __name__ == "__main__":
     print(collector())
     print(jaeger())
+    print(telemetrygen())
+    print(go_service())

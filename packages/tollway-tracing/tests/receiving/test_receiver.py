@@ -116,6 +116,12 @@ class TestWindow:
         assert [] == kept
         assert {"unpicked": 2, "late": 1, "rejected": 0} == dict(receiver.dropped)
 
+    def test_what_waits_at_the_end_is_dropped_and_counted(self, kept):
+        receiver = self.receiver(kept, [0.0])
+        self.take(receiver, make_span(1, 1), make_span(2, 1))
+        receiver.close()
+        assert (0, 2, []) == (receiver.held_spans, receiver.dropped["unpicked"], kept)
+
     def test_memory_is_capped_and_the_oldest_go(self, kept):
         receiver = self.receiver(kept, [0.0], max_held_spans=3)
         for n in range(1, 6):

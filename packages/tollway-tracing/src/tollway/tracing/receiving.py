@@ -84,6 +84,12 @@ class TraceReceiver:
         with self._lock:
             self._end_windows(self._clock())
 
+    def close(self) -> None:
+        """Drop, and count, what nothing has kept so far."""
+        with self._lock:
+            for trace_id in list(self._held):
+                self._decide(trace_id, None)
+
     def _take(self, record: Record, now_s: float) -> None:
         trace_id = record.trace_id
         if trace_id in self._decided:

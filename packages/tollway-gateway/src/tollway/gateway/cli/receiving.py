@@ -47,6 +47,7 @@ def receiving(
             bound = running.enter_context(serving_grpc(receiver, host, grpc_port))
             click.echo(f"Spans sent by gRPC to {host}:{bound} go to {store.layout.root}.")
         yield receiver
+    receiver.close()
     lost = {**receiver.dropped, "not written": processor.counts.dropped_spans + processor.left_spans}
     dropped = ", ".join(f"{count} {reason}" for reason, count in lost.items() if count) or "none"
     click.echo(f"{receiver.received} spans received; dropped: {dropped}.")
