@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import click
@@ -19,6 +19,9 @@ from tollway.tracing.store import FileStore, FileStoreProcessor
 GRPC_PORT = 4317
 
 _LOOK_EVERY_S = 1.0
+
+_asked_to_stop = threading.Event()
+"""Set by a signal while gRPC is served already, and HTTP is not yet."""
 
 _GRACE_S = 2
 """For what is being sent at the end; pages that are live would stay for ever."""
@@ -45,6 +48,7 @@ def receiving(
         running.enter_context(ending_windows(receiver))
         if grpc_port is not None:
             bound = running.enter_context(serving_grpc(receiver, host, grpc_port))
+            heed_signals(_asked_to_stop.set)
             click.echo(f"Spans sent by gRPC to {host}:{bound} go to {store.layout.root}.")
         yield receiver
     receiver.close()
@@ -66,13 +70,23 @@ def run(app: ASGIApp, host: str, port: int, *greeting: str) -> None:
     )
     with config.bind_socket() as listener:
         listener.listen(config.backlog)  # whoever reads the greeting may connect
+        server = uvicorn.Server(config)
+
+        def stop() -> None:
+            server.should_exit = True
+
+        heed_signals(stop)
+        if _asked_to_stop.is_set():
+            stop()
         for line in greeting:
             click.echo(line.replace("{address}", f"http://{host}:{listener.getsockname()[1]}"))
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(
-                number, lambda *_: None
-            )  # Uvicorn sends itself the signal again when it has stopped
-        uvicorn.Server(config).run([listener])
+        server.run([listener])
+
+
+def heed_signals(stop: Callable[[], object]) -> None:
+    """Call `stop` on SIGINT and SIGTERM: before Uvicorn heeds them, and when it sends them again."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop())
 
 
 def chosen_grpc_port(port: int | None, *, wanted: bool) -> int | None:
