@@ -98,3 +98,10 @@ def test_the_reference_is_made_from_docstrings(site: Path):
     page = (site / "reference" / "tracing.html").read_text()
     assert "tollway.tracing.search_traces" in page
     assert "<code>search_traces</code>" in page or "search_traces" in re.sub("<[^>]+>", "", page)
+
+
+def test_the_chart_shows_the_figures_of_the_benchmarks():
+    """After measuring anew: `python benchmarks/chart.py`."""
+    script = runpy.run_path(str(ROOT / "benchmarks" / "chart.py"))
+    figures = script["figures"](script["TABLE"].read_text(encoding="utf-8"))
+    assert script["chart"](figures) == script["CHART"].read_text(encoding="utf-8")
