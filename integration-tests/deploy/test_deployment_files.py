@@ -20,7 +20,8 @@ from support import go_binaries
 from support.serving import TOLLWAY, endpoint, environment, write
 
 ROOT = Path(__file__).parent.parent.parent
-KUBERNETES = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
+KUBERNETES = sorted((ROOT / "deploy" / "kubernetes").glob("[!k]*.yaml"))
+KUSTOMIZED = [ROOT / "deploy" / "kubernetes", ROOT / "examples" / "kubernetes"]
 CONFIGS = [ROOT / "collector-config.yaml", ROOT / "deploy" / "collector" / "router.yaml"]
 JAEGERS = sorted((ROOT / "deploy" / "jaeger").glob("*.yaml"))
 ALERTS = ROOT / "examples" / "prometheus" / "alerts.yaml"
@@ -84,6 +85,18 @@ def test_nothing_is_published_beyond_this_machine():
 @pytest.mark.parametrize("path", KUBERNETES, ids=lambda path: path.stem)
 def test_manifests_follow_kubernetes_schemas(path: Path):
     succeeds(script("kubernetes-validate"), "--strict", path)
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZED, ids=lambda folder: folder.parent.name)
+def test_what_kustomize_builds_follows_kubernetes_schemas(folder: Path, tmp_path: Path):
+    """The base has all manifests; the overlay changes image, configuration and Redis, and stays valid."""
+    if go_binaries.go() is None:
+        pytest.skip(go_binaries.WITHOUT_GO)
+    done = run(go_binaries.kustomize(), "build", folder)
+    assert 0 == done.returncode, done.stderr
+    assert len(list(resources())) == len(list(yaml.safe_load_all(done.stdout)))
+    (tmp_path / "built.yaml").write_text(done.stdout)
+    succeeds(script("kubernetes-validate"), "--strict", tmp_path / "built.yaml")
 
 
 def test_the_dockerfile_passes_hadolint():

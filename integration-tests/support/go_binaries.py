@@ -1,5 +1,5 @@
-"""The real collector, its load generator, Jaeger and a Go service, built from pinned Go modules once and kept
-outside the tree.
+"""The real collector, its load generator, Jaeger, kustomize and a Go service, built from pinned Go modules
+once and kept outside the tree.
 
 A build is named by the hash of its manifests, so a changed version is a new build and an old one is found
 again.
@@ -26,6 +26,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toll
 
 JAEGER = "github.com/jaegertracing/jaeger"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder"
+KUSTOMIZE = "sigs.k8s.io/kustomize/kustomize/v5"
 TELEMETRYGEN = "github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen"
 
 _HOW_LONG = "2 to 3 minutes on two idle cores, longer on busy ones"
@@ -57,6 +58,11 @@ def go_service() -> Path:
     """Return a service with OpenTelemetry's stock SDK for Go, building it if need be."""
     inputs = _manifest("go-service/main.go") + _manifest("go-service/go.mod")
     return built("go-service", inputs, _build_service)
+
+
+def kustomize() -> Path:
+    """Return the binary of kustomize, building it if need be."""
+    return built("kustomize", _versions()["kustomize"], _build_kustomize)
 
 
 def _manifest(name: str) -> str:
@@ -142,8 +148,14 @@ def _build_service(folder: Path) -> Path:
     return folder / "service"
 
 
+def _build_kustomize(folder: Path) -> Path:
+    _run(["go", "install", f"{KUSTOMIZE}@{_versions()['kustomize']}"], folder, GOBIN=str(folder))
+    return folder / "kustomize"
+
+
 if __name__ == "__main__":
     print(collector())
     print(jaeger())
     print(telemetrygen())
     print(go_service())
+    print(kustomize())
