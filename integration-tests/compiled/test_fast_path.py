@@ -169,7 +169,7 @@ ODD = {
     "two tracers": lambda: made(None, NOON_NS, plain(), plain(), scopes=("t", "u")),
     "no root": lambda: made(REMOTE, NOON_NS, plain()),
     "a child alone": lambda: usual()[:1],
-    "a value that is no number": lambda: usual(attributes={"a": float("nan")}),
+    "a value that is not a number": lambda: usual(attributes={"a": float("nan")}),
     "a value of bytes": lambda: usual(attributes={"a": b"x"}),
     "text that is not Unicode": lambda: usual("\ud800"),
     "links": lambda: usual(links=[Link(REMOTE)]),

@@ -277,7 +277,7 @@ def _form_later(form: Form) -> Fault:
 
 
 def _bare_form_later(form: Form) -> Fault:
-    """Tell it as a line that is no event."""
+    """Tell it as a line that is not an event."""
     return _after_two_pieces(form.body + b"\n\n")
 
 

@@ -51,23 +51,28 @@ PROBLEMS = [
     (
         8,
         "endpoints[0].retry.backoff",
-        "'5 parsecs' is no duration",
+        "'5 parsecs' is not a duration",
         "write 5s, 300ms, 2m, or a number of seconds",
     ),
     (8, "endpoints[0].retry.budget", "must be from 0% to 100%, and is '-5%'", "write one such as 20%"),
     (
         9,
         "endpoints[0].timeout.first_token",
-        "'3 light-years' is no duration",
+        "'3 light-years' is not a duration",
         "write 5s, 300ms, 2m, or a number of seconds",
     ),
-    (9, "endpoints[0].timeout.idle", "'-1s' is no duration", "write 5s, 300ms, 2m, or a number of seconds"),
+    (
+        9,
+        "endpoints[0].timeout.idle",
+        "'-1s' is not a duration",
+        "write 5s, 300ms, 2m, or a number of seconds",
+    ),
     (10, "endpoints[0].hedge", "the key 'after' is missing", "add after"),
     (15, "endpoints[1].retry.atempts", "unknown key", "did you mean 'attempts'?"),
     (
         16,
         "endpoints[1].hedge.after",
-        "'p100' is no duration",
+        "'p100' is not a duration",
         "write a duration such as 800ms, or a percentile such as p95",
     ),
     (
@@ -86,7 +91,7 @@ PROBLEMS = [
     (
         18,
         "endpoints[1].concurrency.max_wait",
-        "'soon' is no duration",
+        "'soon' is not a duration",
         "write 5s, 300ms, 2m, or a number of seconds",
     ),
     (19, "endpoints[1].stream_recovery", "'resume' is not one of error, continue, buffer", ""),
@@ -95,7 +100,7 @@ PROBLEMS = [
     (
         25,
         "endpoints[2].hedge.after",
-        "'800 beats' is no duration",
+        "'800 beats' is not a duration",
         "write a duration such as 800ms, or a percentile such as p95",
     ),
     (25, "endpoints[2].hedge.budget", "must be from 0% to 100%, and is '-1'", "write one such as 20%"),

@@ -145,9 +145,9 @@ def test_show_takes_the_beginning_of_an_id(tollway, writer, three):
     [
         ("f" * 32, 1, "there is no trace ffff"),
         ("0123456", 1, "there is no trace 0123456"),
-        ("xyz", 2, "is no trace id"),
-        ("../../etc/passwd", 2, "is no trace id"),
-        ("", 2, "is no trace id"),
+        ("xyz", 2, "is not a trace id"),
+        ("../../etc/passwd", 2, "is not a trace id"),
+        ("", 2, "is not a trace id"),
     ],
 )
 def test_show_says_when_there_is_none(tollway, three, given: str, code: int, said: str):

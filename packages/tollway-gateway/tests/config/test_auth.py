@@ -83,7 +83,7 @@ def test_all_that_a_key_has(loaded):
             keys(f"name: a, key: {KEY}, expires: soon"),
             7,
             "auth.keys[0].expires",
-            "'soon' is no date",
+            "'soon' is not a date",
             "write",
         ),
         (keys(f"name: {'a' * 65}, key: {KEY}"), 7, "auth.keys[0].name", "more than 64", "shorter"),

@@ -144,7 +144,7 @@ def test_mlflows_variable_for_time_limits(loaded, timeout: str, expected: tuple[
 @pytest.mark.parametrize("written", ["soon", "0", "-1", "nan", "inf"])
 def test_a_time_limit_of_the_environment_that_is_none(problem, written: str):
     found = problem(GOOD, {"MLFLOW_GATEWAY_ROUTE_TIMEOUT_SECONDS": written})
-    assert "MLFLOW_GATEWAY_ROUTE_TIMEOUT_SECONDS is no number of seconds" in found.message
+    assert "MLFLOW_GATEWAY_ROUTE_TIMEOUT_SECONDS is not a number of seconds" in found.message
 
 
 @pytest.mark.parametrize(

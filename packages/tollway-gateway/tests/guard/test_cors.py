@@ -70,7 +70,7 @@ def test_preflight():
 
 @pytest.mark.parametrize("names", [b"a\r\nx: y", b"<script>", b"", b"a" * 5000])
 def test_preflight_for_headers_that_are_none(names: bytes):
-    """What is no list of names is never repeated."""
+    """What is not a list of names is never repeated."""
     found = verdict(
         "https://app.example", PREFLIGHT, (b"access-control-request-headers", names), method="OPTIONS"
     )

@@ -70,7 +70,7 @@ def test_a_plugin_that_does_not_import_is_named_by_its_distribution(site: Path, 
 def test_an_entry_point_that_is_no_provider_is_refused(site: Path) -> None:
     install(site, "acme-wrong", "wrong", "class Custom: pass")
 
-    with pytest.raises(ProviderImportError, match=r"acme-wrong 1\.2 is no provider"):
+    with pytest.raises(ProviderImportError, match=r"acme-wrong 1\.2 is not a provider"):
         discovery.load("wrong")
 
 

@@ -262,7 +262,7 @@ def test_events_that_are_not_known_are_passed_over() -> None:
 def test_what_is_no_event_is_an_error_that_quotes_it(garbage: bytes, said: str) -> None:
     reader = decoder()
     assert b"[DONE]" not in reader.feed(b"data: " + garbage + b"\n\n" + stream(TEXT))
-    assert "the model's stream carried something that is no event" + said == str(reader.error)
+    assert "the model's stream carried something that is not an event" + said == str(reader.error)
 
 
 def test_nothing_follows_the_end() -> None:

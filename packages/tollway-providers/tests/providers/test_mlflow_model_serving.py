@@ -86,7 +86,7 @@ def test_the_query_of_its_url_stays() -> None:
 @pytest.mark.parametrize("url", ["models:5000", "ftp://models", "http://", "http://models/#a"])
 def test_what_is_no_url_is_refused(url: str) -> None:
     problems = list(MLflowModelServingProvider.check({"model_server_url": url}, Task.CHAT))
-    assert ["model_server_url is no base URL"] == [problem.message for problem in problems]
+    assert ["model_server_url is not a base URL"] == [problem.message for problem in problems]
 
 
 def test_texts_are_inputs_and_the_rest_are_params() -> None:

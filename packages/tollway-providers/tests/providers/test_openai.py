@@ -134,6 +134,6 @@ def test_an_unknown_type_of_api_is_refused() -> None:
 )
 def test_what_is_no_base_url_is_refused_without_being_repeated(base: str) -> None:
     assert (
-        "openai_api_base is no base URL"
+        "openai_api_base is not a base URL"
         == problems(openai_api_key=KEY, openai_api_base=base)["openai_api_base"]
     )

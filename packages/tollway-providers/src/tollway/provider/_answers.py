@@ -150,7 +150,7 @@ def _embedding(item: Any, index: int, *, packed: bool) -> dict[str, Any]:
         try:
             numbers = array("f", vector)
         except (TypeError, ValueError, OverflowError) as cause:
-            raise PredictionError(f"predict gave a vector that is no list of numbers: {cause}") from cause
+            raise PredictionError(f"predict gave a vector that is not a list of numbers: {cause}") from cause
         if packed:
             vector = _pack(numbers)
     return {"object": "embedding", "index": index, **said, "embedding": vector}

@@ -73,7 +73,7 @@ def _import(found: Installed) -> type[Provider]:
         raise ProviderImportError(f"{where} does not import: {type(cause).__name__}: {cause}") from cause
     if not (isinstance(provider, type) and issubclass(provider, Provider)):
         raise ProviderImportError(
-            f"{where} is no provider: {found.entry_point.value} is no BaseProvider or HTTPProvider class"
+            f"{where} is not a provider: {found.entry_point.value} is not a BaseProvider or HTTPProvider"
         )
     return provider
 

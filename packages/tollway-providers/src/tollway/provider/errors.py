@@ -54,7 +54,7 @@ class ProviderError(Exception):
             self.code = code
         self.param = param
         if retry_after_s is not None and not 0 <= retry_after_s < math.inf:
-            retry_after_s = None  # also where it is no number
+            retry_after_s = None  # also where it is not a number
         self.retry_after_s = retry_after_s
         self.kind = kind or self._default_kind()
         self.type: str | None = None

@@ -161,5 +161,5 @@ def _check_coherent(setting: Setting) -> None:
             f"the default of {setting.name} is no {setting.type.__name__}"
         )
         assert not setting.choices or setting.default in setting.choices, (
-            f"{setting.name}: default is no choice"
+            f"{setting.name}: default is not a choice"
         )

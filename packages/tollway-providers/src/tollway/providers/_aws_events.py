@@ -67,7 +67,7 @@ class EventParser:
     def _total(self, at: int) -> int:
         total, headers, crc = _PRELUDE.unpack_from(self._buffer, at)
         if zlib.crc32(self._buffer[at : at + 8]) != crc or headers > total - _OVERHEAD:
-            raise EventError("the model's stream carried something that is no event")
+            raise EventError("the model's stream carried something that is not an event")
         if total > sse.MAX_EVENT_BYTES:
             raise EventError(f"the model's stream carried an event of more than {sse.MAX_EVENT_BYTES} bytes")
         return int(total)

@@ -16,7 +16,7 @@ def check_base_url(setting: str, value: Any, example: str) -> Iterator[SettingPr
     """
     if isinstance(value, str) and not _is_base_url(value):
         yield SettingProblem(
-            setting, f"{setting} is no base URL", f"give scheme, host and path, such as {example}"
+            setting, f"{setting} is not a base URL", f"give scheme, host and path, such as {example}"
         )
 
 

@@ -20,7 +20,7 @@ from tollway.provider.upstream_answers import (
 )
 
 _CUT = "the model's stream ended before the answer was finished"
-_NO_EVENT = "the model's stream carried something that is no event"
+_NO_EVENT = "the model's stream carried something that is not an event"
 _REPORTED = "the model's service reported an error in mid-answer"
 
 _MAX_NAME_CHARS = 256
@@ -104,7 +104,7 @@ class ChunkWriter:
         return events
 
     def _error_of(self, data: bytes) -> ProviderError:
-        """Return the error that data is which is no event of an answer."""
+        """Return the error that data is which is not an event of an answer."""
         body = load(data)
         if isinstance(body, str) or is_error(body):
             return error_in_answer(body, self._redact, StreamError, _REPORTED)

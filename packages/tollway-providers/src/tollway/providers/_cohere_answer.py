@@ -67,7 +67,7 @@ class CohereStream(EventStream):
         delta = event.get("delta")
         handler = _HANDLERS.get(kind)
         if not kind:
-            self.error = StreamError("the model's stream carried something that is no event")
+            self.error = StreamError("the model's stream carried something that is not an event")
         if handler is None:
             return
         try:

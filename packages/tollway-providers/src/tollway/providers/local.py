@@ -331,7 +331,7 @@ def _check_weights(path: Any) -> Iterator[SettingProblem]:
             yield SettingProblem(None, _NO_WEIGHTS, f"run: {_INSTALL}; or set model_path to a GGUF file")
     elif isinstance(path, str) and not _is_gguf(path):
         yield SettingProblem(
-            "model_path", f"{path!r} is no readable GGUF file", "give the path of a GGUF file"
+            "model_path", f"{path!r} is not a readable GGUF file", "give the path of a GGUF file"
         )
 
 

@@ -103,7 +103,7 @@ def _condition(tokens: list[tuple[str, str]], place: int) -> tuple[Condition, in
         try:
             re.compile(wanted)
         except (re.error, TypeError) as error:
-            raise FilterError(f"{value} is no regular expression: {error}") from None
+            raise FilterError(f"{value} is not a regular expression: {error}") from None
     return Condition(scope, field, comparator, wanted), place + 1
 
 
@@ -137,7 +137,7 @@ def _comparator(tokens: list[tuple[str, str]], place: int) -> tuple[str, int]:
     word = "!=" if word == "<>" else word
     if word not in _COMPARATORS and word != "!=":
         raise FilterError(
-            f"{word} is no comparator: use {', '.join(('!=', *_COMPARATORS))}, IS NULL, IS NOT NULL"
+            f"{word} is not an operator: use {', '.join(('!=', *_COMPARATORS))}, IS NULL, IS NOT NULL"
         )
     return word, place + 1
 
@@ -160,7 +160,7 @@ def _field(name: str) -> tuple[str, str]:
         known = ", ".join(("trace.status", "tag.NAME", "metadata.NAME", "span.name", "feedback.NAME"))
         if not field and name.lower() in _TRACE:
             return "trace", name.lower()
-        raise FilterError(f"{name} is no field: use {known} or expectation.NAME")
+        raise FilterError(f"{name} is not a field: use {known} or expectation.NAME")
     field = field.replace("`", "")
     if scope == "trace" and field.lower() not in _TRACE:
         raise FilterError(f"a trace has no {field}: use {', '.join(_TRACE)}")

@@ -124,7 +124,7 @@ def _otel_number(name: str, text: str | None) -> float | None:
         number = math.nan
     if math.isfinite(number):
         return number
-    _logger.warning("%s is %r, which is no number: ignored", name, text)
+    _logger.warning("%s is %r, which is not a number: ignored", name, text)
     return None
 
 
@@ -132,7 +132,7 @@ def _timeout_ms(text: str | None) -> float | None:
     number = _otel_number("OTEL_EXPORTER_OTLP_TIMEOUT", text)
     if number is None or 0 < number <= _MAX_NUMBER:
         return number
-    _logger.warning("OTEL_EXPORTER_OTLP_TIMEOUT is %r, which is no time: ignored", text)
+    _logger.warning("OTEL_EXPORTER_OTLP_TIMEOUT is %r, which is not a time: ignored", text)
     return None
 
 
@@ -173,7 +173,7 @@ def _headers(text: str) -> dict[str, str]:
         if equals and key.strip():
             headers[unquote(key.strip())] = unquote(value.strip())
         else:
-            _logger.warning("OTEL_EXPORTER_OTLP_HEADERS has a part that is no key=value pair: ignored")
+            _logger.warning("OTEL_EXPORTER_OTLP_HEADERS has a part that is not a key=value pair: ignored")
     return headers
 
 

@@ -69,7 +69,7 @@ class _Reader:
         return found
 
     def entries(self, node: Any, at: str) -> list[_Entry]:
-        """Return what a mapping holds; none where it is no mapping, or empty."""
+        """Return what a mapping holds; none where it is not a mapping, or empty."""
         line = node.start_mark.line + 1
         if node.id == "scalar" and node.value in ("", "~", "null"):
             return []

@@ -75,6 +75,6 @@ def _number(environ: Mapping[str, str], name: str, most: float) -> float | None:
     except ValueError:
         number = math.nan
     if not 0 <= number <= most:
-        _logger.warning("%s is %r, which is no number from 0 to %g: ignored", name, text, most)
+        _logger.warning("%s is %r, which is not a number from 0 to %g: ignored", name, text, most)
         return None
     return number

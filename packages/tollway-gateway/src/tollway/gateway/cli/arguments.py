@@ -29,10 +29,10 @@ def duration_ms(text: str) -> float:
     except ValueError:
         seconds = _span_s(text)
         if seconds is None:
-            raise click.BadParameter(f"{text!r} is no duration: write 300ms, 2s or 1m") from None
+            raise click.BadParameter(f"{text!r} is not a duration: write 300ms, 2s or 1m") from None
         return seconds * 1000
     if not 0 <= value < float("inf"):
-        raise click.BadParameter(f"{text!r} is no duration: write 300ms, 2s or 1m")
+        raise click.BadParameter(f"{text!r} is not a duration: write 300ms, 2s or 1m")
     return value
 
 
@@ -40,7 +40,7 @@ def age_s(text: str) -> float:
     """Read an age such as `7d`, in seconds."""
     seconds = _span_s(text)
     if seconds is None:
-        raise click.BadParameter(f"{text!r} is no age: write 12h, 7d or 4w")
+        raise click.BadParameter(f"{text!r} is not an age: write 12h, 7d or 4w")
     return seconds
 
 
@@ -49,7 +49,7 @@ def size_bytes(text: str) -> int:
     match = _SIZE.fullmatch(text.strip().lower())
     size = float(match[1]) * _SIZES[match[2]] if match else math.inf
     if size > _MOST_BYTES:
-        raise click.BadParameter(f"{text!r} is no size: write 500MB or 2GB")
+        raise click.BadParameter(f"{text!r} is not a size: write 500MB or 2GB")
     return int(size)
 
 
@@ -62,7 +62,7 @@ def moment(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise click.BadParameter(
-            f"{text!r} is no time: write 1h, 2d, 2026-11-25 or 2026-11-25T08:30"
+            f"{text!r} is not a time: write 1h, 2d, 2026-11-25 or 2026-11-25T08:30"
         ) from None
 
 
@@ -70,7 +70,7 @@ def pair(text: str) -> tuple[str, str]:
     """Read `key=value`."""
     key, sign, value = text.partition("=")
     if not sign or not key:
-        raise click.BadParameter(f"{text!r} is no pair: write key=value")
+        raise click.BadParameter(f"{text!r} is not a pair: write key=value")
     return key, value
 
 

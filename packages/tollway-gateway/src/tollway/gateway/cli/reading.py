@@ -69,7 +69,7 @@ def found(reader: TraceReader, prefix: str) -> Trace:
     """Return the one trace whose id begins so; end where there is none, or more than one."""
     prefix = prefix.strip().lower()
     if not _ID_PREFIX.fullmatch(prefix):
-        fail(f"{prefix!r} is no trace id: that is up to 32 hex digits", BAD_INPUT)
+        fail(f"{prefix!r} is not a trace id: that is up to 32 hex digits", BAD_INPUT)
     ids = [prefix] if len(prefix) == 32 else _beginning(reader, prefix)
     if len(ids) > 1:
         shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")

@@ -126,7 +126,7 @@ def _moment_s(at: At) -> float:
         moment = datetime.fromisoformat(value.strip())
     except ValueError:
         raise InvalidValue(
-            f"{at.shown} is no date", "write 2027-01-31 or 2027-01-31T18:00:00+01:00"
+            f"{at.shown} is not a date", "write 2027-01-31 or 2027-01-31T18:00:00+01:00"
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 

@@ -40,7 +40,7 @@ def route_timeout(root: At) -> dict[str, float]:
         seconds = 0.0
     if not 0 < seconds <= scalars.MAX_SECONDS:
         root.problem(
-            f"the environment variable {_ROUTE_TIMEOUT} is no number of seconds", "write one such as 300"
+            f"the environment variable {_ROUTE_TIMEOUT} is not a number of seconds", "write one such as 300"
         )
         return {}
     return {"first_token_s": seconds, "idle_s": seconds, "total_s": seconds}

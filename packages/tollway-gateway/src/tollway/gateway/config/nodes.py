@@ -101,7 +101,7 @@ class At:
     def entries(self) -> dict[str, tuple[yaml.Node, At]]:
         """Return a mapping's values by key, each with its key's node; problems with keys are noted.
 
-        Raises InvalidValue when this is no mapping.
+        Raises InvalidValue when this is not a mapping.
         """
         if not isinstance(self.node, yaml.MappingNode):
             raise InvalidValue(f"must be a mapping of keys, not {self.shown}")
@@ -118,7 +118,7 @@ class At:
         return found
 
     def items(self) -> list[At]:
-        """Return a list's values. Raises InvalidValue when this is no list."""
+        """Return a list's values. Raises InvalidValue when this is not a list."""
         if not isinstance(self.node, yaml.SequenceNode):
             raise InvalidValue(f"must be a list, not {self.shown}", "begin each entry with '- '")
         tags.check(self.node, self.shown)
@@ -222,7 +222,7 @@ def fields(
     """Read a section: what is good is returned by key, what is not is noted, each where it stands.
 
     Unknown keys are problems; those that begin with `x-`, and those of the whole file, are only warned of.
-    Raises InvalidValue when this is no mapping.
+    Raises InvalidValue when this is not a mapping.
     """
     entries = at.entries()
     for key, (node, value) in entries.items():

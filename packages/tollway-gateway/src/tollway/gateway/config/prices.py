@@ -67,7 +67,7 @@ def usd(at: At) -> Decimal:
     if amount < 0:
         raise InvalidValue(f"must not be negative, and is {at.shown}")
     if amount > _MOST_USD or (amount and amount.adjusted() < -_MOST_CHARACTERS):
-        raise InvalidValue(f"{at.shown} is no price of this world", _HINT)
+        raise InvalidValue(f"{at.shown} is too large for a price", _HINT)
     return amount
 
 

@@ -72,7 +72,7 @@ def name(at: At) -> str:
     """Read a name that can stand in a path."""
     value = text(at)
     if not _NAME.fullmatch(value):
-        raise InvalidValue(f"{at.shown} is no name", "use letters, digits, '_', '-' and '.' only")
+        raise InvalidValue(f"{at.shown} is not a valid name", "use letters, digits, '_', '-' and '.' only")
     if not value.strip("."):  # clients resolve such a segment away
         raise InvalidValue(f"{at.shown} cannot stand in a path", "add a letter")
     return value
@@ -208,7 +208,7 @@ def share(at: At) -> float:
     try:
         number = float(str(value).strip().removesuffix("%")) if percent else _number(at)
     except ValueError:
-        raise InvalidValue(f"{at.shown} is no percentage", "write one such as 20%") from None
+        raise InvalidValue(f"{at.shown} is not a percentage", "write one such as 20%") from None
     if percent:
         number /= 100
     if not 0 <= number <= 1:
@@ -233,7 +233,7 @@ def percentile(at: At) -> float | None:
         return None
     percent = float(match[1])
     if not 0 < percent < 100:
-        raise InvalidValue(f"{at.shown} is no percentile", "write one from p1 to p99.9")
+        raise InvalidValue(f"{at.shown} is not a percentile", "write one from p1 to p99.9")
     return percent / 100
 
 
@@ -250,7 +250,7 @@ def period_s(at: At) -> float:
     value = at.scalar()
     seconds = _span_s(value) if isinstance(value, str) else None
     if not seconds:
-        raise InvalidValue(f"{at.shown} is no period", _PERIODS)
+        raise InvalidValue(f"{at.shown} is not a period", _PERIODS)
     return _bounded_s(at, seconds)
 
 
@@ -270,7 +270,7 @@ def duration_or_0_s(at: At) -> float:
         try:
             seconds = at_least_0(at)
         except InvalidValue:
-            raise InvalidValue(f"{at.shown} is no duration", _DURATIONS) from None
+            raise InvalidValue(f"{at.shown} is not a duration", _DURATIONS) from None
     return _bounded_s(at, seconds)
 
 
@@ -287,7 +287,7 @@ def file_mode(at: At) -> int:
     match = _MODE.fullmatch(written.strip())
     mode = int(match[1], 8) if match else 0
     if mode & 0o600 != 0o600 or mode & ~0o666:
-        raise InvalidValue(f"{at.shown} is no mode for files", 'write "0600", "0640" or "0644"')
+        raise InvalidValue(f"{at.shown} is not a file mode", 'write "0600", "0640" or "0644"')
     return mode
 
 
@@ -301,7 +301,7 @@ def url(at: At) -> str:
         good = False
     if not good:
         raise InvalidValue(
-            f"{_without_userinfo(at.shown)} is no address",
+            f"{_without_userinfo(at.shown)} is not an address",
             "write scheme and host, such as http://localhost:4318",
         )
     return value

@@ -47,7 +47,7 @@ def _checked(url: str) -> str:
     try:
         address_of(url)
     except ValueError as error:
-        raise InvalidValue(f"is no storage of limits: {error}", _HINT) from None
+        raise InvalidValue(f"is not a storage for limits: {error}", _HINT) from None
     if find_spec("redis") is None:
         raise InvalidValue("the package redis is not installed", "pip install 'tollway-gateway[redis]'")
     return url

@@ -15,7 +15,7 @@ from typing import Any
 _REASONS = {
     errno.EADDRINUSE: "is in use: end what listens there, or choose another port with --port",
     errno.EACCES: "needs rights that this user has not: choose a port above 1023 with --port",
-    errno.EADDRNOTAVAIL: "is no address of this machine",
+    errno.EADDRNOTAVAIL: "is not an address of this machine",
 }
 
 SPREADS = sys.platform == "linux"

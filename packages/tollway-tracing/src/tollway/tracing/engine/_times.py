@@ -28,7 +28,7 @@ class HasNow(Protocol):
 
 
 def unix_ns(value: object, clock: HasNow) -> int:
-    """Return a time as Unix nanoseconds; now, with a warning, where it is no time.
+    """Return a time as Unix nanoseconds; now, with a warning, where it is not a time.
 
     Integers are nanoseconds, as the API has it. A `datetime` (naive: local time) and a float, which is what
     `time.time()` gives, are converted.
@@ -41,7 +41,7 @@ def unix_ns(value: object, clock: HasNow) -> int:
         found = -1
     if 0 <= found <= _MAX_NS:
         return found
-    _logger.warning("%.100r is no time in Unix nanoseconds: the time of now is used", value)
+    _logger.warning("%.100r is not a time in Unix nanoseconds: the time of now is used", value)
     return clock.now_ns()
 
 

@@ -77,7 +77,7 @@ def kind_of(kind: object) -> SpanKind:
     try:
         return SpanKind[kind.upper()] if isinstance(kind, str) else SpanKind(kind)
     except (KeyError, ValueError):
-        _logger.warning("%s is no span kind: use opentelemetry.trace.SpanKind", text_of(kind))
+        _logger.warning("%s is not a span kind: use opentelemetry.trace.SpanKind", text_of(kind))
         return SpanKind.INTERNAL
 
 
