@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import FrameType
 
 import click
 import uvicorn
@@ -57,8 +58,26 @@ def receiving(
     click.echo(f"{receiver.received} spans received; dropped: {dropped}.")
 
 
-def run(app: ASGIApp, host: str, port: int, *greeting: str) -> None:
-    """Serve until SIGINT or SIGTERM; in the lines that greet `{address}` stands for where that is."""
+class _Server(uvicorn.Server):
+    """Says that it is about to end before it waits for what is open."""
+
+    def __init__(self, config: uvicorn.Config, on_end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_end = on_end
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        self._on_end()
+        super().handle_exit(sig, frame)
+
+
+def run(
+    app: ASGIApp, host: str, port: int, *greeting: str, on_end: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until SIGINT or SIGTERM; in the lines that greet `{address}` stands for where that is.
+
+    on_end: is called by the signal, before open answers are waited for.
+    """
     config = uvicorn.Config(
         app,
         host,
@@ -70,9 +89,10 @@ def run(app: ASGIApp, host: str, port: int, *greeting: str) -> None:
     )
     with config.bind_socket() as listener:
         listener.listen(config.backlog)  # whoever reads the greeting may connect
-        server = uvicorn.Server(config)
+        server = _Server(config, on_end)
 
         def stop() -> None:
+            on_end()
             server.should_exit = True
 
         heed_signals(stop)

@@ -42,12 +42,13 @@ def ui(
     source, origins = StoreSource(reader, _name(reader, store)), OriginCheck(is_local=is_this_machine(host))
     pages = "The pages are at {address}/ui/."
     if jaeger is not None:
-        receiving.run(pages_app(source, None, origins), host, port, pages)
+        receiving.run(pages_app(source, None, origins), host, port, pages, on_end=source.end)
         return
     grpc_port = receiving.chosen_grpc_port(grpc_port, wanted=not no_grpc)
     with receiving.receiving(FileStore(store), host, grpc_port, RatioSlowSampler()) as receiver:
         sent = f"Spans sent to {{address}}{PATH} go to {store}."
-        receiving.run(pages_app(source, receiver, origins), host, port, pages, sent)
+        app = pages_app(source, receiver, origins)
+        receiving.run(app, host, port, pages, sent, on_end=source.end)
 
 
 def _name(reader: TraceReader, store: Path) -> str:

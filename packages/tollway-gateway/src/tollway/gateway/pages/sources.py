@@ -103,6 +103,11 @@ class StoreSource:
     def __init__(self, reader: TraceReader, name: str) -> None:
         self._asker = InThreads(Answers(reader, {}))
         self._name = name
+        self._is_ending = False
+
+    def end(self) -> None:
+        """Let pages that are live go."""
+        self._is_ending = True
 
     def info(self) -> dict[str, Any]:
         """Return what there is to see."""
@@ -124,5 +129,5 @@ class StoreSource:
         return None
 
     def is_ending(self) -> bool:
-        """Say no: the server does not wait for pages."""
-        return False
+        """See `Source`."""
+        return self._is_ending
