@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from .notices import notice
-from .once import locked
+from .once import kept
 
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "PHOENIX_TELEMETRY_ENABLED": "false"}
 """Programs under test tell nobody that they run."""
 
 
 def environment(name: str, requirements: Path) -> Path:
-    """Return the folder of an environment, made by the first who needs it; a half-made one is made again."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tollway-tests"
-    cache.mkdir(parents=True, exist_ok=True)
-    pins = requirements.read_bytes() + sys.version.encode()
-    folder = cache / f"{name}-{hashlib.sha256(pins).hexdigest()[:16]}"
-    complete = folder / "complete"
-    with locked(cache / f"{folder.name}.lock"):
-        if not complete.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            notice(f"Installing {name}, once, into {folder}: a minute or two ...")
-            _make(folder, requirements)
-            complete.touch()
-    return folder
+    """Return the folder of an environment, made by the first who needs it."""
+
+    def make(folder: Path) -> None:
+        notice(f"Installing {name}, once, into {folder}: a minute or two ...")
+        _make(folder, requirements)
+
+    return kept(name, requirements.read_bytes(), make)
 
 
-def run(*command: str | os.PathLike[str]) -> None:
-    """Run a command, which must succeed."""
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=600, check=False, env={**os.environ, **QUIET}
-    )
+def run(*command: str | os.PathLike[str], **variables: str) -> str:
+    """Run a command, which must succeed, and return what it prints."""
+    environ = {**os.environ, **QUIET, **variables}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environ)
     assert done.returncode == 0, f"{' '.join(map(str, command))}:\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def _make(folder: Path, requirements: Path) -> None:

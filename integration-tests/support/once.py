@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +34,23 @@ def made_once(name: str, temporary: pytest.TempPathFactory, make: Callable[[Path
         if not complete.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
+            make(folder)
+            complete.touch()
+    return folder
+
+
+def kept(name: str, pins: bytes, make: Callable[[Path], object]) -> Path:
+    """Return a folder outside of the tree that `make` fills, one for all runs with the same pins.
+
+    The first who needs it makes it; a half-made one is made again.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tollway-tests"
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = cache / f"{name}-{hashlib.sha256(pins + sys.version.encode()).hexdigest()[:16]}"
+    complete = folder / "complete"
+    with locked(cache / f"{folder.name}.lock"):
+        if not complete.exists():
+            shutil.rmtree(folder, ignore_errors=True)
             make(folder)
             complete.touch()
     return folder

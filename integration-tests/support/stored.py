@@ -56,6 +56,16 @@ def ids(folder: Path) -> set[str]:
     return {trace_id for day in store.layout.days() for trace_id in store.trace_ids(day)}
 
 
+def wait_for_ids(folder: Path, before: set[str], count: int) -> set[str]:
+    """Return the ids of traces that came since `before`, once there are so many."""
+    deadline = time.monotonic() + WRITTEN_S
+    while time.monotonic() < deadline:
+        if len(found := ids(folder) - before) >= count:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"there are not {count} new traces in {folder}")
+
+
 def texts(folder: Path) -> list[str]:
     """Return what is stored of each trace, in whichever form."""
     store = FileStore(folder)
