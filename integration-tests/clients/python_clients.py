@@ -87,15 +87,16 @@ def litellm(url: str) -> dict[str, Any]:
         arguments = json.loads(call.function.arguments)
         result = {"role": "tool", "tool_call_id": call.id, "content": weather(**arguments)}
         parts = complete([user], stream=True)
-        return {
+        found = {
             "chat": complete([user]).choices[0].message.content,
             "stream": "".join(part.choices[0].delta.content or "" for part in parts),
             "call": [call.function.name, arguments],
             "answer": complete([user, called, result], tools=tools).choices[0].message.content,
-            "structured": City.model_validate_json(
-                complete([user], response_format=City).choices[0].message.content
-            ).name,
         }
+        if model.startswith("anthropic/"):
+            return found  # asks for structured output by a field that the released API has not
+        said = complete([user], response_format=City).choices[0].message.content
+        return {**found, "structured": City.model_validate_json(said).name}
 
     vectors = embedding(model="openai/vec", api_base=f"{url}/v1", input=["a", "b"], encoding_format="float")
     return {
@@ -107,15 +108,11 @@ def litellm(url: str) -> dict[str, Any]:
 
 
 def pydantic_ai(url: str) -> dict[str, Any]:
-    from anthropic import AsyncAnthropic
     from pydantic_ai import Agent, NativeOutput
-    from pydantic_ai.models.anthropic import AnthropicModel
     from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
-    from pydantic_ai.providers.anthropic import AnthropicProvider
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    claude = AsyncAnthropic(base_url=url, max_retries=0)
-    openai, anthropic = OpenAIProvider(base_url=f"{url}/v1"), AnthropicProvider(anthropic_client=claude)
+    openai = OpenAIProvider(base_url=f"{url}/v1")
 
     def ask(model: Any) -> dict[str, Any]:
         calls: list[Any] = []
@@ -141,7 +138,6 @@ def pydantic_ai(url: str) -> dict[str, Any]:
         "gpt": ask(OpenAIChatModel("gpt", provider=openai)),
         "claude": ask(OpenAIChatModel("claude", provider=openai)),
         "responses": ask(OpenAIResponsesModel("claude", provider=openai)),
-        "messages": ask(AnthropicModel("claude-sonnet-5", provider=anthropic)),
     }
 
 

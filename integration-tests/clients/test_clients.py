@@ -29,6 +29,7 @@ ASKED: dict[str, Any] = {
     "answer": obliging.TEXT,
     "structured": obliging.CITY,
 }
+UNSTRUCTURED = {key: value for key, value in ASKED.items() if key != "structured"}
 VECTORS = [obliging.VECTOR] * 2
 BY_TOOL = ASKED | {"structured_by_tool": obliging.CITY}
 MODES = ("gpt-tool_call", "gpt-json_schema_mode", "claude-tool_call", "claude-json_schema_mode", "messages")
@@ -36,8 +37,8 @@ MODES = ("gpt-tool_call", "gpt-json_schema_mode", "claude-tool_call", "claude-js
 PYTHON: dict[str, dict[str, Any]] = {
     "langchain-openai": {"gpt": ASKED, "claude": ASKED, "responses": ASKED, "vectors": VECTORS},
     "langchain-anthropic": {"claude": ASKED, "gpt": ASKED},
-    "litellm": {"gpt": ASKED, "claude": ASKED, "messages": ASKED, "vectors": VECTORS},
-    "pydantic-ai": dict.fromkeys(("gpt", "claude", "responses", "messages"), BY_TOOL),
+    "litellm": {"gpt": ASKED, "claude": ASKED, "messages": UNSTRUCTURED, "vectors": VECTORS},
+    "pydantic-ai": dict.fromkeys(("gpt", "claude", "responses"), BY_TOOL),
     "openai-agents": dict.fromkeys(("claude", "responses", "responses_of_gpt"), ASKED),
     "instructor": dict.fromkeys(MODES, obliging.CITY),
     "llama-index": {"gpt": ASKED, "claude": ASKED, "vectors": VECTORS},

@@ -44,12 +44,6 @@ class _Sampling(TypedDict, total=False):
     top_k: Annotated[int, Field(ge=0)]
 
 
-class _BeforeRelease(TypedDict, total=False):
-    """What the beta of structured outputs called it, and the API goes on taking."""
-
-    output_format: dict[str, Any]
-
-
 def check(body: Any, version: str, *, beta: bool = False) -> None:
     """Refuse what the API refuses; a request that names betas may have their fields.
 

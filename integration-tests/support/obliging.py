@@ -68,7 +68,7 @@ def messages(body: dict[str, Any]) -> Reply | Failure:
     tools = body.get("tools")
     last = body["messages"][-1]["content"]
     answered = isinstance(last, list) and any(block["type"] == "tool_result" for block in last)
-    wanted = body.get("output_config", {}).get("format") or body.get("output_format")
+    wanted = body.get("output_config", {}).get("format")
     if tools and not answered:
         given = filled(tools[0]["input_schema"])
         call = {"type": "tool_use", "id": "toolu_1", "name": tools[0]["name"], "input": given}
