@@ -72,7 +72,7 @@ def langchain_anthropic(url: str) -> dict[str, Any]:
 
 
 def litellm(url: str) -> dict[str, Any]:
-    from litellm import completion, embedding
+    from litellm import completion
 
     def ask(model: str, base: str) -> dict[str, Any]:
         def complete(messages: list[Any], **more: Any) -> Any:
@@ -98,12 +98,10 @@ def litellm(url: str) -> dict[str, Any]:
         said = complete([user], response_format=City).choices[0].message.content
         return {**found, "structured": City.model_validate_json(said).name}
 
-    vectors = embedding(model="openai/vec", api_base=f"{url}/v1", input=["a", "b"], encoding_format="float")
     return {
         "gpt": ask("openai/gpt", f"{url}/v1"),
         "claude": ask("openai/claude", f"{url}/v1"),
         "messages": ask("anthropic/claude-sonnet-5", url),
-        "vectors": [one["embedding"] for one in vectors.data],
     }
 
 
@@ -183,25 +181,6 @@ def openai_agents(url: str) -> dict[str, Any]:
     return asyncio.run(main())
 
 
-def instructor(url: str) -> dict[str, Any]:
-    from anthropic import Anthropic
-    from instructor import Mode, from_anthropic, from_openai
-    from openai import OpenAI
-
-    client, asked = OpenAI(base_url=f"{url}/v1", max_retries=0), [{"role": "user", "content": ASK}]
-    modes = (Mode.TOOLS, Mode.JSON_SCHEMA)
-    found = {
-        f"{model}-{mode.value}": from_openai(client, mode=mode)
-        .chat.completions.create(model=model, messages=asked, response_model=City)
-        .name
-        for model in ("gpt", "claude")
-        for mode in modes
-    }
-    claude = from_anthropic(Anthropic(base_url=url, max_retries=0))
-    said = claude.messages.create(model="claude", max_tokens=64, messages=asked, response_model=City)
-    return {**found, "messages": said.name}
-
-
 def llama_index(url: str) -> dict[str, Any]:
     from llama_index.core.llms import ChatMessage
     from llama_index.core.tools import FunctionTool
@@ -237,25 +216,13 @@ def llama_index(url: str) -> dict[str, Any]:
     return {"gpt": ask("gpt"), "claude": ask("claude"), "vectors": found}
 
 
-def dspy(url: str) -> dict[str, Any]:
-    import dspy as dsp
-
-    options = {"api_base": f"{url}/v1", "api_key": "none", "cache": False, "num_retries": 0}
-    gpt, claude = dsp.LM("openai/gpt", **options), dsp.LM("openai/claude", **options)
-    with dsp.context(lm=gpt, adapter=dsp.JSONAdapter()):
-        structured = dsp.Predict("question -> name")(question=ASK).name
-    return {"gpt": gpt(ASK)[0], "claude": claude(ASK)[0], "structured": structured}
-
-
 CLIENTS: dict[str, Callable[[str], dict[str, Any]]] = {
     "langchain-openai": langchain_openai,
     "langchain-anthropic": langchain_anthropic,
     "litellm": litellm,
     "pydantic-ai": pydantic_ai,
     "openai-agents": openai_agents,
-    "instructor": instructor,
     "llama-index": llama_index,
-    "dspy": dspy,
 }
 
 if __name__ == "__main__":

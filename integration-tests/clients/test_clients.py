@@ -32,17 +32,14 @@ ASKED: dict[str, Any] = {
 UNSTRUCTURED = {key: value for key, value in ASKED.items() if key != "structured"}
 VECTORS = [obliging.VECTOR] * 2
 BY_TOOL = ASKED | {"structured_by_tool": obliging.CITY}
-MODES = ("gpt-tool_call", "gpt-json_schema_mode", "claude-tool_call", "claude-json_schema_mode", "messages")
 
 PYTHON: dict[str, dict[str, Any]] = {
     "langchain-openai": {"gpt": ASKED, "claude": ASKED, "responses": ASKED, "vectors": VECTORS},
     "langchain-anthropic": {"claude": ASKED, "gpt": ASKED},
-    "litellm": {"gpt": ASKED, "claude": ASKED, "messages": UNSTRUCTURED, "vectors": VECTORS},
+    "litellm": {"gpt": ASKED, "claude": ASKED, "messages": UNSTRUCTURED},
     "pydantic-ai": dict.fromkeys(("gpt", "claude", "responses"), BY_TOOL),
     "openai-agents": dict.fromkeys(("claude", "responses", "responses_of_gpt"), ASKED),
-    "instructor": dict.fromkeys(MODES, obliging.CITY),
     "llama-index": {"gpt": ASKED, "claude": ASKED, "vectors": VECTORS},
-    "dspy": {"gpt": obliging.TEXT, "claude": obliging.TEXT, "structured": obliging.CITY},
 }
 NODE: dict[str, dict[str, Any]] = {
     "openai": {"gpt": ASKED, "claude": ASKED, "responses": ASKED, "vectors": VECTORS},

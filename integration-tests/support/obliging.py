@@ -91,8 +91,6 @@ def _message(asked: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]
     wanted = asked.get("response_format") or {}
     if wanted.get("type") == "json_schema":
         return message | {"content": json.dumps(filled(wanted["json_schema"]["schema"]))}
-    if wanted.get("type") == "json_object":
-        return message | {"content": json.dumps({"name": CITY})}
     return message
 
 
