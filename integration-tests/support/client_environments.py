@@ -1,4 +1,4 @@
-"""What real clients run on: an environment of all Python clients, and Node with its own, coding agents among them.
+"""What real clients run on: an environment of Python clients, and Node with its own and two coding agents.
 
 `python -m support.client_environments` makes both: minutes, which CI spends before the tests need them.
 """
