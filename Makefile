@@ -45,7 +45,7 @@ test: $(VENV)/dev.stamp  ## run all tests, and say what was skipped and why
 	$(VENV)/bin/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 # The Python source of what is compiled, so that its lines count too.
-coverage: $(VENV)/dev.stamp  ## run the packages' tests on the Python source, and fail below the threshold of branches taken
+coverage: $(VENV)/dev.stamp  ## run the tests of the packages on the Python source, and print the branches they take
 	PYTHONPATH="$(CURDIR)/interpreted" TOLLWAY_NO_EXTENSIONS=1 \
 	  $(VENV)/bin/pytest -n $(JOBS) --dist worksteal packages --cov --cov-report=term $(ARGS)
 

@@ -16,11 +16,11 @@ THEMES = {
     "Compiled code": "0082 0083 0084 0085 0111 0112 0121 0130 0144",
     "Tracing: spans and sampling": "0010 0011 0012 0081 0162 0163 0167 0170 0171 0168",
     "Tracing: propagation": "0022 0023 0024",
-    "Tracing: export and import": "0061 0164 0166 0174",
+    "Tracing: export and import": "0061 0145 0164 0165 0166 0174",
     "Tracing: the store and its readers": "0020 0021 0060 0077 0093 0094 0123 0169 0172 0173 0175 0190 0191",
     "Configuration": "0050 0051 0100 0134 0136 0158",
     "Gateway: the server": "0070 0073 0074 0076 0080 0087 0096 0097 0098 0114 0124 0128 0131 0135 0137 0157",
-    "Gateway: APIs": "0151 0152 0153 0154 0159",
+    "Gateway: APIs": "0151 0152 0153 0154 0155 0156 0159",
     "Gateway: upstreams and resilience": (
         "0045 0046 0047 0072 0090 0091 0092 0095 0102 0103 0106 0107 0108 0109 0110 0119 0120"
     ),
@@ -46,19 +46,15 @@ def _row(path: Path) -> str:
 
 def index() -> str:
     """Return the text of the index."""
-    pages = {path.name[:4]: path for path in sorted(FOLDER.glob("[0-9]*.md"))}
-    themes = {
-        theme: [number for number in named.split() if number in pages] for theme, named in THEMES.items()
-    }
-    listed = {number for numbers in themes.values() for number in numbers}
-    themes["Other"] = [number for number in pages if number not in listed]
+    themes: dict[str, list[Path]] = {theme: [] for theme in [*THEMES, "Other"]}
+    theme_of = {number: theme for theme, numbers in THEMES.items() for number in numbers.split()}
+    for path in sorted(FOLDER.glob("[0-9]*.md")):
+        themes[theme_of.get(path.name[:4], "Other")].append(path)
     parts = [HEAD]
-    for theme, numbers in themes.items():
-        if numbers:
-            rows = [_row(pages[number]) for number in sorted(numbers)]
-            parts.append(
-                "\n".join([f"\n## {theme}\n", "| page | decision | status |", "|---|---|---|", *rows, ""])
-            )
+    for theme, pages in themes.items():
+        if pages:
+            table = ["| page | decision | status |", "|---|---|---|", *map(_row, pages)]
+            parts.append("\n".join([f"\n## {theme}\n", *table, ""]))
     return "".join(parts)
 
 

@@ -71,3 +71,23 @@ def test_every_dependency_says_why_it_is_there(path: Path) -> None:
     requirements = [one for group in groups for one in group if isinstance(one, str)]  # no included group
     silent = [name for name in requirements if not re.search(rf'"{re.escape(name)}",\s+# \S', text)]
     assert silent == []
+
+
+def python_sources() -> list[Path]:
+    folders = [
+        wheels.ROOT / name for name in ("packages", "integration-tests", "benchmarks", "examples", ".ci")
+    ]
+    return [path for folder in folders for path in folder.rglob("*.py") if "build" not in path.parts]
+
+
+def test_every_ignored_type_error_says_why() -> None:
+    """A `type: ignore` names its error code and has a reason as a comment after it."""
+    bare = re.compile(r"# type: ignore(?!\[[\w, -]+\]  # \S)")
+    silent = [
+        f"{path.relative_to(wheels.ROOT)}:{number}"
+        for path in python_sources()
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if bare.search(line)
+    ]
+    assert silent == []

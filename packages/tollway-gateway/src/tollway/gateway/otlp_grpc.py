@@ -38,7 +38,7 @@ def serving(receiver: TraceReceiver, host: str, port: int) -> Iterator[int]:
 
     Raises ImportError without the extra, and OSError where the address cannot be listened on.
     """
-    import grpc  # type: ignore[import-untyped]
+    import grpc  # type: ignore[import-untyped]  # it ships no types
 
     handler = grpc.unary_unary_rpc_method_handler(_export(receiver))  # without codecs: bytes
     server = grpc.server(

@@ -82,16 +82,16 @@ class BudgetFile:
         _own(self._file, run, state, patience_s)
         with self._locked():  # else a worker that finds the file short writes over what another wrote by then
             self._memory = _mapped(self._file, (_HEADER_WORDS + slots * _WORDS) * 8)
-        self._words: MutableSequence[int] = memoryview(self._memory).cast("q")  # type: ignore[assignment]
+        self._words: MutableSequence[int] = memoryview(self._memory).cast("q")  # type: ignore[assignment]  # typeshed has no item types of a cast view
         self._words[_RUN] = run
         self._own: MutableSequence[int] | None = None
         if share is None or self._lock is None:
-            self._reserved: MutableSequence[int] = memoryview(bytearray(slots * 8)).cast("q")  # type: ignore[assignment]
+            self._reserved: MutableSequence[int] = memoryview(bytearray(slots * 8)).cast("q")  # type: ignore[assignment]  # typeshed has no item types of a cast view
         else:
             own = _open(Path(share[0]) / f"budgets.{share[1]}")
             with self._locked():
-                self._reserved = memoryview(_mapped(self._lock, slots * 8)).cast("q")  # type: ignore[assignment]
-            taken: MutableSequence[int] = memoryview(_mapped(own, slots * 16)).cast("q")  # type: ignore[assignment]
+                self._reserved = memoryview(_mapped(self._lock, slots * 8)).cast("q")  # type: ignore[assignment]  # typeshed has no item types of a cast view
+            taken: MutableSequence[int] = memoryview(_mapped(own, slots * 16)).cast("q")  # type: ignore[assignment]  # typeshed has no item types of a cast view
             os.close(own)
             with self._locked():
                 self._take_back(taken)

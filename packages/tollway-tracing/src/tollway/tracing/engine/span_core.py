@@ -92,7 +92,7 @@ class SpanCore:
             warn_ended("set_attribute", self._name)
             return
         if type(key) is not str:
-            key = key_of(key)  # type: ignore[assignment]
+            key = key_of(key)  # type: ignore[assignment]  # None where it has no text
             if key is None:
                 self.count_dropped(1)
                 return

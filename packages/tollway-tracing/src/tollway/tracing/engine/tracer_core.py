@@ -212,7 +212,7 @@ class TracerCore:
             elif isinstance(parent, SpanCore) and parent._local.engine.generation != _born(parent):
                 parent_context = _as_remote(parent_context)
         if not self.is_enabled:
-            return NonRecordingSpan(parent_context)  # type: ignore[arg-type]
+            return NonRecordingSpan(parent_context)  # type: ignore[arg-type]  # None makes an invalid span
         if engine.sampler is None:
             return self._start_by_sampler(parent, parent_context, name, context, rest)
         local = self._root_of(parent, parent_context, threshold, force)
@@ -350,7 +350,7 @@ class TracerCore:
 def _threshold_of(ratio: object) -> int | None:
     """Return the threshold of a ratio; None, with a warning, where it is none: the policy's own is used."""
     try:
-        return threshold_for(ratio)  # type: ignore[arg-type]
+        return threshold_for(ratio)  # type: ignore[arg-type]  # a wrong type raises TypeError
     except (TypeError, ValueError):
         _logger.warning("sampling_ratio is a number from 0 to 1, not %.100r: ignored", ratio)
         return None

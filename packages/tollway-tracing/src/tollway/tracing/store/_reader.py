@@ -217,7 +217,7 @@ class StoreReader(TraceReader):
         """Return the ids of traces that begin so, sorted."""
         found: set[str] = set()
         for day in self.layout.days():
-            beside, sealed = self.sealed.together(day, lambda day=day: self.ids_beside(day))  # type: ignore[misc]
+            beside, sealed = self.sealed.together(day, lambda day=day: self.ids_beside(day))  # type: ignore[misc]  # its default
             found.update(one for one in beside if one.startswith(prefix))
             found.update(one for segment in sealed.segments for one in segment.beginning(prefix))
         return sorted(found)

@@ -61,7 +61,7 @@ def _by_start(layout: Layout, sealed: SealedDays, query: Query) -> Iterator[Row]
     days = _days(layout, sealed, BY_STATUS, query)
     newest = query.order_by == "newest"
     for day in reversed(days) if newest else days:
-        tails, segments = sealed.together(day, lambda day=day: _Tails(layout, day, query))  # type: ignore[misc]
+        tails, segments = sealed.together(day, lambda day=day: _Tails(layout, day, query))  # type: ignore[misc]  # its default
         with tails:
             if segments.segments:
                 late = _latest(tails.lines(), day)
@@ -212,7 +212,7 @@ def _of_octave(
     late: set[str] = set()
     for day in days:
         path = bucket_file(layout, BY_DURATION, day, bucket)
-        found, parts = sealed.together(day, lambda path=path: _lines(layout, [path]))  # type: ignore[misc]
+        found, parts = sealed.together(day, lambda path=path: _lines(layout, [path]))  # type: ignore[misc]  # its default
         lines += [(line, day) for line in found]
         if parts.segments:
             segments[day] = parts
