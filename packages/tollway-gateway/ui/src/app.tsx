@@ -27,7 +27,7 @@ interface PageProps {
 const PAGES: Record<string, (props: PageProps) => ComponentChild> = {
   overview: ({ info }) => <OverviewPage info={info} />,
   traces: ({ route, info }) => <Traces route={route} info={info} />,
-  trace: ({ route }) => <TracePage key={route.path[1]} id={route.path[1] ?? ""} route={route} />,
+  trace: ({ route, info }) => <TracePage key={route.path[1]} id={route.path[1] ?? ""} route={route} fixed={info.mode === "report"} />,
   compare: ({ route }) => <ComparePage a={route.path[1] ?? ""} b={route.path[2] ?? ""} route={route} />,
   session: ({ route }) => (route.path[1] ? <SessionPage id={route.path[1]} /> : <SessionsPage />),
   services: ({ route }) => <ServicesPage route={route} />,
@@ -42,7 +42,7 @@ export function App() {
   const info = useLoad<Info>("info");
   const [help, setHelp] = useState(false);
   useKeys({ "?": () => setHelp(true) });
-  const first = route.path[0] ?? (info.data?.mode === "store" ? "traces" : "overview");
+  const first = route.path[0] ?? (info.data?.mode === "gateway" ? "overview" : "traces");
   useEffect(() => {
     document.title = `${TITLES[first] ?? (first === "trace" ? "Trace" : "Tollway")} · Tollway`;
   }, [first]);

@@ -4,7 +4,7 @@ export type Status = "OK" | "ERROR";
 
 export interface Info {
   version: string;
-  mode: "gateway" | "store";
+  mode: "gateway" | "store" | "report";
   stores: string[];
   policy: { sampling_rate: number; slow_threshold_ms: number | null } | null;
   endpoints: Endpoint[];
@@ -42,7 +42,7 @@ export interface Row {
 export interface TraceList {
   traces: Row[];
   next: string | null;
-  counted: { matched: number; exact: boolean };
+  counted: { matched: number | null; exact: boolean } | null;
   problems: string[];
 }
 
@@ -133,7 +133,7 @@ export interface Comparison {
 export interface Pair {
   a: number | null;
   b: number | null;
-  path: string;
+  path: string[];
   change: "same" | "slower" | "faster" | "added" | "gone";
   delta_ms: number | null;
 }
@@ -171,11 +171,12 @@ export interface Overview {
   since_ms: number;
   requests: number;
   errors: number;
+  in_flight?: number | null;
   latency: { p50: number | null; p95: number | null; p99: number | null };
   tokens: { input: number; output: number };
   cost_usd: number | null;
   series: { at_ms: number[]; requests: number[]; errors: number[]; p50: (number | null)[]; p95: (number | null)[] };
-  limits: { name: string; used: number; capacity: number }[];
+  limits: { name: string; denied?: number; used?: number; capacity?: number }[];
   budgets: { name: string; spent_usd: number; amount_usd: number; renews_ms: number | null }[];
   breakers: { upstream: string; state: string }[];
   spans: { kept: Record<string, number>; dropped: Record<string, number> };

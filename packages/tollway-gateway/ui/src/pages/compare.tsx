@@ -109,7 +109,7 @@ function PairRow({ pair, row, a, b, data, total }: { pair: Pair; row: number; a:
   const target = b ? href(["trace", data.b.summary.trace_id], { span: b.id }) : href(["trace", data.a.summary.trace_id], { span: a?.id });
   return (
     <div class={`pair pair-${pair.change}`} role="row" aria-rowindex={row + 1}>
-      <span role="cell" class="pair-name" style={{ paddingLeft: `${10 + Math.min(span.depth, 20) * 12}px` }} title={pair.path}>
+      <span role="cell" class="pair-name" style={{ paddingLeft: `${10 + Math.min(span.depth, 20) * 12}px` }} title={pair.path.join(" / ")}>
         <i class={`stripe service-${colourOf(span.service)}`} />
         <a href={target}>{span.name}</a>
         {failed && <span class="error-text">{b?.status === "ERROR" ? "fails in B" : "failed in A"}</span>}

@@ -33,7 +33,7 @@ export function OverviewPage({ info }: { info: Info }) {
         </div>
         <div class="cards three">
           <Card title="Limits">
-            <Meters items={data.limits.map((one) => ({ name: one.name, part: one.used, of: one.capacity, text: `${short(one.used)} of ${short(one.capacity)}` }))} none="No endpoint has a limit." />
+            <Limits limits={data.limits} />
           </Card>
           <Card title="Budgets">
             <Meters items={data.budgets.map((one) => ({ name: one.name, part: one.spent_usd, of: one.amount_usd, text: `${money(one.spent_usd)} of ${money(one.amount_usd)}` }))} none="No key has a budget." />
@@ -72,7 +72,7 @@ function Figures({ data }: { data: Overview }) {
         Since {moment(data.since_ms).slice(0, 19)} (<When ms={data.since_ms} />)
       </p>
       <dl class="figures">
-        <Figure name="Requests" value={short(data.requests)} to={all} />
+        <Figure name="Requests" value={short(data.requests)} note={data.in_flight ? `${short(data.in_flight)} in flight` : undefined} to={all} />
         <Figure name="Errors" value={short(data.errors)} note={percent(data.errors, data.requests)} tone={data.errors ? "error-text" : ""} to={href(["traces"], { q: "status:error" })} />
         <Figure name="p50" value={duration(data.latency.p50)} to={all} />
         <Figure name="p95" value={duration(data.latency.p95)} to={href(["traces"], { order: "slowest" })} />
@@ -159,10 +159,27 @@ function Meters({ items, none }: { items: { name: string; part: number; of: numb
     <ul class="meters">
       {sorted.map((item) => (
         <li key={item.name}>
-          <span>{item.name}</span> <span class="number">{item.text}</span>
+          <span>{item.name}</span> {item.part / item.of >= NEAR ? <b class={item.part >= item.of ? "number error-text" : "number"}>{item.text}</b> : <span class="number">{item.text}</span>}
           <i class="bar" role="meter" aria-label={item.name} aria-valuenow={Math.round((100 * item.part) / item.of)} aria-valuemin={0} aria-valuemax={100}>
-            <i class={item.part >= item.of ? "bar-error" : item.part / item.of >= NEAR ? "bar-slow" : ""} style={{ width: `${Math.min(100, (100 * item.part) / item.of)}%` }} />
+            <i class={item.part >= item.of ? "bar-error" : ""} style={{ width: `${Math.min(100, (100 * item.part) / item.of)}%` }} />
           </i>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** The limits with what they denied, the most first; with how full they are, where that is known. */
+function Limits({ limits }: { limits: Overview["limits"] }) {
+  const full = limits.filter((one) => one.capacity);
+  if (full.length) return <Meters items={full.map((one) => ({ name: one.name, part: one.used ?? 0, of: one.capacity ?? 1, text: `${short(one.used ?? 0)} of ${short(one.capacity ?? 0)}` }))} none="" />;
+  if (!limits.length) return <p class="quiet none">No endpoint has a limit.</p>;
+  return (
+    <ul class="breakers">
+      {[...limits].sort((a, b) => (b.denied ?? 0) - (a.denied ?? 0)).map((one) => (
+        <li key={one.name}>
+          <span>{one.name}</span>
+          <span class={one.denied ? "error-text" : "quiet"}>{one.denied ? `${short(one.denied)} denied` : "none denied"}</span>
         </li>
       ))}
     </ul>
@@ -176,7 +193,7 @@ function Breakers({ breakers }: { breakers: Overview["breakers"] }) {
       {breakers.map((one) => (
         <li key={one.upstream}>
           <span>{one.upstream}</span>
-          <span class={`badge ${one.state === "open" ? "kept-error" : one.state === "closed" ? "is-closed" : "kept-slow"}`}>{one.state}</span>
+          <span class={`badge ${one.state === "open" ? "kept-error" : one.state === "closed" ? "is-closed" : ""}`}>{one.state}</span>
         </li>
       ))}
     </ul>

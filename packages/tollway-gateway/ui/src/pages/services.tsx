@@ -7,11 +7,11 @@ import type { ServiceMap } from "../lib/types";
 import { Graph, type GraphEdge, type GraphNode } from "../parts/graph";
 import { Notice, Problem, Skeleton } from "../parts/states";
 
-const WINDOWS = ["15m", "1h", "24h", "7d"] as const;
+const WINDOWS = ["15m", "1h", "1d", "7d"] as const;
 
 /** Who calls whom, how often, how slow and how often in vain. A click shows the traces. */
 export function ServicesPage({ route }: { route: Route }) {
-  const window = WINDOWS.find((one) => one === route.params.get("window")) ?? "24h";
+  const window = WINDOWS.find((one) => one === route.params.get("window")) ?? "1d";
   const { data, error, reload } = useLoad<ServiceMap>("services", { window, q: route.params.get("q") });
   const graph = useMemo(() => data && graphOf(data), [data]);
   return (

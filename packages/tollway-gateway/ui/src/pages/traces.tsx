@@ -37,24 +37,25 @@ export function Traces({ route, info }: { route: Route; info: Info }) {
   });
 
   const filtered = query !== "";
+  const fixed = info.mode === "report";
   const error = list.error?.status === 400 ? list.error : null;
   return (
     <main class="traces-page" aria-label="Traces">
       <h1 class="hidden">Traces</h1>
-      <FilterBox query={query} error={error} />
+      {!fixed && <FilterBox query={query} error={error} />}
       <div class="toolbar">
-        <QuickFilters query={query} />
+        {!fixed && <QuickFilters query={query} />}
         <Count list={list} />
         <span class="group">
-          <button type="button" aria-pressed={order === "slowest"} onClick={() => setParams({ order: order === "slowest" ? null : "slowest" })}>
+          {!fixed && <button type="button" aria-pressed={order === "slowest"} onClick={() => setParams({ order: order === "slowest" ? null : "slowest" })}>
             Slowest first
-          </button>
+          </button>}
           <a class="button" href={href(["flame"], { q: query })}>
             Flame graph
           </a>
         </span>
       </div>
-      {!list.error && <Scatter points={points.data ?? NO_POINTS} box={box} onBox={(next) => setParams({ q: boxed(query, next) })} onOpen={(id) => go(href(["trace", id]))} />}
+      {!list.error && <Scatter points={points.data ?? NO_POINTS} box={box} onBox={(next) => fixed || setParams({ q: boxed(query, next) })} onOpen={(id) => go(href(["trace", id]))} />}
       {list.error && !error && <Problem error={list.error} retry={list.reload} />}
       {list.loading && !list.rows.length && !list.error && <Skeleton />}
       {!list.error && !list.loading && !rows.length && <Empty filtered={filtered} store={info.mode === "store"} />}
@@ -75,11 +76,11 @@ function boxed(query: string, box: Box): string {
 }
 
 function Count({ list }: { list: ReturnType<typeof useTraces> }) {
-  if (!list.counted) return <span class="count" />;
-  const { matched, exact } = list.counted;
+  const matched = list.counted?.matched ?? list.rows.length;
+  const exact = list.counted?.exact && list.counted.matched !== null;
   return (
     <span class="count" role="status">
-      {exact ? plural(matched, "trace") : `more than ${plural(matched, "trace")}`}
+      {list.loading ? "" : exact || !list.next ? plural(matched, "trace") : `more than ${plural(matched, "trace")}`}
       {list.problems.length > 0 && <span class="slow-text"> {list.problems.join(" ")}</span>}
     </span>
   );

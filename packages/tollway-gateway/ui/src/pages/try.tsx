@@ -70,7 +70,7 @@ interface SettingsProps {
 
 function Settings({ endpoints, model, needsKey, system, onSystem, onClear }: SettingsProps) {
   return (
-    <div class="settings">
+    <form class="settings" onSubmit={(event) => event.preventDefault()}>
       <label>
         Endpoint{" "}
         <select value={model} onChange={(event) => setParams({ model: event.currentTarget.value }, true)}>
@@ -91,7 +91,7 @@ function Settings({ endpoints, model, needsKey, system, onSystem, onClear }: Set
       <button type="button" onClick={onClear}>
         New chat
       </button>
-    </div>
+    </form>
   );
 }
 

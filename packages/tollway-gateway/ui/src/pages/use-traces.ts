@@ -9,7 +9,7 @@ interface State {
   key: string | null;
   rows: Row[];
   next: string | null;
-  counted: TraceList["counted"] | null;
+  counted: TraceList["counted"];
   problems: string[];
   error: ApiError | null;
 }
@@ -64,7 +64,7 @@ export function useTraces(query: string, order: string) {
 function withNew(state: State, rows: Row[]): State {
   const known = new Set(state.rows.map((row) => row.trace_id));
   const added = rows.filter((row) => !known.has(row.trace_id)).length;
-  const counted = state.counted && { ...state.counted, matched: state.counted.matched + added };
+  const counted = state.counted?.matched == null ? state.counted : { ...state.counted, matched: state.counted.matched + added };
   return { ...state, rows: merged(state.rows, rows), counted };
 }
 

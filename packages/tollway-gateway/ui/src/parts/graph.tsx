@@ -27,8 +27,9 @@ interface Placed extends GraphNode {
 
 const WIDTH = 184;
 const HEIGHT = 62;
-const GAP_X = 150;
-const GAP_Y = 26;
+const GAP_X = 190;
+const GAP_Y = 34;
+const LABEL_AT = 0.66; // of the way: edges that leave one node are apart there
 
 export function Graph({ nodes, edges, label }: { nodes: GraphNode[]; edges: GraphEdge[]; label: string }) {
   const placed = useMemo(() => layout(nodes, edges), [nodes, edges]);
@@ -57,7 +58,8 @@ function Edge({ edge, from, to }: { edge: GraphEdge; from: Placed; to: Placed })
   const lift = back ? HEIGHT : 0;
   const path = `M${x1} ${y1}C${x1 + bend} ${y1 + lift} ${x2 - bend} ${y2 + lift} ${x2} ${y2}`;
   const lines = edge.label.split("\n");
-  const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2 + lift * 0.75 - (lines.length - 1) * 7 - 6];
+  const t = back ? 0.5 : LABEL_AT;
+  const [x, y] = [x1 + (x2 - x1) * t, y1 + (y2 - y1) * t * t * (3 - 2 * t) + lift * 0.75 - (lines.length - 1) * 7 - 6];
   const text = edge.label && (
     <text class="edge-label" x={x} y={y}>
       {lines.map((line, index) => (

@@ -9,7 +9,7 @@ import { Icon, IconButton, Kept, Service, When } from "../parts/bits";
 import type { Model } from "./model";
 
 /** Why the trace is here, in words; what it is; and what one can do with it. */
-export function TraceHead({ model }: { model: Model }) {
+export function TraceHead({ model, fixed }: { model: Model; fixed: boolean }) {
   const { trace } = model;
   const { summary, why } = trace;
   const [problem, setProblem] = useState<ApiError | null>(null);
@@ -37,18 +37,18 @@ export function TraceHead({ model }: { model: Model }) {
       </div>
       <div class="actions">
         <CopyId id={trace.trace_id} />
-        <span class="group">
+        {!fixed && <span class="group">
           <button type="button" onClick={() => save("otlp")} title="Download as OTLP JSON">
             <Icon name="download" /> OTLP
           </button>
           <button type="button" onClick={() => save("jaeger")} title="Download as Jaeger JSON">
             Jaeger
           </button>
-        </span>
-        <button type="button" onClick={() => setComparing(true)}>
+        </span>}
+        {!fixed && <button type="button" onClick={() => setComparing(true)}>
           Compare with …
-        </button>
-        {summary.session && (
+        </button>}
+        {summary.session && !fixed && (
           <a class="button" href={href(["session", summary.session])}>
             Session
           </a>

@@ -16,7 +16,7 @@ import { Panel } from "./panel";
 import { TraceTools } from "./tools";
 import { Waterfall } from "./waterfall";
 
-export function TracePage({ id, route }: { id: string; route: Route }) {
+export function TracePage({ id, route, fixed }: { id: string; route: Route; fixed: boolean }) {
   const { data, error, reload } = useLoad<Trace>(`traces/${encodeURIComponent(id)}`);
   const model = useMemo(() => data && modelOf(data), [data]);
   if (error?.status === 404)
@@ -29,10 +29,10 @@ export function TracePage({ id, route }: { id: string; route: Route }) {
       </Notice>
     );
   if (error) return <Problem error={error} retry={reload} />;
-  return model ? <Loaded model={model} route={route} /> : <Skeleton rows={20} />;
+  return model ? <Loaded model={model} route={route} fixed={fixed} /> : <Skeleton rows={20} />;
 }
 
-function Loaded({ model, route }: { model: Model; route: Route }) {
+function Loaded({ model, route, fixed }: { model: Model; route: Route; fixed: boolean }) {
   const state = useTraceState(model, route);
   const { cursor, pick, zoom, critical, search, matches } = state;
   const narrow = useNarrow("(max-width: 760px)");
@@ -43,11 +43,11 @@ function Loaded({ model, route }: { model: Model; route: Route }) {
   const matching = useMemo(() => new Set(matches), [matches]);
   return (
     <main class="trace-page" aria-label="Trace">
-      <TraceHead model={model} />
+      <TraceHead model={model} fixed={fixed} />
       <Minimap model={model} zoom={zoom} onZoom={(next) => setParams({ zoom: next && `${round(next.from)}-${round(next.to)}` }, true)} />
       <div class="trace-bar">
         {agents && <Tabs tabs={[["waterfall", "Waterfall"], ["agents", "Agents and tools"]] as const} current={view} label="View" panel="view" onPick={(name) => setParams({ view: name === "waterfall" ? null : name })} />}
-        <TraceTools model={model} state={state} zoomed={route.params.has("zoom")} search={search} />
+        {view === "waterfall" && <TraceTools model={model} state={state} zoomed={route.params.has("zoom")} search={search} />}
       </div>
       <div class={`trace-body ${closed ? "" : "with-panel"}`}>
         {view === "agents" && agents ? (

@@ -45,6 +45,7 @@ export function paintRows(canvas: HTMLCanvasElement, width: number, scene: Scene
   paintGrid(ctx, width, (scene.end - scene.first) * ROW);
   for (let row = scene.first; row < scene.end; row += 1) paintRow(ctx, scene, row, x, width);
   if (scene.critical) paintPath(ctx, scene, x, width);
+  for (let row = scene.first; row < scene.end; row += 1) paintLabel(ctx, scene, row, x, width);
 }
 
 export const TICKS = 4;
@@ -73,7 +74,6 @@ function paintRow(ctx: CanvasRenderingContext2D, scene: Scene, row: number, x: (
     ctx.fillRect(Math.max(left, 0), top + BAR + 1, Math.max(Math.min(right, width) - Math.max(left, 0), 3), 2);
   }
   paintEvents(ctx, scene, index, top, x, width);
-  paintLabel(ctx, duration(span.duration_ms), top + BAR / 2 + 0.5, left, right, width);
   return undefined;
 }
 
@@ -99,7 +99,14 @@ function paintEvents(ctx: CanvasRenderingContext2D, scene: Scene, index: number,
   }
 }
 
-function paintLabel(ctx: CanvasRenderingContext2D, text: string, y: number, left: number, right: number, width: number): void {
+/** How long a span took: behind its bar, before it, or on it, where there is room. */
+function paintLabel(ctx: CanvasRenderingContext2D, scene: Scene, row: number, x: (ms: number) => number, width: number): void {
+  const span = scene.model.spans[scene.rows[row]!]!;
+  const y = (row - scene.first) * ROW + BAR_TOP + BAR / 2 + 0.5;
+  const left = x(span.start_ms);
+  const right = Math.max(x(span.start_ms + span.duration_ms), left + 2);
+  if (right < 0 || left > width) return;
+  const text = duration(span.duration_ms);
   const size = ctx.measureText(text).width;
   ctx.fillStyle = token("quiet");
   if (right + 6 + size <= width) ctx.fillText(text, Math.max(right + 6, 4), y);
