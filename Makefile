@@ -25,7 +25,7 @@ COMPILED := $(wildcard packages/*/setup.py) $(TYPES) $(wildcard $(TYPES:.pxd=.py
 INPUTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml) $(COMPILED)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test coverage check docs ui bench fuzz format clean
+.PHONY: help run build test coverage check docs ui screenshots bench fuzz format clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -62,6 +62,10 @@ check: $(VENV)/dev.stamp  ## lint, format, types, and what must not be in the tr
 ui:  ## build the front end of the pages (needs Node 18 or newer and npm)
 	@command -v npm >/dev/null || { echo "needs node and npm (Debian: apt-get install nodejs npm)"; exit 1; }
 	cd packages/tollway-gateway/ui && npm install --silent && npm run --silent build
+
+screenshots: $(VENV)/dev.stamp  ## photograph the pages for the documentation (needs chromium and pngquant)
+	@command -v pngquant >/dev/null || { echo "needs pngquant (Debian: apt-get install pngquant)"; exit 1; }
+	$(VENV)/bin/python integration-tests/pages/screenshots.py $(ARGS)
 
 # Spans, whole answers, streams, and 500 streams in which nothing comes: each beside the peers that are installed
 # (`benchmarks/spans --install`, `benchmarks/gateway --install`). With all of them it takes four minutes.

@@ -56,11 +56,10 @@ export function boxOf(query: string, now: number): Box {
   for (const { name, value } of words(query)) {
     if (name === "since") box.from = Math.max(box.from, momentOf(value, now, -Infinity));
     if (name === "until") box.to = Math.min(box.to, momentOf(value, now, Infinity));
-    const ms = durationOf(value.slice(1).replace(/^=/, ""));
-    if (name === "duration" && ms !== null) {
-      if (value.startsWith(">")) box.low = Math.max(box.low, ms);
-      if (value.startsWith("<")) box.high = Math.min(box.high, ms);
-    }
+    if (name !== "duration") continue;
+    const [, low, high] = /^>=?(.+)$/.exec(value) ?? /^<=?()(.+)$/.exec(value) ?? /^(.*)\.\.(.*)$/.exec(value) ?? [];
+    box.low = Math.max(box.low, durationOf(low ?? "") ?? -Infinity);
+    box.high = Math.min(box.high, durationOf(high ?? "") ?? Infinity);
   }
   return box;
 }

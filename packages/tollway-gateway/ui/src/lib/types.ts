@@ -141,12 +141,12 @@ export interface Pair {
 export interface SessionRow {
   session: string;
   traces: number;
-  start_ms: number;
-  duration_ms: number;
   errors: number;
+  duration_ms: number;
+  tokens: { input: number | null; output: number | null };
   cost_usd: number | null;
-  input_tokens: number | null;
-  output_tokens: number | null;
+  first_ms: number;
+  last_ms: number;
 }
 
 export interface Session {
@@ -155,7 +155,7 @@ export interface Session {
 }
 
 export interface ServiceMap {
-  nodes: { name: string; rate: number; errors: number; p95_ms: number | null }[];
+  nodes: { name: string; kind: "service" | "model"; rate: number; calls: number; errors: number; p95_ms: number | null }[];
   edges: { from: string; to: string; calls: number; errors: number; p95_ms: number | null }[];
 }
 

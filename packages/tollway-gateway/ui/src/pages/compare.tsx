@@ -77,9 +77,9 @@ function Side({ name, row }: { name: string; row: Row }) {
   );
 }
 
-const Delta = ({ ms }: { ms: number | null }) => {
+const Delta = ({ ms, same = false }: { ms: number | null; same?: boolean }) => {
   if (ms === null) return null;
-  const tone = Math.abs(ms) < 0.0005 ? "quiet" : ms > 0 ? "slow-text" : "faster";
+  const tone = same || Math.abs(ms) < 0.0005 ? "quiet" : ms > 0 ? "slow-text" : "faster";
   return <span class={`delta ${tone}`}>{ms > 0 ? "+" : ms < 0 ? "−" : "±"}{duration(Math.abs(ms))}</span>;
 };
 
@@ -121,7 +121,7 @@ function PairRow({ pair, row, a, b, data, total }: { pair: Pair; row: number; a:
         {a ? duration(a.duration_ms) : "–"} <span class="quiet">→</span> {b ? duration(b.duration_ms) : "–"}
       </span>
       <span role="cell" class="pair-change">
-        {pair.change === "added" || pair.change === "gone" ? <span class={`badge change-${pair.change}`}>{pair.change}</span> : <Delta ms={pair.delta_ms} />}
+        {pair.change === "added" || pair.change === "gone" ? <span class={`badge change-${pair.change}`}>{pair.change}</span> : <Delta ms={pair.delta_ms} same={pair.change === "same"} />}
       </span>
     </div>
   );

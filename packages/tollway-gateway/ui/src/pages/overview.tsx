@@ -24,7 +24,7 @@ export function OverviewPage({ info }: { info: Info }) {
         <h1 class="hidden">Overview</h1>
         <Figures data={data} />
         <div class="cards">
-          <Card title="Requests" note="each 10 s or more">
+          <Card title="Requests">
             <Series at={data.series.at_ms} lines={[{ values: data.series.requests, colour: "dot-other", name: "requests" }, { values: data.series.errors, colour: "dot-error", name: "errors" }]} say={short} />
           </Card>
           <Card title="Latency" note="p50 and p95">
@@ -115,7 +115,17 @@ interface Line {
   name: string;
 }
 
-function Series({ at, lines, say }: { at: number[]; lines: Line[]; say: (value: number) => string }) {
+interface SeriesProps {
+  at: number[];
+  lines: Line[];
+  say: (value: number) => string;
+}
+
+function Series(props: SeriesProps) {
+  return props.at.length < 2 ? <p class="quiet none series">The first points come within half a minute.</p> : <Lines {...props} />;
+}
+
+function Lines({ at, lines, say }: SeriesProps) {
   const host = useRef<HTMLDivElement>(null);
   const theme = useTheme();
   const plot = useRef<uPlot | null>(null);
@@ -173,7 +183,7 @@ function Meters({ items, none }: { items: { name: string; part: number; of: numb
 function Limits({ limits }: { limits: Overview["limits"] }) {
   const full = limits.filter((one) => one.capacity);
   if (full.length) return <Meters items={full.map((one) => ({ name: one.name, part: one.used ?? 0, of: one.capacity ?? 1, text: `${short(one.used ?? 0)} of ${short(one.capacity ?? 0)}` }))} none="" />;
-  if (!limits.length) return <p class="quiet none">No endpoint has a limit.</p>;
+  if (!limits.length) return <p class="quiet none">No request was denied.</p>;
   return (
     <ul class="breakers">
       {[...limits].sort((a, b) => (b.denied ?? 0) - (a.denied ?? 0)).map((one) => (
@@ -200,14 +210,14 @@ function Breakers({ breakers }: { breakers: Overview["breakers"] }) {
   );
 }
 
-/** Which spans are kept and why, and how many are not. */
+/** Which traces are kept and why, and how many are not. */
 function Kepts({ data, info }: { data: Overview; info: Info }) {
-  const kept = Object.entries(data.spans.kept).sort(([, a], [, b]) => b - a);
-  const dropped = Object.entries(data.spans.dropped).sort(([, a], [, b]) => b - a);
+  const kept = Object.entries(data.spans.kept).filter(([, value]) => value > 0).sort(([, a], [, b]) => b - a);
+  const dropped = Object.entries(data.spans.dropped).filter(([, value]) => value > 0).sort(([, a], [, b]) => b - a);
   const total = [...kept, ...dropped].reduce((sum, [, value]) => sum + value, 0);
   return (
-    <Card title="Spans kept and dropped" note={info.policy ? policyWords(info.policy) : undefined}>
-      {total === 0 && <p class="quiet none">No span ended yet.</p>}
+    <Card title="Traces kept and dropped" note={info.policy ? policyWords(info.policy) : undefined}>
+      {total === 0 && <p class="quiet none">No trace ended yet.</p>}
       <ul class="shares">
         {kept.map(([why, value]) => (
           <li key={`kept ${why}`}>

@@ -74,12 +74,12 @@ function options(element: HTMLElement, latest: Latest): uPlot.Options {
     width: element.clientWidth,
     height: element.clientHeight,
     legend: { show: false },
-    padding: [10, 12, 0, 0],
+    padding: [10, 22, 0, 0],
     cursor: { drag: { x: true, y: true, setScale: false, uni: 8 }, x: false, y: false, points: { show: false } },
     scales: { x: { time: true, range: xRange }, y: { distr: 3, log: 10, range: yRange } },
     axes: [
       { ...axis, size: 22, gap: 2, space: 70, values: timesOf },
-      { ...axis, filter: roundOnly, grid: { ...axis.grid, filter: roundOnly }, size: 56, gap: 4, space: 24, values: (_, splits) => splits.map((at) => (at === null ? "" : duration(at))) },
+      { ...axis, splits: roundValues, filter: (_, splits) => splits, size: 56, gap: 4, space: 24, values: (_, splits) => splits.map((at) => (at === null ? "" : duration(at))) },
     ],
     series: [{}, { paths: () => null, points: { show: false } }],
     hooks: { draw: [(plot) => drawDots(plot, latest.current)], setSelect: [(plot) => selected(plot, latest.current)] },
@@ -96,13 +96,11 @@ export function timesOf(_: uPlot, splits: number[], _axis: number, _space: numbe
 }
 
 /** A line at each power of ten; at 2 and 5 times one too where there are few. */
-const roundOnly = (_: uPlot, splits: number[]): (number | null)[] => {
-  const few = (splits.at(-1) ?? 1) / (splits[0] ?? 1) < 300;
-  return splits.map((at) => (ROUND.some((one) => (few || one === 1) && isPower(at / one)) ? at : null));
-};
-
-const ROUND = [1, 2, 5];
-const isPower = (value: number): boolean => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-6;
+function roundValues(_: uPlot, _axis: number, low: number, high: number): number[] {
+  const steps = high / low < 300 ? [1, 2, 5] : [1];
+  const powers = Array.from({ length: 24 }, (_value, index) => 10 ** (index - 8));
+  return powers.flatMap((power) => steps.map((step) => power * step)).filter((at) => at >= low && at <= high);
+}
 
 const xRange = (_: uPlot, low: number | null, high: number | null): [number, number] => {
   const now = Date.now() / 1000;

@@ -37,10 +37,10 @@ function graphOf(map: ServiceMap): { nodes: GraphNode[]; edges: GraphEdge[] } {
     nodes: map.nodes.map((node) => ({
       id: node.name,
       title: node.name,
-      lines: [`${rate(node.rate)}${node.errors ? ` · ${percent(node.errors, 1)} fail` : ""}`, `p95 ${duration(node.p95_ms)}`],
+      lines: [`${node.kind === "model" ? "model · " : ""}${rate(node.rate)}${node.errors ? ` · ${percent(node.errors, node.calls)} fail` : ""}`, `p95 ${duration(node.p95_ms)}`],
       service: node.name,
       failed: node.errors > 0,
-      href: href(["traces"], { q: word("service", node.name) }),
+      href: href(["traces"], { q: word(node.kind, node.name) }),
     })),
     edges: map.edges.map((edge) => ({
       from: edge.from,

@@ -38,7 +38,13 @@ export function TraceRows({ rows, cursor, waiting, onShow, onHold, onEnd, query 
     hold();
   };
   return (
-    <div class="rows" role="grid" aria-label="Traces" aria-rowcount={rows.length + 1} onPointerEnter={pointer(true)} onPointerLeave={pointer(false)}>
+    <div class="rows-box" onPointerEnter={pointer(true)} onPointerLeave={pointer(false)}>
+      {waiting > 0 && (
+        <button type="button" class="new-rows" onClick={() => (onShow(), scroller.current?.scrollTo(0, 0))}>
+          {count(waiting)} new
+        </button>
+      )}
+      <div class="rows" role="grid" aria-label="Traces" aria-rowcount={rows.length + 1}>
       <div class="row head" role="row" aria-rowindex={1}>
         {HEADS.map((head) => (
           <span key={head} role="columnheader" class={`cell-${head.toLowerCase().replaceAll(" ", "-")}`}>
@@ -46,17 +52,13 @@ export function TraceRows({ rows, cursor, waiting, onShow, onHold, onEnd, query 
           </span>
         ))}
       </div>
-      {waiting > 0 && (
-        <button type="button" class="new-rows" onClick={() => (onShow(), scroller.current?.scrollTo(0, 0))}>
-          {count(waiting)} new
-        </button>
-      )}
-      <div class="scroller" ref={scroller} role="presentation" onScroll={hold} tabIndex={-1}>
+      <div class="scroller" ref={scroller} role="presentation" onScroll={hold}>
         <Window view={view} count={rows.length} rowHeight={rowHeight}>
           {rows.slice(view.first, view.end).map((row, index) => (
             <TraceRow key={row.trace_id} row={row} index={view.first + index} now={now} longest={longest} current={view.first + index === cursor} query={query} />
           ))}
         </Window>
+      </div>
       </div>
     </div>
   );

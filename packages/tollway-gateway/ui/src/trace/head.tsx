@@ -31,7 +31,6 @@ export function TraceHead({ model, fixed }: { model: Model; fixed: boolean }) {
               <Kept why={why.kept_because} />
             </a>
           )}
-          {why.stands_for !== null && why.stands_for > 1 && <span>stands for about {count(why.stands_for)} like it</span>}
           {problem && <span class="error-text">{problem.message}</span>}
         </p>
       </div>
@@ -71,8 +70,9 @@ function CopyId({ id }: { id: string }) {
     setTimeout(() => setCopied(false), 1500);
   };
   return (
-    <button type="button" onClick={copy} title={id} aria-label={`Copy the id ${id}`}>
-      <Icon name="copy" /> <span aria-live="polite">{copied ? "Copied" : <span class="mono">{id.slice(0, 8)}</span>}</span>
+    <button type="button" onClick={copy} title={id}>
+      <Icon name="copy" /> <span class="hidden">Copy the id </span>
+      <span aria-live="polite">{copied ? "Copied" : <span class="mono">{id.slice(0, 8)}</span>}</span>
     </button>
   );
 }

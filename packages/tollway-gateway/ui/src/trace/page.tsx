@@ -50,13 +50,15 @@ function Loaded({ model, route, fixed }: { model: Model; route: Route; fixed: bo
         {view === "waterfall" && <TraceTools model={model} state={state} zoomed={route.params.has("zoom")} search={search} />}
       </div>
       <div class={`trace-body ${closed ? "" : "with-panel"}`}>
+        <div class="view" id="view">
         {view === "agents" && agents ? (
-          <div class="graph-box" id="view">
+          <div class="graph-box">
             <Graph {...agentGraph(agents)} label="Agents and tools" />
           </div>
         ) : (
           <Waterfall model={model} folded={state.folded} cursor={cursor} zoom={zoom} critical={critical} found={matching} onPick={pick} onFold={state.fold} />
         )}
+        </div>
         {!closed && <Panel trace={model.trace} index={cursor} tab={route.params.get("tab")} onClose={() => setParams(narrow ? { span: null } : { panel: "off" }, true)} />}
       </div>
     </main>

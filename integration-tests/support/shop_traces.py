@@ -50,7 +50,7 @@ class Traces:
         self.random = random.Random(seed)
 
     def otlp(self, root: Made, start_ns: int, kept: str | None = None) -> dict[str, Any]:
-        """Return a trace as an OTLP export of one request; its id is in the first span."""
+        """Return a trace as OTLP, as exporters send it: what ended first comes first, the root last."""
         trace_id = f"{self.random.getrandbits(128):032x}"
         spans: dict[str, list[dict[str, Any]]] = {}
         self._add(root, None, trace_id, start_ns, spans, kept)
@@ -62,7 +62,7 @@ class Traces:
                     },
                     "scopeSpans": [{"scope": {"name": f"{service}.telemetry", "version": "1"}, "spans": own}],
                 }
-                for service, own in spans.items()
+                for service, own in sorted(spans.items(), key=lambda item: item[0] == root.service)
             ]
         }
 
@@ -76,6 +76,8 @@ class Traces:
         kept: str | None,
     ) -> None:
         span_id = f"{self.random.getrandbits(64) or 1:016x}"
+        for child in made.children:
+            self._add(child, span_id, trace_id, start_ns, spans, kept)
         more = {"tollway.kept_because": kept} if kept and parent is None else {}
         spans.setdefault(made.service, []).append(
             {
@@ -98,8 +100,6 @@ class Traces:
                 "status": {"code": 2, "message": made.error} if made.error else {},
             }
         )
-        for child in made.children:
-            self._add(child, span_id, trace_id, start_ns, spans, kept)
 
     # What the shop does: each returns the root of one trace.
 
