@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import httpx
 import pytest
 from playwright.sync_api import Browser
 
 from support.browser import Visit, chromium
-from support.processes import Process
+from support.processes import WAIT_S, Process
 from support.serving import TOLLWAY, environment
 from support.shop_traces import Made, Traces, day, send
 
@@ -26,10 +27,14 @@ class Shop:
     traces: Traces
 
     def send(self, *roots: Made) -> list[str]:
-        """Store traces that ended just now, and return their ids."""
-        return send(
-            self.url, [self.traces.otlp(one, time.time_ns() - int(one.end_ms * 1e6)) for one in roots]
-        )
+        """Store traces that ended just now, and return their ids once they can be found."""
+        made = [self.traces.otlp(one, time.time_ns() - int(one.end_ms * 1e6)) for one in roots]
+        ids = send(self.url, made)
+        deadline = time.monotonic() + WAIT_S
+        while not set(ids) <= set(httpx.get(f"{self.url}/ui/api/points", trust_env=False).json()["trace_id"]):
+            assert time.monotonic() < deadline, f"of {ids} some are not stored"
+            time.sleep(0.05)
+        return ids
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ widths, to look at. Without arguments those of the documentation are written int
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ from support.upstream import Exchange, Upstream, chunk
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 WIDTHS = (1440, 1024, 390)
 MS = 1_000_000
+SOURCE = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}  # `interpreted`, where nothing is compiled
 
 
 def assistant(exchange: Exchange) -> None:
@@ -57,7 +59,7 @@ def fill(store: Path) -> dict[str, str]:
     process = Process(
         [*TOLLWAY, "traces", "ui", "--store", store, "--port", "0", "--no-grpc"],
         cwd=store.parent,
-        env=environment(),
+        env=environment(**SOURCE),
     )
     url = process.wait_for(r"pages are at (http://\S+)/ui/")[1]
     traces, now_ns = Traces(1), time.time_ns()
@@ -95,7 +97,7 @@ def gateway(folder: Path) -> Iterator[str]:
         ],
         "tracing": {"sampling_rate": 0.2, "slow_threshold_ms": 1000, "store": "traces"},
     }
-    running = Gateway(config, folder)
+    running = Gateway(config, folder, **SOURCE)
     running.wait_until_ready()
     for _ in range(120):
         running.chat("assistant")

@@ -1,13 +1,12 @@
 """One trace, and two beside each other, in a real Chromium on a real store."""
 
-import pytest
 from playwright.sync_api import expect
 
 from support.shop_traces import TALKS
 
 SPANS = 30_000
 
-LONGEST_FRAME_MS = """() => new Promise((resolve) => {
+SCROLL = """() => new Promise((resolve) => {
   const box = document.querySelector('.waterfall .scroller');
   let blank = 0, step = 0;
   const check = () => {
@@ -23,13 +22,6 @@ LONGEST_FRAME_MS = """() => new Promise((resolve) => {
 })"""
 
 
-@pytest.fixture(scope="module")
-def large(shop):
-    """The id of a trace of 30,000 spans."""
-    [trace_id] = shop.send(shop.traces.large(SPANS))
-    return trace_id
-
-
 def test_a_trace_says_first_why_it_was_kept(visit, shop):
     [trace_id] = shop.send(shop.traces.checkout())
     page = visit().open(f"#/trace/{trace_id}", ".span-row")
@@ -37,17 +29,14 @@ def test_a_trace_says_first_why_it_was_kept(visit, shop):
     assert "Kept because" in page.inner_text("h1")
 
 
-def test_a_large_trace_scrolls_without_blank_rows(visit, large):
-    page = visit().open(f"#/trace/{large}", ".span-row")
+def test_a_large_trace_scrolls_without_blank_rows_and_e_finds_its_errors(visit, shop):
+    [trace_id] = shop.send(shop.traces.large(SPANS))
+    page = visit().open(f"#/trace/{trace_id}", ".span-row")
     assert str(SPANS) == page.get_attribute(".waterfall .scroller", "aria-rowcount")
     assert 300 > page.locator(".span-row").count()
-    scrolled = page.evaluate(LONGEST_FRAME_MS)
+    scrolled = page.evaluate(SCROLL)
     assert 0 == scrolled["blank"]
     assert 100_000 < scrolled["top"]
-
-
-def test_e_goes_to_the_next_error_wherever_it_is(visit, large):
-    page = visit().open(f"#/trace/{large}", ".span-row")
     page.keyboard.press("e")
     expect(page.locator(".span-row.current.failed")).to_be_in_viewport()
     expect(page.locator(".panel .failure")).to_contain_text("row rejected: the price is negative")
