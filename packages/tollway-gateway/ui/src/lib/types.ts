@@ -143,7 +143,8 @@ export interface SessionRow {
   traces: number;
   errors: number;
   duration_ms: number;
-  tokens: { input: number | null; output: number | null };
+  input_tokens: number | null;
+  output_tokens: number | null;
   cost_usd: number | null;
   first_ms: number;
   last_ms: number;

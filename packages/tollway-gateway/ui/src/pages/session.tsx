@@ -92,7 +92,7 @@ const SessionLine = ({ row }: { row: SessionRow }) => (
     </td>
     <td class="number">{row.traces}</td>
     <td class="number">{duration(row.duration_ms)}</td>
-    <td class="number">{row.tokens.input === null && row.tokens.output === null ? "–" : short((row.tokens.input ?? 0) + (row.tokens.output ?? 0))}</td>
+    <td class="number">{row.input_tokens === null && row.output_tokens === null ? "–" : short((row.input_tokens ?? 0) + (row.output_tokens ?? 0))}</td>
     <td class="number">{money(row.cost_usd)}</td>
     <td class={row.errors ? "number error-text" : "number"}>{row.errors}</td>
     <td class="number">
