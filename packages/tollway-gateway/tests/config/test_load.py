@@ -196,13 +196,19 @@ def test_a_time_limit_of_the_environment_that_is_none(problem, written: str):
             "whole",
             "",
         ),
-        (GOOD + "    timeout: {idle: soon}\n", 8, "endpoints[0].timeout.idle", "no duration", "300ms"),
+        (GOOD + "    timeout: {idle: soon}\n", 8, "endpoints[0].timeout.idle", "is not a duration", "300ms"),
         (GOOD + "    timeout: {idle: 0}\n", 8, "endpoints[0].timeout.idle", "longer", ""),
         (GOOD + "tracing: {sampling_rate: 20}\n", 8, "tracing.sampling_rate", "from 0 to 1", "write 0.2"),
         (GOOD + "tracing: {slow_threshold_ms: -1}\n", 8, "tracing.slow_threshold_ms", "negative", ""),
         (GOOD + "tracing: {slow_threshold_ms: .nan}\n", 8, "tracing.slow_threshold_ms", "a number", ""),
         (GOOD + "tracing: {capture_content: maybe}\n", 8, "tracing.capture_content", "true or false", ""),
-        (GOOD + "tracing: {otlp: {endpoint: 'x:1'}}\n", 8, "tracing.otlp.endpoint", "no address", "http://"),
+        (
+            GOOD + "tracing: {otlp: {endpoint: 'x:1'}}\n",
+            8,
+            "tracing.otlp.endpoint",
+            "is not an address",
+            "http://",
+        ),
         (GOOD + "tracing: {otlp: {headers: {}}}\n", 8, "tracing.otlp", "'endpoint' is missing", ""),
         (
             GOOD + "tracing: {otlp: [{endpoint: 'http://c', dialect: zipkin}]}\n",
@@ -221,14 +227,14 @@ def test_a_time_limit_of_the_environment_that_is_none(problem, written: str):
             for host in ("http://a.example", "a.example:8000", "a b", "*a.example", "user@a.example", "a/b")
         ),
         (GOOD + "server: {max_answer_bytes: 0}\n", 8, "server.max_answer_bytes", "above 0", ""),
-        (GOOD + "server: {drain_timeout: -1s}\n", 8, "server.drain_timeout", "no duration", ""),
+        (GOOD + "server: {drain_timeout: -1s}\n", 8, "server.drain_timeout", "is not a duration", ""),
         (GOOD + "? [a]\n: b\n", 8, "", "a key must be plain text", "without a tag"),
         *(
             (
                 GOOD + f"tracing: {{store: {{file_mode: {mode}}}}}\n",
                 8,
                 STORE_MODE,
-                "no mode for files",
+                "is not a file mode",
                 "0640",
             )
             for mode in ("0755", "0400", "7", "'640x'", "0o9", "-1", "1e3", "'06 40'", "'٠٦٤٠'")

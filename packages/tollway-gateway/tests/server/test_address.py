@@ -41,7 +41,8 @@ def test_a_port_in_use_is_told_with_the_mend():
 
 
 @pytest.mark.parametrize(
-    ("host", "said"), [("nowhere.invalid", "no host called"), ("192.0.2.1", "no address of this machine")]
+    ("host", "said"),
+    [("nowhere.invalid", "no host called"), ("192.0.2.1", "is not an address of this machine")],
 )
 def test_a_host_that_is_not_here(host: str, said: str):
     with pytest.raises(AddressError, match=said):
