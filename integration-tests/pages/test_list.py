@@ -2,6 +2,8 @@
 
 from playwright.sync_api import expect
 
+from support.shop_traces import Made
+
 ROWS = ".rows .scroller .row"
 
 
@@ -42,12 +44,11 @@ def test_a_box_on_the_scatter_becomes_words_of_the_filter(visit):
 
 
 def test_a_new_trace_appears_by_itself_and_waits_while_the_pointer_is_on_the_list(visit, shop):
-    page = visit().open("#/traces?q=service:importer", ".notice")
-    small = shop.traces.large(5)
-    [first] = shop.send(small)
+    page = visit().open("#/traces?q=service:newcomer", ".notice")
+    [first] = shop.send(Made("tick", "newcomer", 0, 5))
     page.wait_for_selector(f'a[href="#/trace/{first}"]')
     page.hover(ROWS)
-    [second] = shop.send(shop.traces.large(5))
+    [second] = shop.send(Made("tick", "newcomer", 0, 5))
     page.wait_for_selector(".new-rows")
     assert 0 == page.locator(f'a[href="#/trace/{second}"]').count()
     page.click(".new-rows")
