@@ -114,13 +114,13 @@ def test_another_store(as_json, tollway, three, tmp_path):
 
 
 def test_show_prints_a_tree(tollway, three):
-    """Spans under their parents, each with duration, status and events."""
+    """Spans under their parents, each with duration, status, times of its own and events."""
     result = tollway("traces", "show", three["failed"])
     head, root, child, event = result.stdout.splitlines()
     assert head.startswith(three["failed"])
     assert head.endswith("300 ms  ERROR  2 spans  kept because: error")
-    assert "└── POST /failed  300 ms  SERVER  ERROR it fell silent" == root
-    assert "    └── chat gpt-4  150 ms  ERROR it fell silent" == child
+    assert "└── POST /failed  300 ms  SERVER  ERROR it fell silent  self 150 ms  critical 150 ms" == root
+    assert "    └── chat gpt-4  150 ms  ERROR it fell silent  critical 150 ms" == child
     assert "        └── • first token  at 1 ms  index=0" == event
 
 
