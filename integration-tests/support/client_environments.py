@@ -11,7 +11,7 @@ from .environments import environment, run
 from .notices import notice
 from .once import kept
 
-_CLIENTS = Path(__file__).parents[1] / "clients"
+_CLIENTS = Path(__file__).parents[1] / "real_clients"
 _PACKAGES = _CLIENTS / "package.json"
 
 
