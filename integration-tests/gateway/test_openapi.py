@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from support.serving import Gateway, endpoint
 from support.upstream import Exchange, Upstream
@@ -27,6 +28,13 @@ def model(exchange: Exchange) -> None:
         exchange.answer(EMBEDDINGS)
     else:
         exchange.answer()
+
+
+UNKNOWN_TO_SCHEMAS = {
+    f"/ui/api/{name}": [positive_data_acceptance]
+    for name in ("traces", "points", "sessions", "services", "flame", "live")
+}
+"""What takes a query or a cursor of the pages, which a schema cannot tell from another text: 400 is documented."""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +77,7 @@ def test_no_request_gets_what_is_not_promised(gateway: Gateway):
         )
         @given(case=operation.as_strategy())
         def holds(case: schemathesis.Case) -> None:
-            case.call_and_validate()
+            case.call_and_validate(excluded_checks=UNKNOWN_TO_SCHEMAS.get(operation.path))
 
         try:
             holds()

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.:@+/-]+")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.:@+/-]")
 
 
 class UnreadableConfigError(ValueError):
@@ -45,7 +45,7 @@ class Imported:
 
 def name_of(given: object) -> str:
     """Return a name that endpoints and routes may have, as near to the given one as possible."""
-    return _NOT_IN_NAMES.sub("-", str(given)).strip("/-") or "model"
+    return "-".join(filter(None, _NOT_IN_NAMES.split(str(given)))).strip("/-") or "model"
 
 
 def literal(value: object) -> str:

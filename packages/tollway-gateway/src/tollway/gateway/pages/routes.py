@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -23,6 +23,11 @@ _STATUSES = {FOUND: 200, MISSING: 404, WRONG: 400, FAILED: 500}
 _AGAIN = {"retry-after": "1"}
 
 Q = Annotated[str, Query(max_length=2_000, description="A query, as docs/pages.md has it")]
+Limit = Annotated[int, Query(ge=1, le=10_000, description="At most so many traces")]
+Cursor = Annotated[str | None, Query(min_length=1, description="`next` of the page before")]
+Window = Annotated[
+    str, Query(pattern="^[1-9][0-9]{0,5}(s|m|h|d|w)$", description="A length of time: 15m, 1h, 1d")
+]
 TraceId = Annotated[str, Query(pattern="^[0-9a-fA-F]{32}$")]
 
 _Responses = dict[int | str, dict[str, Any]]
@@ -64,6 +69,10 @@ def _file(request: Request, name: str) -> Response:
     return Response(asset.body, media_type=asset.content_type, headers=headers)
 
 
+class _Events(StreamingResponse):
+    media_type = "text/event-stream"
+
+
 class _Api:
     """Asks, and makes HTTP of the answers."""
 
@@ -86,12 +95,12 @@ class _Api:
 def _add_lists(routes: APIRouter, api: _Api) -> None:
     @routes.get("/api/traces", summary="Traces, a page at a time", responses=_BAD_QUERY)
     async def traces(
-        q: Q = "", limit: int = 100, cursor: str | None = None, order: str = "newest"
+        q: Q = "", limit: Limit = 100, cursor: Cursor = None, order: Literal["newest", "slowest"] = "newest"
     ) -> Response:
         return await api.ask("traces", q=q, limit=limit, cursor=cursor, order=order)
 
     @routes.get("/api/points", summary="Starts and durations, as columns", responses=_BAD_QUERY)
-    async def points(q: Q = "", limit: int = 10_000) -> Response:
+    async def points(q: Q = "", limit: Limit = 10_000) -> Response:
         return await api.ask("points", q=q, limit=limit)
 
     @routes.get("/api/facets", summary="Names to complete a query with")
@@ -107,7 +116,7 @@ def _add_lists(routes: APIRouter, api: _Api) -> None:
         return await api.ask("session", session=session)
 
     @routes.get("/api/services", summary="Who calls whom, how often, and how it goes", responses=_BAD_QUERY)
-    async def services(q: Q = "", window: str = "1h") -> Response:
+    async def services(q: Q = "", window: Window = "1h") -> Response:
         return await api.ask("services", q=q, window=window)
 
     @routes.get("/api/flame", summary="Traces merged by the paths of their spans", responses=_BAD_QUERY)
@@ -149,7 +158,12 @@ def _add_numbers(routes: APIRouter, api: _Api) -> None:
             return problem(404, "there is no gateway here", "open the pages of a gateway: /ui/")
         return _json(orjson.dumps(found))
 
-    @routes.get("/api/live", summary="Traces as they are stored, as server-sent events", responses=_BAD_QUERY)
+    @routes.get(
+        "/api/live",
+        summary="Traces as they are stored, as server-sent events",
+        response_class=_Events,
+        responses=_BAD_QUERY,
+    )
     async def live(request: Request, q: Q = "", traces: bool = True, overview: bool = False) -> Response:
         if api.live.is_full:
             return problem(503, f"{MAX_LIVE} pages are live already", "close one, or reload later", _AGAIN)
@@ -159,7 +173,7 @@ def _add_numbers(routes: APIRouter, api: _Api) -> None:
                 return checked
         after = request.headers.get("last-event-id")
         events = api.live.events(q if traces else None, after, overview=overview)
-        return StreamingResponse(events, headers=_no_store(), media_type="text/event-stream")
+        return _Events(events, headers=_no_store())
 
 
 def _as_file(answer: Response, trace_id: str, form: str) -> Response:

@@ -60,18 +60,20 @@ class InferenceCells:
 
     def of(self, operation: str) -> InferenceCells:
         """Return where calls of another operation of the same model are measured."""
-        other = self._others.get(operation)
+        others = self._others
+        other = others.get(operation)
         if other is None:
             attributes = {**self._attributes, "gen_ai.operation.name": operation}
-            other = self._others[operation] = InferenceCells(self._metrics, attributes)
+            other = others[operation] = InferenceCells(self._metrics, attributes)
         return other
 
     def ended(self, took_s: float, error: str, usage: Usage | None) -> None:
         """Measure a call that has ended; `error` is empty where it succeeded."""
-        durations = self._durations.get(error)
+        by_error = self._durations
+        durations = by_error.get(error)
         if durations is None:
             durations = self._metrics.histogram(self._duration, DURATION_S, *self._who, error)
-            self._durations[error] = durations
+            by_error[error] = durations
         durations.observe(took_s)
         if usage is not None and self._has_usage:
             self._used(usage)
@@ -118,10 +120,11 @@ class InferenceCells:
     def _add(self, kind: str, modality: str, count: int | None) -> None:
         if not count:
             return
-        at = self._counters.get((kind, modality))
+        counters = self._counters
+        at = counters.get((kind, modality))
         if at is None:
             at = self._metrics.counter(USAGE + kind, *self._who, modality)
-            self._counters[kind, modality] = at
+            counters[kind, modality] = at
         self._metrics.cells[at] += count
 
 
