@@ -20,6 +20,14 @@ class Connection(ConnectionCore, asyncio.Protocol):
     _unwritable: asyncio.Future[None] | None = None
     """Done when more may be written; None while it may."""
 
+    def ask_in_two(self, head: bytes, body: bytes, max_bytes: int) -> asyncio.Future[None]:
+        """Ask, and write a large body behind its head. The answer is waited for where no local name holds it:
+        its error's traceback would hold the frame, and the frame the error.
+        """
+        answer = self.ask(head, max_bytes)
+        self.write_rest(body)
+        return answer
+
     def write_rest(self, data: bytes) -> None:
         """Write what follows the head that was just given to `ask`."""
         if self.is_unsent:  # it waits for the end of this round of the event loop

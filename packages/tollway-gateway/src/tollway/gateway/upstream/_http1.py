@@ -95,6 +95,7 @@ class HTTP1Client:
         )
         head = b"%b%b%b\r\n\r\n" % (way.head_of(request), fields, framing)
         connection = await self._connected(pool, connect_s, waited)
+        answer: asyncio.Future[None] | None = None
         sending: asyncio.Task[None] | None = None
         try:
             answer = connection.ask(head)
@@ -104,6 +105,7 @@ class HTTP1Client:
             if sending is not None:
                 stop(sending, connection)
             pool.drop(connection)
+            answer = sending = None  # they hold the error, whose traceback holds this frame
             raise
         finally:
             waited(connection.waited_s)
@@ -145,10 +147,10 @@ class HTTP1Client:
             if connection is None:
                 connection = await self._connected(pool, connect_s, waited)
             try:
-                answer = connection.ask(data, max_bytes)
                 if is_large:
-                    connection.write_rest(body)
-                await answer
+                    await connection.ask_in_two(data, body, max_bytes)
+                else:
+                    await connection.ask(data, max_bytes)
             except BaseException as error:
                 pool.drop(connection)
                 may_resend = is_first and isinstance(error, UpstreamConnectionError)

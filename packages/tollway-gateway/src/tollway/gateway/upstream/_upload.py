@@ -40,10 +40,13 @@ async def send_pieces(connection: Connection, body: Upload) -> None:
 
 async def answered(answer: asyncio.Future[None], sending: asyncio.Task[None]) -> None:
     """Wait for the head of the answer; a body that cannot be read to its end is raised first."""
-    await asyncio.wait({answer, sending}, return_when=asyncio.FIRST_COMPLETED)
-    if sending.done():
-        sending.result()
-    await answer
+    try:
+        await asyncio.wait({answer, sending}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()
+        await answer
+    finally:
+        del answer, sending  # they hold the error, whose traceback holds this frame
 
 
 def stop(sending: asyncio.Task[None], connection: Connection) -> None:
