@@ -108,7 +108,7 @@ def test_every_block_is_one_that_is_run():
 def shape(tree: str) -> list[str]:
     """Return the lines of a printed trace without what differs each time: its durations."""
     lines = tree.strip().splitlines()
-    return [re.sub(r"[\d.]+ (?:ms|s|min)", "TIME", line).strip() for line in lines if "── " in line]
+    return [re.sub(r"[\d.]+ (?:µs|ms|s|min)", "TIME", line).strip() for line in lines if "── " in line]
 
 
 (TREE,) = (block.text for block in blocks("text"))

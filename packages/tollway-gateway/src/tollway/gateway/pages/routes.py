@@ -33,6 +33,12 @@ TraceId = Annotated[str, Query(pattern="^[0-9a-fA-F]{32}$")]
 _Responses = dict[int | str, dict[str, Any]]
 
 _BAD_QUERY: _Responses = {400: {"description": "The query cannot be read; `position` says where"}}
+_EVENT = {
+    "schema": {
+        "type": "object",
+        "properties": {"event": {"enum": ["trace", "overview"]}, "data": {"type": "string"}},
+    }
+}
 _GONE: _Responses = {404: {"description": "There is no such trace, or not any more"}}
 
 
@@ -67,10 +73,6 @@ def _file(request: Request, name: str) -> Response:
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(asset.body, media_type=asset.content_type, headers=headers)
-
-
-class _Events(StreamingResponse):
-    media_type = "text/event-stream"
 
 
 class _Api:
@@ -161,8 +163,8 @@ def _add_numbers(routes: APIRouter, api: _Api) -> None:
     @routes.get(
         "/api/live",
         summary="Traces as they are stored, as server-sent events",
-        response_class=_Events,
-        responses=_BAD_QUERY,
+        response_class=StreamingResponse,
+        responses={**_BAD_QUERY, 200: {"description": "Events", "content": {"text/event-stream": _EVENT}}},
     )
     async def live(request: Request, q: Q = "", traces: bool = True, overview: bool = False) -> Response:
         if api.live.is_full:
@@ -173,7 +175,7 @@ def _add_numbers(routes: APIRouter, api: _Api) -> None:
                 return checked
         after = request.headers.get("last-event-id")
         events = api.live.events(q if traces else None, after, overview=overview)
-        return _Events(events, headers=_no_store())
+        return StreamingResponse(events, headers=_no_store(), media_type="text/event-stream")
 
 
 def _as_file(answer: Response, trace_id: str, form: str) -> Response:
