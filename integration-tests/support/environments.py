@@ -15,7 +15,7 @@ QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "PHOENIX_TE
 
 
 def environment(name: str, requirements: Path) -> Path:
-    """Return the folder of an environment, made by the first who needs it."""
+    """Return the folder of an environment, made by the first process that needs it."""
 
     def make(folder: Path) -> None:
         notice(f"Installing {name}, once, into {folder}: a minute or two ...")

@@ -42,7 +42,7 @@ def made_once(name: str, temporary: pytest.TempPathFactory, make: Callable[[Path
 def kept(name: str, pins: bytes, make: Callable[[Path], object]) -> Path:
     """Return a folder outside of the tree that `make` fills, one for all runs with the same pins.
 
-    The first who needs it makes it; a half-made one is made again.
+    The first process that needs it makes it; an unfinished one is made again.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tollway-tests"
     cache.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ MAX_ASKED = 4
 """Questions that are under way at the same time; others wait their turn."""
 
 MAX_WAITING = 64
-"""Questions that wait; more are told to come again."""
+"""Questions that wait for their turn; any more are answered 503 with `Retry-After`."""
 
 Answered = tuple[str, bytes]
 """One of `reading`'s kinds, and the body."""

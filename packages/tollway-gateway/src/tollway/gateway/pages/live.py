@@ -36,7 +36,7 @@ class Live:
     async def events(self, q: str | None, after: str | None, *, overview: bool) -> AsyncIterator[bytes]:
         """Yield events until the page is closed or the server ends.
 
-        q: of the traces that are told; None for none of them. after: the id of the last event it got.
+        q: which traces to send; None sends no traces. after: the id of the last event the page received.
         """
         self._open += 1
         try:

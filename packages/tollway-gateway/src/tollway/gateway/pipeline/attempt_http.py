@@ -185,7 +185,7 @@ class HTTPEvents:
 
 
 async def whole_error(stream: UpstreamStream) -> UpstreamResponse:
-    """Read an answer that is no success, as far as anybody wants to know, and let go of it."""
+    """Read the bounded body of an answer that reports an error, and release its connection."""
     body = bytearray()
     try:
         while len(body) < MAX_ERROR_BYTES and (data := await stream.read()):
